@@ -1,0 +1,10 @@
+# llhttp comes from Debian as C sources (package node-llhttp).
+set(LLHTTP_DIR /usr/share/llhttp CACHE PATH "Folder of llhttp's C sources")
+set(LLHTTP_INCLUDE_DIR /usr/share/include/llhttp CACHE PATH "Folder of llhttp.h")
+file(GLOB LLHTTP_SOURCES ${LLHTTP_DIR}/*.c)
+if(NOT LLHTTP_SOURCES)
+  message(FATAL_ERROR "llhttp's sources are not in ${LLHTTP_DIR}: apt-get install node-llhttp")
+endif()
+add_library(llhttp STATIC ${LLHTTP_SOURCES})
+target_include_directories(llhttp SYSTEM PUBLIC ${LLHTTP_INCLUDE_DIR})
+target_compile_options(llhttp PRIVATE -O2 -w)

@@ -1,0 +1,112 @@
+// The third door: HTTP exchanges (a request and its answer), from `http` to `llm`. RFC 9110, RFC
+// 9112.
+//
+// Order of calls for one exchange: on_request and on_response once at most each, each before its
+// own body; exactly one on_exchange_end, last. Everything else may interleave: an answer may begin,
+// or end, before its request has ended; an exchange may lack its request (joined in the middle) or
+// its answer (never answered). Exchanges of one flow interleave under HTTP/2. Interim (1xx) answers
+// are not delivered.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "wiretally/stream_event.h"
+
+namespace wiretally {
+
+// Unique in its lane, never reused, ascending in order of birth.
+enum class ExchangeId : uint64_t {};
+
+enum class Message : uint8_t { kRequest, kResponse };
+
+enum class HttpVersion : uint8_t { kHttp10, kHttp11, kHttp2 };
+
+struct HeaderField {
+  std::string_view name;   // as on the wire; compare without case
+  std::string_view value;  // surrounding white space removed
+};
+
+// The fields of one head, in wire order. Borrowed.
+struct Headers {
+  std::span<const HeaderField> fields;
+  bool incomplete = false;  // some fields exceeded a limit or are unknown
+
+  // The first field of this name (given in lower case), or nothing.
+  std::optional<std::string_view> find(std::string_view lower_case_name) const;
+};
+
+struct RequestHead {
+  const FlowInfo* flow = nullptr;
+  Direction direction = Direction::kAToB;  // the way requests travel on this flow
+  EventTime time;                          // first byte of the request
+  HttpVersion version = HttpVersion::kHttp11;
+  std::string_view method;
+  std::string_view target;  // origin-form or absolute-form, as on the wire, with its query
+  Headers headers;
+};
+
+struct ResponseHead {
+  const FlowInfo* flow = nullptr;
+  Direction direction = Direction::kBToA;  // the way answers travel on this flow
+  EventTime time;                          // first byte of the (final) answer
+  HttpVersion version = HttpVersion::kHttp11;
+  uint16_t status = 0;
+  Headers headers;
+};
+
+// What `llm` wants of a message's body. Travels back as a return value.
+enum class BodyInterest : uint8_t {
+  kWanted,
+  kUnwanted,  // an LLM call, but nothing more of this body is needed
+  kNotLlm,    // no LLM call: the body is skipped by its length
+};
+
+enum class BodyLoss : uint8_t {
+  kGap,           // bytes lost on the wire; decoding of a coded body ends here
+  kDecodeFailed,  // unknown or broken content coding, or a limit of the decoders
+};
+
+// How a message ended.
+enum class MessageEnd : uint8_t {
+  kComplete,  // by its framing, or by an orderly close where the framing says so
+  kCut,       // the connection ended, or was given up, before
+};
+
+// How an exchange ended.
+enum class ExchangeOutcome : uint8_t {
+  kComplete,      // both messages complete
+  kClientClosed,  // the client's end closed first
+  kServerClosed,  // the server's end closed first
+  kUnknown,       // evidence was lost, or nobody can tell who closed
+  kEndOfInput,    // still open when the input ended
+};
+
+struct ExchangeEnd {
+  EventTime time;       // when this was known
+  EventTime last_byte;  // last byte of either message that was seen
+  ExchangeOutcome outcome = ExchangeOutcome::kComplete;
+  uint64_t lost_bytes = 0;  // wire bytes of this exchange that were not seen, both directions
+  bool pairing_uncertain =
+      false;  // request and answer may not belong together: they are not attributed to one another
+  bool overlap_conflict = false;  // the wire carried two versions of some byte
+};
+
+class ExchangeSink {
+ public:
+  virtual ~ExchangeSink() = default;
+
+  virtual BodyInterest on_request(ExchangeId id, const RequestHead& head) = 0;
+  virtual BodyInterest on_response(ExchangeId id, const ResponseHead& head) = 0;
+  // `body` has its transfer and content codings removed. The answer is about the rest of this body.
+  virtual BodyInterest on_body(ExchangeId id, Message message, ByteView body, EventTime time) = 0;
+  virtual void on_body_loss(ExchangeId id, Message message, BodyLoss loss, uint64_t wire_bytes,
+                            EventTime time) = 0;
+  virtual void on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime time) = 0;
+  virtual void on_exchange_end(ExchangeId id, const ExchangeEnd& end) = 0;
+  virtual void on_time(EventTime now) = 0;
+};
+
+}  // namespace wiretally

@@ -1,0 +1,54 @@
+// Side door: who calls. Credentials are read inside the call that delivers the request head; only a
+// Caller travels on.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "wiretally/bytes.h"
+#include "wiretally/http_exchange.h"
+
+namespace wiretally {
+
+enum class CredentialKind : uint8_t { kNone, kJwt, kApiKey, kAwsSigv4, kOauth };
+
+// What is kept of a credential: claims of a JWT (RFC 7519, not verified unless `verified` says so)
+// or a keyed hash.
+struct Caller {
+  CredentialKind kind = CredentialKind::kNone;
+  Text<32> key_id;  // hex of a keyed hash of the credential, or empty; never the credential
+  Text<256> subject;
+  Text<256> issuer;
+  Text<128> application;  // appid, azp, client_id or cid
+  Text<128> tenant;       // tid
+  Text<256> audience;     // the first of aud
+  std::optional<bool> verified;
+};
+
+class CredentialReader {
+ public:
+  virtual ~CredentialReader() = default;
+  // Reads the credential headers and, of `target`, the query's `key`. Keeps nothing.
+  virtual Caller read(const Headers& request_headers, std::string_view target) const = 0;
+};
+
+// What is known of a process; joined by the ledger.
+struct ProcessIdentity {
+  Text<64> name;         // comm
+  Text<256> executable;  // path of /proc/PID/exe as the process sees it
+  Text<64> container_id;
+  Text<64> pod_uid;
+  Text<128> pod;
+  Text<64> namespace_name;
+  Text<128> workload;
+  Text<32> workload_kind;
+};
+
+class ProcessDirectory {
+ public:
+  virtual ~ProcessDirectory() = default;
+  // Thread-safe. Nothing when the process is not known (or another with the same pid).
+  virtual std::optional<ProcessIdentity> find(uint32_t pid, uint64_t process_start_ns) const = 0;
+};
+
+}  // namespace wiretally

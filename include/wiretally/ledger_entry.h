@@ -1,0 +1,54 @@
+// The last door: a counted call, from the ledger to every sink.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "wiretally/identity.h"
+#include "wiretally/price.h"
+#include "wiretally/usage_record.h"
+
+namespace wiretally {
+
+enum class Leg : uint8_t { kProvider, kGateway, kServed };
+std::string_view leg_name(Leg leg);
+
+// ULID text (26 characters, Crockford base 32): 48 bits of start time, 80 bits derived from flow
+// and index.
+using RecordId = Text<26>;
+
+struct LedgerEntry {
+  UsageRecord record;  // of twins: tokens, status and price of the provider-facing leg, caller of
+                       // the first leg
+  RecordId record_id;
+  int64_t start_epoch_ns = 0;
+  std::optional<ProcessIdentity> process;
+  Text<64> node;
+  Cost cost;
+  Leg leg = Leg::kProvider;
+  uint32_t legs = 1;
+  std::optional<int64_t> legs_tokens_delta;
+  std::optional<RecordId>
+      duplicate_of;  // set only with --all-legs, on the twin that is not counted
+  std::optional<RecordId> retry_of;
+};
+
+class EntrySink {
+ public:
+  virtual ~EntrySink() = default;
+  // Called once for each counted call, in order of finish time (and once for each uncounted twin
+  // with --all-legs).
+  virtual void on_entry(const LedgerEntry& entry) = 0;
+  // Answered calls that are open now, for gauges.
+  virtual void on_call_opened(const CallOpened& call) = 0;
+  virtual void on_call_closed(const CallOpened& call) = 0;
+  virtual void on_suspect(Dialect dialect) = 0;
+  // A twin of a call that was counted before: it moves nothing.
+  virtual void on_late_twin(std::string_view kind) = 0;
+  virtual void on_time(EventTime now) = 0;
+  // All entries have been delivered.
+  virtual void on_finish() = 0;
+};
+
+}  // namespace wiretally

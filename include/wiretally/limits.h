@@ -1,0 +1,51 @@
+// Every limit of the agent, in one place. What exceeds a limit is counted under a named reason
+// (drop_reasons.def).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace wiretally {
+
+struct Limits {
+  // capture
+  size_t packet_tunnel_depth_max = 4;  // tunnels inside one another
+  size_t capture_packet_bytes_max =
+      256 * 1024;  // a record longer than this in a file is corrupt (GRO: 64 KiB + headers)
+
+  // stream
+  size_t flows_max = 65'536;  // evicted by memory pressure only, least recently active first
+  size_t reorder_bytes_per_direction = 4 << 20;  // one direction's bytes held while a hole is open
+  size_t reorder_bytes_total = 64 << 20;         // all directions' together
+  size_t reorder_segments_per_direction =
+      4096;  // pieces held (one-byte segments cost more than their bytes)
+
+  // http
+  size_t http_head_bytes_max = 256 * 1024;  // one message head; headers beyond are a named drop
+  size_t http_headers_max = 256;            // fields of one head that are kept
+  size_t http_pipeline_max = 64;            // requests without an answer on one connection
+  size_t decoder_bytes_max = 128 << 20;     // all content decoders together
+  uint64_t decode_ratio_max = 1000;  // decoded ÷ coded bytes, once past decode_ratio_free_bytes
+  uint64_t decode_ratio_free_bytes = 1 << 20;  // up to here any ratio is allowed
+
+  // llm
+  size_t json_depth_max = 256;       // deeper values are skipped
+  size_t json_text_bytes_max = 256;  // a kept string is cut here, with a flag
+  size_t tool_calls_max = 16;        // names kept of one answer
+  size_t open_calls_max = 65'536;    // calls that have not ended, in one lane
+
+  // ledger
+  size_t held_records_max = 65'536;       // finished calls that wait for a twin
+  size_t remembered_ids_max = 1'000'000;  // counted response ids, against late twins
+  int64_t hold_min_ns = 500'000'000;      // a finished call waits at least this long for a twin
+  int64_t hold_max_ns = 5'000'000'000;    // and never longer than this
+  int64_t remembered_ids_ns = 24LL * 3600 * 1'000'000'000;
+
+  // sinks
+  size_t series_per_family_max = 5'000;
+  size_t subject_series_max = 2'000;
+  size_t tool_series_max = 200;
+  size_t label_bytes_max = 128;
+};
+
+}  // namespace wiretally

@@ -1,0 +1,226 @@
+// The fourth door: one call to an LLM API, from `llm` to the ledger. Flat, bounded, without
+// pointers: it crosses threads (and, later, processes) as plain memory. The written form is
+// contracts' usage record, version 1 (docs/usage-record.md).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <type_traits>
+
+#include "wiretally/bytes.h"
+#include "wiretally/clock.h"
+#include "wiretally/http_exchange.h"
+#include "wiretally/identity.h"
+
+namespace wiretally {
+
+// The wire format that was read. Names as written: dialect_name().
+enum class Dialect : uint8_t {
+  kUnknown,
+  kOpenaiChat,
+  kOpenaiCompletions,
+  kOpenaiResponses,
+  kOpenaiEmbeddings,
+  kAnthropicMessages,
+};
+std::string_view dialect_name(Dialect dialect);
+
+enum class Operation : uint8_t { kChat, kTextCompletion, kEmbeddings };
+std::string_view operation_name(Operation operation);
+
+// How sure a number is, weakest first.
+enum class UsageSource : uint8_t { kNone, kEstimated, kPartial, kReported };
+std::string_view usage_source_name(UsageSource source);
+
+// Why an answered call's usage is unknown: llm_usage_missing_total{reason}.
+enum class UsageMissing : uint8_t {
+  kNot,           // it is known, or the call was not answered
+  kNotRequested,  // a stream that was not asked to report
+  kAborted,
+  kGap,
+  kCoding,  // the body could not be decoded
+  kHeadersUnknown,
+  kMidstream,
+  kNotInAnswer,
+  kMalformed,
+};
+std::string_view usage_missing_name(UsageMissing reason);  // "" for kNot
+
+// Tokens, normalised: input includes what was read from and written to the cache, output includes
+// reasoning. Each is unknown (nothing) or a number that the provider stated; unknown is not zero.
+struct TokenCounts {
+  std::optional<uint64_t> input;
+  std::optional<uint64_t> cache_read;  // part of input
+  // Part of input; a write of no stated lifetime counts here.
+  std::optional<uint64_t> cache_write_5m;
+  std::optional<uint64_t> cache_write_1h;  // part of input
+  std::optional<uint64_t> output;
+  std::optional<uint64_t> reasoning;  // part of output
+  std::optional<uint64_t> input_audio;
+  std::optional<uint64_t> input_image;
+  std::optional<uint64_t> output_audio;
+  std::optional<uint64_t> output_image;
+  UsageSource input_source = UsageSource::kNone;
+  UsageSource output_source = UsageSource::kNone;
+};
+
+enum class Outcome : uint8_t {
+  kOk,
+  kHttpError,
+  kStreamError,
+  kClientAbort,
+  kServerAbort,
+  kIncomplete
+};
+std::string_view outcome_name(Outcome outcome);
+
+enum class FinishReason : uint8_t {
+  kUnknown,
+  kStop,
+  kLength,
+  kToolCalls,
+  kContentFilter,
+  kError,
+  kOther
+};
+std::string_view finish_reason_name(FinishReason reason);  // "" for kUnknown
+
+// Which end of the connection was watched.
+enum class Side : uint8_t { kUnknown, kClient, kServer };
+std::string_view side_name(Side side);
+
+// Flags of a record; written as an array of the names in kRecordFlagNames.
+enum class RecordFlag : uint8_t {
+  kGapInBody,
+  kJoinedMidstream,
+  kH2HeadersUnknown,
+  kDecodeFailed,
+  kUsageMissing,
+  kUsageMalformed,
+  kOverlapConflict,
+  kPairingUncertain,
+  kTimeClamped,
+  kModelMismatch,
+  kTextCut,
+  kCount,
+};
+inline constexpr std::string_view kRecordFlagNames[] = {
+    "gap_in_body",     "joined_midstream", "h2_headers_unknown", "decode_failed", "usage_missing",
+    "usage_malformed", "overlap_conflict", "pairing_uncertain",  "time_clamped",  "model_mismatch",
+    "text_cut"};
+static_assert(std::size(kRecordFlagNames) == static_cast<size_t>(RecordFlag::kCount));
+
+class RecordFlags {
+ public:
+  void set(RecordFlag flag) { bits_ |= 1u << static_cast<unsigned>(flag); }
+  bool has(RecordFlag flag) const { return bits_ >> static_cast<unsigned>(flag) & 1u; }
+  bool empty() const { return bits_ == 0; }
+
+ private:
+  uint32_t bits_ = 0;
+};
+
+// 128 bits over bytes; all zero = unknown.
+struct Digest {
+  uint64_t high = 0;
+  uint64_t low = 0;
+
+  bool known() const { return high != 0 || low != 0; }
+  friend bool operator==(const Digest&, const Digest&) = default;
+};
+
+struct UsageRecord {
+  ExchangeId exchange{};  // unique in its lane
+  FlowId flow{};
+  uint32_t index = 0;  // of the record within its exchange
+  uint32_t lane = 0;
+
+  // Times of the exchange; nothing where that point was not seen.
+  EventTime start;   // first byte of the request, or of the answer if only that was seen
+  EventTime finish;  // when the call's end was known: records are ordered by it
+  std::optional<EventTime> response_start;
+  std::optional<EventTime> first_content;
+  std::optional<EventTime> last_content;
+  EventTime last_byte;
+  int64_t longest_stall_ns = 0;  // longest pause between two content events of a stream
+
+  Text<32> provider;
+  Dialect dialect = Dialect::kUnknown;
+  Operation operation = Operation::kChat;
+  Text<16> method;
+  Text<512> path;  // without its query
+  Text<256> request_model;
+  Text<256> response_model;
+  Text<256> response_id;
+  Text<128> request_id;
+  bool stream = false;
+  std::optional<HttpVersion> http_version;
+  std::optional<uint16_t> status_code;
+  Outcome outcome = Outcome::kIncomplete;
+  Text<128> error_type;
+  FinishReason finish_reason = FinishReason::kUnknown;
+  TokenCounts tokens;
+  UsageMissing usage_missing = UsageMissing::kNot;
+  bool served_from_cache = false;
+  Text<32> gateway;
+  Text<64> cache_status;
+  Text<32> service_tier;
+  std::array<Text<64>, 16> tool_calls;
+  uint8_t tool_call_count = 0;
+  std::optional<uint64_t> server_tool_requests;
+  Caller caller;
+  Text<256> end_user;
+  Text<128> session;
+  Text<128> organization;
+  std::optional<uint64_t> rate_limit_remaining_requests;
+  std::optional<uint64_t> rate_limit_remaining_tokens;
+  Text<256> server_name;  // Host, :authority or SNI, without its port
+  std::optional<uint16_t> server_port;
+  Endpoint client;
+  Endpoint server;
+  Side side = Side::kUnknown;
+  Source source = Source::kPacket;
+  uint32_t pid = 0;
+  uint64_t process_start_ns = 0;
+  uint64_t request_bytes = 0;
+  uint64_t response_bytes = 0;
+  uint64_t lost_bytes = 0;
+  RecordFlags flags;
+  bool saw_request = false;
+  bool saw_response = false;
+
+  // Of method, path and decoded request body; of the decoded answer. Unknown where anything of it
+  // was lost.
+  Digest request_digest;
+  Digest response_digest;
+};
+static_assert(std::is_trivially_copyable_v<UsageRecord>,
+              "crosses threads and processes as plain memory");
+
+// An LLM call has begun: keeps llm_requests_in_flight and tells the ledger for whom a finished call
+// may have to wait.
+struct CallOpened {
+  ExchangeId exchange{};
+  FlowId flow{};
+  uint32_t lane = 0;
+  EventTime start;
+  Text<32> provider;
+  Text<256> request_model;  // often not known yet
+};
+
+class UsageSink {
+ public:
+  virtual ~UsageSink() = default;
+
+  virtual void on_call_opened(const CallOpened& call) = 0;
+  virtual void on_record(const UsageRecord& record) = 0;
+  // The exchange yields no further record (it may have yielded none: not an LLM call after all).
+  virtual void on_call_closed(ExchangeId exchange, uint32_t lane, EventTime time) = 0;
+  // Event time has come this far.
+  virtual void on_time(EventTime now) = 0;
+  // A path that looked like an LLM's and was not: wiretally_suspects_total{dialect}.
+  virtual void on_suspect(Dialect dialect) = 0;
+};
+
+}  // namespace wiretally
