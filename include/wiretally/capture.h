@@ -122,6 +122,14 @@ struct ConnectionClose {
   uint64_t read_offset = 0;
 };
 
+// The peer ended its direction in order: the library's read returned a clean end (close_notify, or
+// the transport's end).
+struct ConnectionEof {
+  EventTime time;
+  ConnectionKey connection;
+  Transfer transfer = Transfer::kRead;  // the direction that ended
+};
+
 // The kernel's offsets of a connection that lost bytes and has gone quiet.
 struct ConnectionAudit {
   EventTime time;
@@ -137,6 +145,7 @@ class CaptureSink {
   virtual FlowDemand on_segment(const Segment& segment) = 0;
   virtual FlowDemand on_chunk(const Chunk& chunk) = 0;
   virtual void on_connection_close(const ConnectionClose& close) = 0;
+  virtual void on_connection_eof(const ConnectionEof& eof) = 0;
   virtual void on_connection_audit(const ConnectionAudit& audit) = 0;
   // Time has passed without payload (live sources, about every 100 ms). Drives no verdicts; lets
   // timers run.

@@ -1,0 +1,37 @@
+// The only place that sees all rooms: how the stages of a lane are put together, sinks first,
+// capture last. Each stage is a value and knows the next one only by its door.
+#pragma once
+
+#include <cstdint>
+
+#include "http_room.h"
+#include "llm_room.h"
+#include "stream_room.h"
+#include "wiretally/capture.h"
+#include "wiretally/counters.h"
+#include "wiretally/identity.h"
+#include "wiretally/limits.h"
+#include "wiretally/usage_record.h"
+
+namespace wiretally {
+
+// stream → http → llm, shared-nothing, driven by one thread. Records leave through `usage`.
+class Lane {
+ public:
+  Lane(const Limits& limits, uint32_t index, const CredentialReader& credentials, UsageSink& usage)
+      : llm_(limits, index, credentials, usage),
+        http_(limits, counters_, llm_),
+        stream_(limits, counters_, http_) {}
+
+  CaptureSink& capture() { return stream_; }
+  Counters& counters() { return counters_; }
+  const Counters& counters() const { return counters_; }
+
+ private:
+  Counters counters_;
+  llm::LlmRoom llm_;
+  http::HttpRoom http_;
+  stream::StreamRoom stream_;
+};
+
+}  // namespace wiretally

@@ -1,0 +1,289 @@
+#include "dialogue.h"
+
+#include <zlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+namespace wiretally::test {
+namespace {
+
+constexpr int64_t kStartNs = 1'780'000'000'000'000'000;  // 2026-05-28
+constexpr int64_t kStepNs = 10'000'000;
+
+struct Options {
+  bool content_length = false;
+  bool chunked = false;
+  size_t chunk_bytes = 0;  // 0: one chunk an event
+  enum class Coding { kNone, kGzip, kDeflate, kRawDeflate } coding = Coding::kNone;
+  bool flush = false;
+  std::string line_end = "\n";
+  std::pair<size_t, size_t> lost{0, 0};
+  size_t repeat = 1;
+  bool escapes = false;
+};
+
+std::string unescape(const std::string& text) {
+  std::string bytes;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\n') continue;
+    if (text[i] != '\\' || i + 1 == text.size()) {
+      bytes.push_back(text[i]);
+      continue;
+    }
+    switch (text[++i]) {
+      case 'r':
+        bytes.push_back('\r');
+        break;
+      case 'n':
+        bytes.push_back('\n');
+        break;
+      case '0':
+        bytes.push_back('\0');
+        break;
+      case 'x':
+        bytes.push_back(static_cast<char>(std::stoi(text.substr(i + 1, 2), nullptr, 16)));
+        i += 2;
+        break;
+      default:
+        bytes.push_back(text[i]);
+    }
+  }
+  return bytes;
+}
+
+// The body cut behind each blank line: one piece an event.
+std::vector<std::string> split_events(const std::string& body, const std::string& line_end) {
+  const std::string border = line_end + line_end;
+  std::vector<std::string> events;
+  size_t start = 0;
+  while (start < body.size()) {
+    size_t end = body.find(border, start);
+    end = end == body.npos ? body.size() : end + border.size();
+    events.push_back(body.substr(start, end - start));
+    start = end;
+  }
+  return events;
+}
+
+// The pieces, coded: one piece of output for each piece of input.
+std::vector<std::string> encode(const std::vector<std::string>& pieces, const Options& options) {
+  if (options.coding == Options::Coding::kNone) return pieces;
+  z_stream stream{};
+  const int window_bits = options.coding == Options::Coding::kGzip      ? 31
+                          : options.coding == Options::Coding::kDeflate ? 15
+                                                                        : -15;
+  if (deflateInit2(&stream, 6, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+    throw std::runtime_error("deflateInit2 failed");
+  }
+  std::vector<std::string> coded;
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    const bool last = i + 1 == pieces.size();
+    std::string out(deflateBound(&stream, pieces[i].size()) + 64, '\0');
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(pieces[i].data()));
+    stream.avail_in = static_cast<uInt>(pieces[i].size());
+    stream.next_out = reinterpret_cast<Bytef*>(out.data());
+    stream.avail_out = static_cast<uInt>(out.size());
+    deflate(&stream, last ? Z_FINISH : options.flush ? Z_SYNC_FLUSH : Z_NO_FLUSH);
+    out.resize(out.size() - stream.avail_out);
+    if (!out.empty()) coded.push_back(out);
+  }
+  deflateEnd(&stream);
+  return coded;
+}
+
+std::string wire_form(const std::string& text, const Options& options) {
+  if (options.escapes) return unescape(text);
+  const size_t blank = text.find("\n\n");
+  std::string head_text = blank == text.npos ? text : text.substr(0, blank + 1);
+  std::string body = blank == text.npos ? "" : text.substr(blank + 2);
+  const bool is_stream = head_text.find("text/event-stream") != head_text.npos;
+  if (!is_stream && !body.empty() && body.back() == '\n') body.pop_back();
+  std::string repeated;
+  for (size_t i = 0; i < options.repeat; ++i) repeated += body;
+  body.clear();
+  for (const char c : repeated) {
+    if (c == '\n') {
+      body += options.line_end;
+    } else {
+      body.push_back(c);
+    }
+  }
+
+  const std::vector<std::string> coded = encode(split_events(body, options.line_end), options);
+  std::string joined;
+  for (const std::string& piece : coded) joined += piece;
+
+  std::string head;
+  std::istringstream lines(head_text);
+  for (std::string line; std::getline(lines, line);) head += line + "\r\n";
+  switch (options.coding) {
+    case Options::Coding::kNone:
+      break;
+    case Options::Coding::kGzip:
+      head += "Content-Encoding: gzip\r\n";
+      break;
+    case Options::Coding::kDeflate:
+    case Options::Coding::kRawDeflate:
+      head += "Content-Encoding: deflate\r\n";
+      break;
+  }
+  if (options.content_length) head += "Content-Length: " + std::to_string(joined.size()) + "\r\n";
+  if (!options.chunked) return head + "\r\n" + joined;
+
+  std::string wire = head + "Transfer-Encoding: chunked\r\n\r\n";
+  std::vector<std::string> chunks = coded;
+  if (options.chunk_bytes > 0) {
+    chunks.clear();
+    for (size_t i = 0; i < joined.size(); i += options.chunk_bytes) {
+      chunks.push_back(joined.substr(i, options.chunk_bytes));
+    }
+  }
+  for (const std::string& chunk : chunks) {
+    std::ostringstream size;
+    size << std::hex << chunk.size();
+    wire += size.str() + "\r\n" + chunk + "\r\n";
+  }
+  return wire + "0\r\n\r\n";
+}
+
+Options read_options(std::istringstream& words) {
+  Options options;
+  for (std::string word; words >> word;) {
+    const size_t equals = word.find('=');
+    const std::string name = word.substr(0, equals);
+    const std::string value = equals == word.npos ? "" : word.substr(equals + 1);
+    if (name == "content-length") {
+      options.content_length = true;
+    } else if (name == "chunked") {
+      options.chunked = true;
+      if (!value.empty()) options.chunk_bytes = std::stoul(value);
+    } else if (name == "gzip") {
+      options.coding = Options::Coding::kGzip;
+      options.flush = value == "flush";
+    } else if (name == "deflate") {
+      options.coding = Options::Coding::kDeflate;
+    } else if (name == "raw-deflate") {
+      options.coding = Options::Coding::kRawDeflate;
+    } else if (name == "crlf") {
+      options.line_end = "\r\n";
+    } else if (name == "cr") {
+      options.line_end = "\r";
+    } else if (name == "lost") {
+      const size_t dash = value.find('-');
+      options.lost = {std::stoul(value), std::stoul(value.substr(dash + 1))};
+    } else if (name == "repeat") {
+      options.repeat = std::stoul(value);
+    } else if (name == "escapes") {
+      options.escapes = true;
+    } else {
+      throw std::runtime_error("unknown option " + word);
+    }
+  }
+  return options;
+}
+
+int64_t read_wait_ns(const std::string& text) {
+  const int64_t number = std::stoll(text);
+  return text.ends_with("ms") ? number * 1'000'000 : number * 1'000'000'000;
+}
+
+Party read_party(const std::string& word) {
+  if (word == "client") return Party::kClient;
+  if (word == "server") return Party::kServer;
+  throw std::runtime_error("expected client or server, found '" + word + "'");
+}
+
+// One section: the words of its "--- " line and the text below it.
+struct Section {
+  int line = 0;
+  std::string heading;
+  std::string text;
+};
+
+std::vector<Section> read_sections(std::istream& input) {
+  std::vector<Section> sections;
+  int number = 0;
+  for (std::string line; std::getline(input, line);) {
+    ++number;
+    if (line.starts_with("--- ")) {
+      sections.push_back({number, line.substr(4), ""});
+    } else if (!sections.empty()) {
+      sections.back().text += line + "\n";
+    } else if (!line.empty() && !line.starts_with("#")) {
+      throw std::runtime_error("text before the first section");
+    }
+  }
+  return sections;
+}
+
+void read_expected(const Section& section, Dialogue& dialogue) {
+  ExpectedRecord record{.line = section.line, .fields = {}};
+  std::istringstream lines(section.text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty() || line.starts_with("#")) continue;
+    const size_t colon = line.find(": ");
+    if (colon == line.npos) throw std::runtime_error("expected 'field: value', found: " + line);
+    record.fields.emplace_back(line.substr(0, colon), line.substr(colon + 2));
+  }
+  dialogue.records.push_back(std::move(record));
+}
+
+}  // namespace
+
+Dialogue read_dialogue(const std::string& path) {
+  std::ifstream file(path);
+  Dialogue dialogue;
+  dialogue.name = std::filesystem::path(path).stem().string();
+  int64_t now = kStartNs;
+  bool expects = false;
+  int line = 0;
+  try {
+    if (!file) throw std::runtime_error("cannot be read");
+    for (const Section& section : read_sections(file)) {
+      line = section.line;
+      std::istringstream words(section.heading);
+      std::string kind;
+      words >> kind;
+      if (kind == "client" || kind == "server") {
+        const Options options = read_options(words);
+        std::string bytes = wire_form(section.text, options);
+        if (options.lost.second > bytes.size() || options.lost.first > options.lost.second) {
+          throw std::runtime_error("lost= lies outside the " + std::to_string(bytes.size()) +
+                                   " bytes of the message");
+        }
+        dialogue.steps.push_back({.kind = Step::Kind::kBytes,
+                                  .party = read_party(kind),
+                                  .time_ns = now += kStepNs,
+                                  .bytes = std::move(bytes),
+                                  .lost = options.lost});
+      } else if (kind == "wait") {
+        std::string time;
+        words >> time;
+        now += read_wait_ns(time);
+      } else if (kind == "close" || kind == "reset") {
+        std::string party;
+        words >> party;
+        dialogue.steps.push_back({.kind = kind == "close" ? Step::Kind::kClose : Step::Kind::kReset,
+                                  .party = read_party(party),
+                                  .time_ns = now += kStepNs,
+                                  .bytes = "",
+                                  .lost = {}});
+      } else if (kind == "expect") {
+        expects = true;
+        std::string nothing;
+        if (!(words >> nothing)) read_expected(section, dialogue);
+      } else {
+        throw std::runtime_error("unknown section " + kind);
+      }
+    }
+    if (!expects) throw std::runtime_error("has no '--- expect'");
+  } catch (const std::exception& error) {
+    throw std::runtime_error(path + ":" + std::to_string(line) + ": " + error.what());
+  }
+  return dialogue;
+}
+
+}  // namespace wiretally::test

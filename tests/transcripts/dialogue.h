@@ -1,0 +1,68 @@
+// Transcripts: HTTP conversations as text, with the records expected of them.
+//
+//   # What this shows, on the first lines.
+//   --- client content-length                 a message; options below
+//   POST /v1/chat/completions HTTP/1.1
+//   Host: api.openai.com
+//
+//   {"model":"gpt-5.5","messages":[]}
+//   --- wait 250ms                            event time passes
+//   --- server chunked gzip=flush
+//   HTTP/1.1 200 OK
+//   Content-Type: text/event-stream
+//
+//   data: {"id":"chatcmpl-1", …}
+//
+//   --- close client                          the client's end closes first (FIN, or SSL_free);
+//                                             also: close server, reset client, reset server
+//   --- expect                                a record, in order of finish; "--- expect nothing"
+//   provider: "openai"                        field: its value as JSON text; only these are
+//   compared input_tokens: 12
+//
+// Each message is sent 10 ms after the one before. Without a close the input ends with the
+// connection open. Heads get CRLF line ends. A body's lines are joined by LF; the last line end is
+// kept only in text/event-stream bodies.
+//
+// Options: content-length (adds the field) | chunked[=N] (one chunk an event, or pieces of N bytes)
+// | gzip[=flush] | deflate | raw-deflate (adds Content-Encoding; flush: one sync flush an event) |
+// crlf or cr (line ends of the body) | lost=A-B (bytes A to B of this message's wire form, B
+// excluded, were never captured) | repeat=N (the body's text N times) | escapes (in the whole
+// section \r \n \0 \\ and \xHH stand for bytes, and physical line ends count for nothing).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace wiretally::test {
+
+enum class Party : uint8_t { kClient, kServer };
+
+struct Step {
+  enum class Kind : uint8_t { kBytes, kClose, kReset };
+
+  Kind kind = Kind::kBytes;
+  Party party = Party::kClient;
+  int64_t time_ns = 0;
+  std::string bytes;  // as on the wire
+  // Bytes [first, second) of `bytes` that the capture lacks.
+  std::pair<size_t, size_t> lost{0, 0};
+};
+
+struct ExpectedRecord {
+  int line = 0;
+  std::vector<std::pair<std::string, std::string>> fields;
+};
+
+struct Dialogue {
+  std::string name;
+  std::vector<Step> steps;
+  std::vector<ExpectedRecord> records;
+};
+
+// Throws std::runtime_error with file and line.
+Dialogue read_dialogue(const std::string& path);
+
+}  // namespace wiretally::test

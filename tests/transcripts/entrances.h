@@ -1,0 +1,34 @@
+// The ways a dialogue can enter the pipeline, and the ways it can be cut on the way.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "dialogue.h"
+#include "wiretally/capture.h"
+
+namespace wiretally::test {
+
+enum class Entrance : uint8_t {
+  kClientProbe,  // chunks of the client's TLS library
+  kServerProbe,  // chunks of the server's
+  kSegments,     // TCP segments, in order
+  kTroubledTcp,  // TCP segments, with reordering, retransmission and overlap
+};
+inline constexpr Entrance kEntrances[] = {Entrance::kClientProbe, Entrance::kServerProbe,
+                                          Entrance::kSegments, Entrance::kTroubledTcp};
+const char* entrance_name(Entrance entrance);
+
+// Where the bytes of each message are cut: ascending offsets into all messages' bytes, joined.
+using Cuts = std::vector<uint64_t>;
+
+// Total bytes of all messages.
+uint64_t total_bytes(const Dialogue& dialogue);
+
+// Plays the dialogue into `sink`. Each run is a connection of its own (`run` numbers it); `seed`
+// draws the trouble. Every piece of a message carries the message's time, so that cuts change no
+// duration.
+void play(const Dialogue& dialogue, Entrance entrance, const Cuts& cuts, uint32_t run,
+          uint64_t seed, CaptureSink& sink);
+
+}  // namespace wiretally::test
