@@ -76,9 +76,9 @@ class Player {
 
 class ProbePlayer final : public Player {
  public:
-  ProbePlayer(CaptureSink& sink, Party watched, uint32_t run) : Player(sink), watched_(watched) {
+  ProbePlayer(CaptureSink& sink, Party watched) : Player(sink), watched_(watched) {
     key_ = {
-        .pid = 4242, .process_start_ns = 1'000'000, .handle = 0x7f0000001000, .generation = run};
+        .pid = 4242, .process_start_ns = 1'000'000, .handle = 0x7f0000001000, .generation = 1};
   }
 
  private:
@@ -134,11 +134,10 @@ class ProbePlayer final : public Player {
 
 class SegmentPlayer final : public Player {
  public:
-  SegmentPlayer(CaptureSink& sink, uint32_t run, uint64_t seed, bool troubled)
+  SegmentPlayer(CaptureSink& sink, uint64_t seed, bool troubled)
       : Player(sink), random_(seed), troubled_(troubled) {
-    endpoints_[0] = endpoint(10, static_cast<uint16_t>(1024 + run % 60'000));
+    endpoints_[0] = endpoint(10, 40'000);
     endpoints_[1] = endpoint(20, 8080);
-    endpoints_[0].address.bytes[2] = static_cast<uint8_t>(run / 60'000);
     // One of them wraps early on.
     initial_[0] = 0xFFFFFF00u;
     initial_[1] = static_cast<uint32_t>(random_());
@@ -267,17 +266,17 @@ uint64_t total_bytes(const Dialogue& dialogue) {
   return bytes;
 }
 
-void play(const Dialogue& dialogue, Entrance entrance, const Cuts& cuts, uint32_t run,
-          uint64_t seed, CaptureSink& sink) {
+void play(const Dialogue& dialogue, Entrance entrance, const Cuts& cuts, uint64_t seed,
+          CaptureSink& sink) {
   switch (entrance) {
     case Entrance::kClientProbe:
-      return ProbePlayer(sink, Party::kClient, run).play(dialogue, cuts);
+      return ProbePlayer(sink, Party::kClient).play(dialogue, cuts);
     case Entrance::kServerProbe:
-      return ProbePlayer(sink, Party::kServer, run).play(dialogue, cuts);
+      return ProbePlayer(sink, Party::kServer).play(dialogue, cuts);
     case Entrance::kSegments:
-      return SegmentPlayer(sink, run, seed, false).play(dialogue, cuts);
+      return SegmentPlayer(sink, seed, false).play(dialogue, cuts);
     case Entrance::kTroubledTcp:
-      return SegmentPlayer(sink, run, seed, true).play(dialogue, cuts);
+      return SegmentPlayer(sink, seed, true).play(dialogue, cuts);
   }
 }
 

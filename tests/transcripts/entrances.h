@@ -28,7 +28,7 @@ uint64_t total_bytes(const Dialogue& dialogue);
 // Plays the dialogue into `sink`. Each run is a connection of its own (`run` numbers it); `seed`
 // draws the trouble. Every piece of a message carries the message's time, so that cuts change no
 // duration.
-void play(const Dialogue& dialogue, Entrance entrance, const Cuts& cuts, uint32_t run,
-          uint64_t seed, CaptureSink& sink);
+void play(const Dialogue& dialogue, Entrance entrance, const Cuts& cuts, uint64_t seed,
+          CaptureSink& sink);
 
 }  // namespace wiretally::test
