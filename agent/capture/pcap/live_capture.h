@@ -10,8 +10,9 @@
 // tunnelled and unfamiliar packets and fragments of TCP pass: "tcp" would lose them all. What it
 // keeps away is not in packets_not_tcp.
 //
-// On `lo`, and on "any" wherever a packet crosses several interfaces of this host, each packet is
-// seen more than once; `stream` tells duplicates by their sequence numbers.
+// On "any" a packet that crosses several interfaces of this host is seen on each; `stream` tells
+// duplicates by their sequence numbers. On `lo` it is seen once: the kernel shows it leaving and
+// coming, libpcap passes over the former, and the statistics count both.
 #pragma once
 
 #include <cstddef>
