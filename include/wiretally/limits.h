@@ -12,6 +12,7 @@ struct Limits {
   size_t packet_tunnel_depth_max = 4;  // tunnels inside one another
   size_t capture_packet_bytes_max =
       256 * 1024;  // a record longer than this in a file is corrupt (GRO: 64 KiB + headers)
+  size_t capture_interfaces_max = 65'536;  // of one pcapng section; more is corrupt
 
   // stream
   size_t flows_max = 65'536;  // evicted by memory pressure only, least recently active first

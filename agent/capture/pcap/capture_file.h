@@ -1,0 +1,118 @@
+// Reads capture files, pcap and pcapng, from a file, a pipe or memory.
+//
+//   pcap    draft-ietf-opsawg-pcap: file header (24 bytes), then records of 16 bytes (24 in files
+//           of magic a1b2cd34) and the packet. Both byte orders, micro- and nanoseconds, the
+//           frame-check-sequence bits in the link-type word, the swapped lengths of version 2.3.
+//   pcapng  draft-ietf-opsawg-pcapng: any number of sections, each with its own byte order and
+//           interfaces; interfaces each with a link type, time resolution and time offset. Packets
+//           come in enhanced (6), simple (3) and obsolete (2) packet blocks. All other blocks are
+//           passed over unread, decryption secrets among them.
+//
+// A damaged file yields everything before the damage, then kCorrupt, for good. No length in the
+// file leads to an allocation. Limits: capture_packet_bytes_max, capture_interfaces_max.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "input.h"
+#include "raw_packet.h"
+#include "wiretally/limits.h"
+#include "wiretally/result.h"
+
+namespace wiretally::pcap {
+
+class CaptureFile {
+ public:
+  enum class Step {
+    kPacket,   // `packet` was filled
+    kEnd,      // the file ends where it should
+    kCorrupt,  // error() says what and where; everything before has been delivered
+  };
+
+  // `path` "-" is standard input. Fails if there is no such file or it is no capture file.
+  static Result<CaptureFile> open(const std::string& path, const Limits& limits = {});
+  // The memory must outlive the reader.
+  static Result<CaptureFile> open_memory(ByteView bytes, const Limits& limits = {},
+                                         std::string name = "memory");
+
+  // The packet's bytes are borrowed until the next call.
+  Step next(RawPacket& packet);
+
+  // One line, after kCorrupt.
+  const std::string& error() const { return error_; }
+
+ private:
+  struct Interface {
+    uint16_t link_type = 0;
+    uint8_t time_resolution = 6;  // if_tsresol: 10^-n, or with the top bit set 2^-n
+    int64_t time_offset_s = 0;    // if_tsoffset
+    uint32_t snap_bytes = 0;      // 0 = no limit
+  };
+  // The members of a packet block that differ between its three kinds.
+  struct PacketBlock {
+    uint32_t interface = 0;
+    bool has_time = false;
+    uint64_t ticks = 0;
+    uint32_t captured_bytes = 0;
+    uint32_t wire_bytes = 0;
+    size_t header_bytes = 0;
+  };
+
+  // What an error is about.
+  enum class Part : uint8_t { kPacket, kInterface, kSection, kBlock };
+
+  CaptureFile(std::unique_ptr<Input> input, std::string name, const Limits& limits);
+
+  Status read_file_header();
+  Status read_pcap_header(uint32_t magic);
+
+  Step next_record(RawPacket& packet);
+  Step next_block(RawPacket& packet);
+  bool read_section();
+  bool read_interface(uint32_t block_bytes);
+  bool read_interface_options(ByteView options, Interface& interface);
+  bool read_packet_block(uint32_t type, uint32_t block_bytes, RawPacket& packet);
+  bool pass_block(uint32_t block_bytes);
+  // The whole block ahead, its two lengths compared; empty after an error.
+  ByteView whole_block(Part part, uint32_t block_bytes);
+  void deliver(RawPacket& packet, uint64_t offset);
+
+  Step at_end();
+  // Keep the error's text and return false.
+  bool fail(std::string text);
+  bool fail_cut_off(Part part, uint64_t offset, uint64_t bytes_there);
+  bool fail_corrupt(Part part, uint64_t offset, const std::string& why);
+  std::string place_of(Part part, uint64_t offset) const;
+  std::string claims_too_much(uint32_t captured_bytes) const;
+
+  uint16_t load16(const uint8_t* at) const;
+  uint32_t load32(const uint8_t* at) const;
+  uint64_t load64(const uint8_t* at) const;
+
+  std::unique_ptr<Input> input_;
+  std::string name_;
+  size_t packet_bytes_max_;
+  size_t interfaces_max_;
+  Step state_ = Step::kPacket;
+  std::string error_;
+
+  bool swapped_ = false;  // the file's byte order is not ours
+  bool pcapng_ = false;
+  uint64_t packets_ = 0;
+  int64_t last_time_ns_ = 0;
+
+  // pcap
+  uint32_t link_type_ = 0;
+  size_t record_header_bytes_ = 16;
+  int64_t ns_per_fraction_ = 1000;
+  uint32_t check_sequence_bytes_ = 0;  // at the end of each frame on the wire
+  enum class Lengths : uint8_t { kInOrder, kSwapped, kMaybeSwapped } lengths_ = Lengths::kInOrder;
+
+  // pcapng: of the current section
+  std::vector<Interface> interfaces_;
+};
+
+}  // namespace wiretally::pcap

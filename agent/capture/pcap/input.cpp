@@ -1,0 +1,120 @@
+#include "input.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace wiretally::pcap {
+namespace {
+
+// A mapping is looked at in steps of this size; at each step the pages read past are given back.
+constexpr size_t kViewStepBytes = 4 << 20;
+constexpr size_t kReadAheadBytes = 256 << 10;
+
+}  // namespace
+
+Result<std::unique_ptr<Input>> Input::open(const std::string& path, size_t peek_bytes_max) {
+  std::unique_ptr<Input> input(new Input);
+  if (path == "-") {
+    input->fd_ = STDIN_FILENO;
+  } else {
+    input->fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (input->fd_ < 0) return Error{path + ": cannot be opened: " + std::strerror(errno)};
+    input->owns_fd_ = true;
+    struct stat status {};
+    if (::fstat(input->fd_, &status) != 0)
+      return Error{path + ": cannot be read: " + std::strerror(errno)};
+    if (S_ISDIR(status.st_mode))
+      return Error{path + ": is a directory; name the capture files in it"};
+    if (S_ISREG(status.st_mode) && status.st_size > 0) {
+      const size_t size = static_cast<size_t>(status.st_size);
+      void* mapping = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, input->fd_, 0);
+      if (mapping != MAP_FAILED) {
+        ::madvise(mapping, size, MADV_SEQUENTIAL);
+        input->mapped_ = true;
+        input->begin_ = input->cursor_ = input->released_ = static_cast<const uint8_t*>(mapping);
+        input->end_ = input->begin_ + size;
+        return input;
+      }
+      // Some file systems cannot map; reading works everywhere.
+    }
+  }
+  input->buffer_.resize(peek_bytes_max + kReadAheadBytes);
+  input->cursor_ = input->buffer_.data();
+  return input;
+}
+
+std::unique_ptr<Input> Input::over(ByteView memory) {
+  std::unique_ptr<Input> input(new Input);
+  input->begin_ = input->cursor_ = memory.data();
+  input->end_ = memory.data() + memory.size();
+  return input;
+}
+
+Input::~Input() {
+  if (mapped_) ::munmap(const_cast<uint8_t*>(begin_), static_cast<size_t>(end_ - begin_));
+  if (owns_fd_) ::close(fd_);
+}
+
+void Input::refill(size_t count) {
+  if (buffer_.empty()) {
+    extend_view(count);
+    return;
+  }
+  if (ahead_ > 0) std::memmove(buffer_.data(), cursor_, ahead_);
+  cursor_ = buffer_.data();
+  while (ahead_ < std::min(count, buffer_.size()) && !at_end_) read_more();
+}
+
+void Input::extend_view(size_t count) {
+  if (mapped_) release_pages();
+  ahead_ = std::min(static_cast<size_t>(end_ - cursor_), std::max(count, kViewStepBytes));
+}
+
+void Input::release_pages() {
+  static const size_t page_bytes = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const size_t passed = static_cast<size_t>(cursor_ - begin_) / page_bytes * page_bytes;
+  const uint8_t* const keep_from = begin_ + passed;
+  if (keep_from <= released_) return;
+  ::madvise(const_cast<uint8_t*>(released_), static_cast<size_t>(keep_from - released_),
+            MADV_DONTNEED);
+  released_ = keep_from;
+}
+
+// Appends to what is ahead; the buffer has room because peek() is bounded.
+void Input::read_more() {
+  const size_t used = static_cast<size_t>(cursor_ - buffer_.data()) + ahead_;
+  const ssize_t got = ::read(fd_, buffer_.data() + used, buffer_.size() - used);
+  if (got > 0) {
+    ahead_ += static_cast<size_t>(got);
+    return;
+  }
+  if (got < 0 && errno == EINTR) return;
+  if (got < 0) read_error_ = std::strerror(errno);
+  at_end_ = true;
+}
+
+uint64_t Input::skip_far(uint64_t count) {
+  if (buffer_.empty()) {
+    const uint64_t there = std::min(count, static_cast<uint64_t>(end_ - cursor_));
+    cursor_ += there;
+    offset_ += there;
+    ahead_ = 0;
+    return there;
+  }
+  uint64_t left = count;
+  while (left > 0) {
+    if (ahead_ == 0) refill(1);
+    if (ahead_ == 0) break;
+    const size_t step = static_cast<size_t>(std::min<uint64_t>(left, ahead_));
+    advance(step);
+    left -= step;
+  }
+  return count - left;
+}
+
+}  // namespace wiretally::pcap

@@ -1,0 +1,582 @@
+#include "packet_decoder.h"
+
+#include <pcap/pcap.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "byte_order.h"
+
+namespace wiretally::pcap {
+namespace {
+
+// LINKTYPE_ numbers.
+constexpr uint32_t kLinkNull = 0;
+constexpr uint32_t kLinkEthernet = 1;
+constexpr uint32_t kLinkRawLinux = 12;  // DLT_RAW's number here ...
+constexpr uint32_t kLinkRawBsd = 14;    // ... and on OpenBSD: both end up in files
+constexpr uint32_t kLinkRaw = 101;
+constexpr uint32_t kLinkLoop = 108;
+constexpr uint32_t kLinkCookedV1 = 113;
+constexpr uint32_t kLinkIpv4 = 228;
+constexpr uint32_t kLinkIpv6 = 229;
+constexpr uint32_t kLinkCookedV2 = 276;
+
+constexpr uint16_t kTypeIpv4 = 0x0800;
+constexpr uint16_t kTypeVlan = 0x8100;
+constexpr uint16_t kTypeIpv6 = 0x86dd;
+constexpr uint16_t kTypeMplsUnicast = 0x8847;
+constexpr uint16_t kTypeMplsMulticast = 0x8848;
+constexpr uint16_t kTypePppoeSession = 0x8864;
+constexpr uint16_t kTypeVlanService = 0x88a8;
+constexpr uint16_t kTypeVlanOld = 0x9100;
+constexpr uint16_t kTypeBridgedEthernet = 0x6558;
+constexpr uint16_t kTypeErspan = 0x88be;
+constexpr uint16_t kTypeMin = 0x0600;    // smaller numbers are an 802.3 length
+constexpr uint16_t kCookedLlc = 0x0004;  // in a cooked header: LLC follows
+
+constexpr uint8_t kProtocolHopByHop = 0;
+constexpr uint8_t kProtocolIpv4 = 4;
+constexpr uint8_t kProtocolTcp = 6;
+constexpr uint8_t kProtocolUdp = 17;
+constexpr uint8_t kProtocolIpv6 = 41;
+constexpr uint8_t kProtocolRouting = 43;
+constexpr uint8_t kProtocolFragment = 44;
+constexpr uint8_t kProtocolGre = 47;
+constexpr uint8_t kProtocolAuthentication = 51;
+constexpr uint8_t kProtocolDestination = 60;
+constexpr uint8_t kProtocolMobility = 135;
+
+constexpr uint16_t kPortVxlan = 4789;
+constexpr uint16_t kPortVxlanOld = 8472;  // flannel, Cilium
+constexpr uint16_t kPortGeneve = 6081;
+
+constexpr size_t kTcpHeaderBytes = 20;
+constexpr size_t kUnknownLinksMax = 16;
+
+// What the encapsulation hash is made of.
+constexpr uint32_t kKindVlan = 1;
+constexpr uint32_t kKindMpls = 2;
+constexpr uint32_t kKindPppoe = 3;
+constexpr uint32_t kKindIpInIp = 4;
+constexpr uint32_t kKindGre = 5;
+constexpr uint32_t kKindVxlan = 6;
+constexpr uint32_t kKindGeneve = 7;
+
+uint64_t mix(uint64_t hash, uint32_t kind, uint32_t id) {
+  hash = (hash ^ (uint64_t{kind} << 32 | id)) * 0x9e37'79b9'7f4a'7c15;
+  hash ^= hash >> 32;
+  return hash != 0 ? hash : 1;
+}
+
+IpAddress address_v4(const uint8_t* at) {
+  IpAddress address;
+  std::memcpy(address.bytes.data(), at, 4);
+  address.version = 4;
+  return address;
+}
+IpAddress address_v6(const uint8_t* at) {
+  IpAddress address;
+  std::memcpy(address.bytes.data(), at, 16);
+  address.version = 6;
+  return address;
+}
+
+// RFC 7323 section 2.2. Options that make no sense end the search.
+std::optional<uint8_t> window_scale_of(ByteView options) {
+  constexpr uint8_t kEnd = 0, kNoOperation = 1, kWindowScale = 3, kShiftMax = 14;
+  while (!options.empty() && options[0] != kEnd) {
+    if (options[0] == kNoOperation) {
+      options = options.subspan(1);
+      continue;
+    }
+    if (options.size() < 2 || options[1] < 2 || options[1] > options.size()) break;
+    if (options[0] == kWindowScale && options[1] == 3) return std::min(options[2], kShiftMax);
+    options = options.subspan(options[1]);
+  }
+  return std::nullopt;
+}
+
+// RFC 2675: the payload length of a jumbogram, from its hop-by-hop options.
+std::optional<uint32_t> jumbo_length_of(ByteView options) {
+  constexpr uint8_t kPad1 = 0, kJumbo = 0xc2;
+  while (!options.empty()) {
+    if (options[0] == kPad1) {
+      options = options.subspan(1);
+      continue;
+    }
+    if (options.size() < 2 || options.size() < size_t{2} + options[1]) break;
+    if (options[0] == kJumbo && options[1] == 4) return load_be32(options.data() + 2);
+    options = options.subspan(size_t{2} + options[1]);
+  }
+  return std::nullopt;
+}
+
+bool is_tunnel_port(uint16_t port) {
+  return port == kPortVxlan || port == kPortVxlanOld || port == kPortGeneve;
+}
+
+}  // namespace
+
+// What is left of a packet from some layer on: the bytes captured, and how many there were on the
+// wire.
+struct PacketDecoder::Layer {
+  ByteView bytes;
+  uint64_t wire_bytes = 0;
+
+  bool has(size_t count) const { return bytes.size() >= count; }
+  const uint8_t* data() const { return bytes.data(); }
+  void remove_front(size_t count) {
+    bytes = bytes.subspan(std::min(count, bytes.size()));
+    wire_bytes -= std::min<uint64_t>(count, wire_bytes);
+  }
+  // An enclosing length field: what lies behind it is no part of the packet.
+  void limit(uint64_t length) {
+    wire_bytes = std::min(wire_bytes, length);
+    bytes = bytes.first(static_cast<size_t>(std::min<uint64_t>(bytes.size(), wire_bytes)));
+  }
+  // The packet's own length: where it is more than there is, the packet was cut.
+  void set_length(uint64_t length) {
+    limit(length);
+    wire_bytes = length;
+  }
+};
+
+struct PacketDecoder::Packet {
+  const RawPacket& raw;
+  Layer layer;
+  Endpoint source;
+  Endpoint destination;
+  uint64_t encapsulation = 0;
+  size_t tunnels = 0;
+  bool fragment = false;        // of the innermost IP packet read so far
+  bool later_fragment = false;  // not its first
+};
+
+PacketDecoder::PacketDecoder(const Limits& limits, Counters& counters, CaptureSink& sink)
+    : limits_(limits), counters_(counters), sink_(sink) {
+  unknown_links_.reserve(kUnknownLinksMax);
+}
+
+void PacketDecoder::only_ports(std::span<const uint16_t> ports) {
+  ports_.reset();
+  for (const uint16_t port : ports) ports_.set(port);
+  filters_ports_ = !ports.empty();
+}
+
+// --- link ----------------------------------------------------------------------------------------
+
+bool PacketDecoder::knows_link_type(uint32_t link_type) {
+  for (const uint32_t known : {kLinkNull, kLinkEthernet, kLinkRawLinux, kLinkRawBsd, kLinkRaw,
+                               kLinkLoop, kLinkCookedV1, kLinkIpv4, kLinkIpv6, kLinkCookedV2})
+    if (link_type == known) return true;
+  return false;
+}
+
+void PacketDecoder::decode(const RawPacket& raw) {
+  Packet packet{.raw = raw, .layer = {raw.bytes, raw.wire_bytes}, .source = {}, .destination = {}};
+  switch (raw.link_type) {
+    case kLinkEthernet:
+      return read_ethernet(packet);
+    case kLinkCookedV1:
+      return read_cooked_v1(packet);
+    case kLinkCookedV2:
+      return read_cooked_v2(packet);
+    case kLinkNull:
+    case kLinkLoop:
+      return read_loopback(packet);
+    case kLinkRawLinux:
+    case kLinkRawBsd:
+    case kLinkRaw:
+    case kLinkIpv4:
+    case kLinkIpv6:
+      return read_ip(packet);
+    default:
+      return note_unknown_link(raw.link_type);
+  }
+}
+
+void PacketDecoder::read_ethernet(Packet& packet) {
+  constexpr size_t kHeaderBytes = 14;
+  if (!packet.layer.has(kHeaderBytes)) return drop_malformed();
+  const uint16_t type = load_be16(packet.layer.data() + 12);
+  packet.layer.remove_front(kHeaderBytes);
+  read_ether_type(packet, type);
+}
+
+// Tags and LLC headers lead to another type: read in a loop, because a hostile frame is full of
+// them.
+void PacketDecoder::read_ether_type(Packet& packet, uint16_t type) {
+  Layer& layer = packet.layer;
+  for (;;) {
+    switch (type) {
+      case kTypeIpv4:
+      case kTypeIpv6:
+        return read_ip(packet);
+      case kTypeVlan:
+      case kTypeVlanService:
+      case kTypeVlanOld: {
+        if (!layer.has(4)) return drop_malformed();
+        const uint16_t vlan = load_be16(layer.data()) & 0x0fff;
+        // VLAN 0 is a priority tag, no network of its own.
+        if (vlan != 0) packet.encapsulation = mix(packet.encapsulation, kKindVlan, vlan);
+        type = load_be16(layer.data() + 2);
+        layer.remove_front(4);
+        continue;
+      }
+      case kTypeMplsUnicast:
+      case kTypeMplsMulticast:
+        return read_mpls(packet);
+      case kTypePppoeSession:
+        return read_pppoe(packet);
+      default:
+        break;
+    }
+    // 802.2 LLC with SNAP; anything else is not IP.
+    constexpr uint8_t kSnap[] = {0xaa, 0xaa, 0x03};
+    if (type >= kTypeMin || !layer.has(8) || std::memcmp(layer.data(), kSnap, sizeof kSnap) != 0)
+      return not_tcp();
+    if (type != kCookedLlc) layer.limit(type);
+    if (!layer.has(8)) return drop_malformed();
+    type = load_be16(layer.data() + 6);
+    layer.remove_front(8);
+    if (type < kTypeMin) return not_tcp();
+  }
+}
+
+// RFC 2516, then PPP's protocol number.
+void PacketDecoder::read_pppoe(Packet& packet) {
+  constexpr uint16_t kPppIpv4 = 0x0021, kPppIpv6 = 0x0057;
+  Layer& layer = packet.layer;
+  if (!layer.has(8)) return drop_malformed();
+  const uint16_t session = load_be16(layer.data() + 2);
+  const uint16_t length = load_be16(layer.data() + 4);
+  const uint16_t protocol = load_be16(layer.data() + 6);
+  if (protocol != kPppIpv4 && protocol != kPppIpv6) return not_tcp();
+  layer.remove_front(6);
+  if (length != 0) layer.limit(length);
+  layer.remove_front(2);
+  packet.encapsulation = mix(packet.encapsulation, kKindPppoe, session);
+  read_ip(packet);
+}
+
+// RFC 3032. Labels change at every hop and differ by direction, so they do not tell networks apart.
+void PacketDecoder::read_mpls(Packet& packet) {
+  Layer& layer = packet.layer;
+  bool bottom = false;
+  while (!bottom) {
+    if (!layer.has(4)) return drop_malformed();
+    bottom = (layer.data()[2] & 1) != 0;
+    layer.remove_front(4);
+  }
+  packet.encapsulation = mix(packet.encapsulation, kKindMpls, 0);
+  // What follows the labels is not named: its first half byte has to do.
+  if (!layer.has(1)) return drop_malformed();
+  const uint8_t version = layer.data()[0] >> 4;
+  if (version != 4 && version != 6) return not_tcp();
+  read_ip(packet);
+}
+
+void PacketDecoder::read_cooked_v1(Packet& packet) {
+  constexpr size_t kHeaderBytes = 16;
+  constexpr uint16_t kHardwareNetlink = 824;
+  if (!packet.layer.has(kHeaderBytes)) return drop_malformed();
+  const uint16_t hardware = load_be16(packet.layer.data() + 2);
+  const uint16_t type = load_be16(packet.layer.data() + 14);
+  if (hardware == kHardwareNetlink) return not_tcp();
+  packet.layer.remove_front(kHeaderBytes);
+  read_ether_type(packet, type);
+}
+
+void PacketDecoder::read_cooked_v2(Packet& packet) {
+  constexpr size_t kHeaderBytes = 20;
+  constexpr uint16_t kHardwareNetlink = 824;
+  if (!packet.layer.has(kHeaderBytes)) return drop_malformed();
+  const uint16_t type = load_be16(packet.layer.data());
+  const uint16_t hardware = load_be16(packet.layer.data() + 8);
+  if (hardware == kHardwareNetlink) return not_tcp();
+  packet.layer.remove_front(kHeaderBytes);
+  read_ether_type(packet, type);
+}
+
+// The address family is in the byte order of the machine that captured (NULL) or in network order
+// (LOOP), and AF_INET6 has another number on every system.
+void PacketDecoder::read_loopback(Packet& packet) {
+  if (!packet.layer.has(4)) return drop_malformed();
+  const uint32_t word = load_be32(packet.layer.data());
+  const uint32_t family = word <= 0xffff ? word : __builtin_bswap32(word);
+  packet.layer.remove_front(4);
+  switch (family) {
+    case 2:   // AF_INET everywhere
+    case 10:  // AF_INET6: Linux
+    case 24:  // OpenBSD, NetBSD
+    case 28:  // FreeBSD
+    case 30:  // macOS
+      return read_ip(packet);
+    default:
+      return not_tcp();
+  }
+}
+
+void PacketDecoder::note_unknown_link(uint32_t link_type) {
+  drop(DropReason::kPacketLinkType);
+  for (UnknownLink& link : unknown_links_) {
+    if (link.link_type != link_type) continue;
+    ++link.packets;
+    return;
+  }
+  if (unknown_links_.size() < kUnknownLinksMax) unknown_links_.push_back({link_type, 1});
+}
+
+std::string PacketDecoder::link_type_error() const {
+  if (unknown_links_.empty()) return {};
+  std::string text;
+  for (const UnknownLink& link : unknown_links_) {
+    text += text.empty() ? "link type " : ", link type ";
+    text += std::to_string(link.link_type);
+    if (const char* name = pcap_datalink_val_to_name(static_cast<int>(link.link_type)))
+      text += std::string(" (") + name + ")";
+    text += " in " + std::to_string(link.packets) + (link.packets == 1 ? " packet" : " packets");
+  }
+  return text + (unknown_links_.size() == 1 ? " is not supported" : " are not supported") +
+         "; everything else was read";
+}
+
+// --- network -------------------------------------------------------------------------------------
+
+void PacketDecoder::read_ip(Packet& packet) {
+  if (!packet.layer.has(1)) return drop_malformed();
+  packet.fragment = packet.later_fragment = false;
+  switch (packet.layer.data()[0] >> 4) {
+    case 4:
+      return read_ipv4(packet);
+    case 6:
+      return read_ipv6(packet);
+    default:
+      return drop_malformed();
+  }
+}
+
+// RFC 791.
+void PacketDecoder::read_ipv4(Packet& packet) {
+  constexpr size_t kHeaderBytesMin = 20;
+  Layer& layer = packet.layer;
+  if (!layer.has(kHeaderBytesMin)) return drop_malformed();
+  const uint8_t* const at = layer.data();
+  const size_t header_bytes = (size_t{at[0]} & 0x0f) * 4;
+  const uint16_t total_bytes = load_be16(at + 2);
+  if (header_bytes < kHeaderBytesMin || !layer.has(header_bytes)) return drop_malformed();
+  if (total_bytes != 0) {
+    if (total_bytes < header_bytes) return drop_malformed();
+    layer.set_length(total_bytes);
+    if (!layer.has(header_bytes)) return drop_malformed();
+  } else if (layer.wire_bytes > limits_.capture_packet_bytes_max) {
+    return drop_malformed();
+  }
+  const uint16_t fragment = load_be16(at + 6);
+  packet.fragment = (fragment & 0x3fff) != 0;        // more fragments, or an offset
+  packet.later_fragment = (fragment & 0x1fff) != 0;  // an offset
+  packet.source.address = address_v4(at + 12);
+  packet.destination.address = address_v4(at + 16);
+  layer.remove_front(header_bytes);
+  read_transport(packet, at[9]);
+}
+
+// RFC 8200.
+void PacketDecoder::read_ipv6(Packet& packet) {
+  constexpr size_t kHeaderBytes = 40;
+  Layer& layer = packet.layer;
+  if (!layer.has(kHeaderBytes)) return drop_malformed();
+  const uint8_t* const at = layer.data();
+  const uint16_t payload_bytes = load_be16(at + 4);
+  const uint8_t next = at[6];
+  packet.source.address = address_v6(at + 8);
+  packet.destination.address = address_v6(at + 24);
+  layer.remove_front(kHeaderBytes);
+  if (payload_bytes != 0) {
+    layer.set_length(payload_bytes);
+  } else {
+    if (next == kProtocolHopByHop && layer.has(8)) {
+      const size_t header_bytes = (size_t{layer.data()[1]} + 1) * 8;
+      const ByteView options =
+          layer.bytes.subspan(2, std::min(header_bytes, layer.bytes.size()) - 2);
+      if (const auto jumbo = jumbo_length_of(options)) layer.set_length(*jumbo);
+    }
+    if (layer.wire_bytes > limits_.capture_packet_bytes_max) return drop_malformed();
+  }
+  read_transport(packet, next);
+}
+
+// Passes IPv6 extension headers and AH (RFC 4302), then hands over by protocol.
+void PacketDecoder::read_transport(Packet& packet, uint8_t protocol) {
+  Layer& layer = packet.layer;
+  while (!packet.later_fragment) {
+    size_t header_bytes = 0;
+    const bool v6 = packet.source.address.version == 6;
+    const bool generic = protocol == kProtocolHopByHop || protocol == kProtocolRouting ||
+                         protocol == kProtocolDestination || protocol == kProtocolMobility;
+    if (v6 && generic) {
+      if (!layer.has(8)) return drop_malformed();
+      header_bytes = (size_t{layer.data()[1]} + 1) * 8;
+    } else if (v6 && protocol == kProtocolFragment) {
+      if (!layer.has(8)) return drop_malformed();
+      header_bytes = 8;
+      const uint16_t fragment = load_be16(layer.data() + 2);
+      packet.fragment = packet.fragment || (fragment & 0xfff9) != 0;
+      packet.later_fragment = (fragment & 0xfff8) != 0;
+    } else if (protocol == kProtocolAuthentication) {
+      if (!layer.has(8)) return drop_malformed();
+      header_bytes = (size_t{layer.data()[1]} + 2) * 4;
+    } else {
+      break;
+    }
+    if (!layer.has(header_bytes)) return drop_malformed();
+    protocol = layer.data()[0];
+    layer.remove_front(header_bytes);
+  }
+  switch (protocol) {
+    case kProtocolTcp:
+      if (packet.later_fragment) return drop(DropReason::kPacketFragment, layer.bytes.size());
+      return read_tcp(packet);
+    case kProtocolIpv4:
+    case kProtocolIpv6:
+      if (enter_tunnel(packet, kKindIpInIp, 0)) read_ip(packet);
+      return;
+    case kProtocolGre:
+      return read_gre(packet);
+    case kProtocolUdp:
+      if (packet.later_fragment) return not_tcp();  // its ports are in another fragment
+      return read_udp(packet);
+    default:
+      return not_tcp();
+  }
+}
+
+// --- transport -----------------------------------------------------------------------------------
+
+// RFC 9293 section 3.1.
+void PacketDecoder::read_tcp(Packet& packet) {
+  Layer& layer = packet.layer;
+  const uint8_t* const at = layer.data();
+  if (layer.has(4)) {
+    packet.source.port = load_be16(at);
+    packet.destination.port = load_be16(at + 2);
+    if (!wanted(packet.source.port, packet.destination.port)) return;
+  }
+  const DropReason broken =
+      packet.fragment ? DropReason::kPacketFragment : DropReason::kPacketMalformed;
+  if (!layer.has(kTcpHeaderBytes)) return drop(broken);
+  const size_t header_bytes = (size_t{at[12]} >> 4) * 4;
+  if (header_bytes < kTcpHeaderBytes || header_bytes > layer.wire_bytes) return drop(broken);
+  const ByteView options =
+      layer.bytes.first(std::min(header_bytes, layer.bytes.size())).subspan(kTcpHeaderBytes);
+  layer.remove_front(header_bytes);
+  if (packet.fragment) return drop(broken, layer.bytes.size());
+
+  Segment segment;
+  segment.time = packet.raw.time;
+  segment.source = packet.source;
+  segment.destination = packet.destination;
+  segment.sequence = load_be32(at + 4);
+  segment.acknowledgment = load_be32(at + 8);
+  segment.flags.bits = at[13];
+  segment.window = load_be16(at + 14);
+  if (segment.flags.syn()) segment.window_scale = window_scale_of(options);
+  segment.payload = layer.bytes;
+  segment.payload_wire_bytes = static_cast<uint32_t>(layer.wire_bytes);
+  segment.encapsulation = packet.encapsulation;
+  segment.packet_number = packet.raw.number;
+
+  counters_.capture(Source::kPacket, segment.payload.size());
+  if (const uint64_t missing = segment.payload_wire_bytes - segment.payload.size(); missing > 0)
+    counters_.miss(Source::kPacket, MissingReason::kPacketCaplen, missing);
+  sink_.on_segment(segment);
+}
+
+void PacketDecoder::read_udp(Packet& packet) {
+  constexpr size_t kHeaderBytes = 8;
+  Layer& layer = packet.layer;
+  if (!layer.has(kHeaderBytes)) return not_tcp();
+  const uint16_t port = load_be16(layer.data() + 2);
+  const uint16_t length = load_be16(layer.data() + 4);
+  if (!is_tunnel_port(port)) return not_tcp();
+  if (length != 0) layer.limit(length);  // 0: segmentation offload
+  layer.remove_front(kHeaderBytes);
+  if (port == kPortGeneve) return read_geneve(packet);
+  read_vxlan(packet);
+}
+
+// --- tunnels -------------------------------------------------------------------------------------
+
+bool PacketDecoder::enter_tunnel(Packet& packet, uint32_t kind, uint32_t id) {
+  if (packet.fragment) {
+    drop(DropReason::kPacketFragment);
+    return false;
+  }
+  if (++packet.tunnels > limits_.packet_tunnel_depth_max) {
+    drop(DropReason::kPacketTunnelDepth);
+    return false;
+  }
+  packet.encapsulation = mix(packet.encapsulation, kind, id);
+  return true;
+}
+
+// RFC 7348. Other protocols use these ports too: without the valid-network flag it is not VXLAN.
+void PacketDecoder::read_vxlan(Packet& packet) {
+  constexpr size_t kHeaderBytes = 8;
+  constexpr uint8_t kNetworkValid = 0x08;
+  Layer& layer = packet.layer;
+  if (!layer.has(kHeaderBytes) || (layer.data()[0] & kNetworkValid) == 0) return not_tcp();
+  const uint32_t network = load_be32(layer.data() + 4) >> 8;
+  if (!enter_tunnel(packet, kKindVxlan, network)) return;
+  layer.remove_front(kHeaderBytes);
+  read_ethernet(packet);
+}
+
+// RFC 8926.
+void PacketDecoder::read_geneve(Packet& packet) {
+  constexpr size_t kHeaderBytes = 8;
+  Layer& layer = packet.layer;
+  if (!layer.has(kHeaderBytes) || layer.data()[0] >> 6 != 0) return not_tcp();
+  const size_t options_bytes = (size_t{layer.data()[0]} & 0x3f) * 4;
+  const uint16_t type = load_be16(layer.data() + 2);
+  const uint32_t network = load_be32(layer.data() + 4) >> 8;
+  if (!enter_tunnel(packet, kKindGeneve, network)) return;
+  layer.remove_front(kHeaderBytes + options_bytes);
+  if (type == kTypeBridgedEthernet) return read_ethernet(packet);
+  read_ether_type(packet, type);
+}
+
+// RFC 2784, RFC 2890. Version 1 (PPTP) and the obsolete source routes are not read.
+void PacketDecoder::read_gre(Packet& packet) {
+  constexpr uint16_t kChecksum = 0x8000, kRouting = 0x4000, kKey = 0x2000, kSequence = 0x1000;
+  constexpr uint16_t kVersion = 0x0007;
+  Layer& layer = packet.layer;
+  if (packet.later_fragment) return drop(DropReason::kPacketFragment);
+  if (!layer.has(4)) return drop_malformed();
+  const uint16_t flags = load_be16(layer.data());
+  const uint16_t type = load_be16(layer.data() + 2);
+  if ((flags & (kVersion | kRouting)) != 0) return not_tcp();
+  const size_t key_at = (flags & kChecksum) != 0 ? 8 : 4;
+  const size_t sequence_at = key_at + ((flags & kKey) != 0 ? 4 : 0);
+  const size_t header_bytes = sequence_at + ((flags & kSequence) != 0 ? 4 : 0);
+  if (!layer.has(header_bytes)) return drop_malformed();
+  const uint32_t key = (flags & kKey) != 0 ? load_be32(layer.data() + key_at) : 0;
+  if (!enter_tunnel(packet, kKindGre, key)) return;
+  layer.remove_front(header_bytes);
+  if (type == kTypeBridgedEthernet) return read_ethernet(packet);
+  if (type == kTypeErspan) {
+    // Mirror ports: type I has neither sequence number nor header, type II has both.
+    if ((flags & kSequence) != 0) layer.remove_front(8);
+    return read_ethernet(packet);
+  }
+  read_ether_type(packet, type);
+}
+
+void PacketDecoder::drop(DropReason reason, uint64_t payload_bytes) {
+  counters_.capture(Source::kPacket, payload_bytes);
+  counters_.drop(Source::kPacket, reason, payload_bytes);
+}
+
+}  // namespace wiretally::pcap

@@ -1,0 +1,92 @@
+// Arbitrary bytes as a capture file, read and decoded. Each input is read twice, the second time
+// with ports filtered: what was found must not depend on memory around it.
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+
+#include "capture_file.h"
+#include "packet_decoder.h"
+
+namespace {
+
+using namespace wiretally;
+
+void require(bool condition) {
+  if (!condition) std::abort();
+}
+
+// Checks each segment against the packet it came from.
+class CheckingSink final : public CaptureSink {
+ public:
+  FlowDemand on_segment(const Segment& segment) override {
+    ++segments;
+    bytes += segment.payload.size();
+    require(segment.payload_wire_bytes >= segment.payload.size());
+    require(segment.payload_wire_bytes <= Limits{}.capture_packet_bytes_max);
+    missing += segment.payload_wire_bytes - segment.payload.size();
+    require(segment.packet_number == packet->number);
+    require(segment.source.known() && segment.destination.known());
+    if (!segment.payload.empty()) {
+      require(segment.payload.data() >= packet->bytes.data());
+      require(segment.payload.data() + segment.payload.size() <=
+              packet->bytes.data() + packet->bytes.size());
+    }
+    return FlowDemand::kMore;
+  }
+  FlowDemand on_chunk(const Chunk&) override { return FlowDemand::kMore; }
+  void on_connection_close(const ConnectionClose&) override {}
+  void on_connection_audit(const ConnectionAudit&) override {}
+  void on_time(EventTime) override {}
+  void on_end(EventTime) override {}
+
+  const pcap::RawPacket* packet = nullptr;
+  uint64_t segments = 0;
+  uint64_t bytes = 0;
+  uint64_t missing = 0;
+};
+
+uint64_t read(ByteView input, std::span<const uint16_t> ports) {
+  auto file = pcap::CaptureFile::open_memory(input);
+  if (!file) {
+    require(!file.error().message.empty());
+    return 0;
+  }
+  const Limits limits;
+  const auto counters = std::make_unique<Counters>();
+  CheckingSink sink;
+  pcap::PacketDecoder decoder(limits, *counters, sink);
+  decoder.only_ports(ports);
+  pcap::RawPacket packet;
+  sink.packet = &packet;
+  uint64_t number = 0;
+  pcap::CaptureFile::Step step{};
+  while ((step = file->next(packet)) == pcap::CaptureFile::Step::kPacket) {
+    require(packet.number == ++number);
+    require(packet.wire_bytes >= packet.bytes.size());
+    require(packet.bytes.size() <= limits.capture_packet_bytes_max);
+    require(packet.file_offset < input.size());
+    decoder.decode(packet);
+  }
+  require((step == pcap::CaptureFile::Step::kCorrupt) == !file->error().empty());
+  require(file->next(packet) == step);
+
+  const SourceCounters& counted = counters->of(Source::kPacket);
+  uint64_t dropped_events = 0, dropped_bytes = 0;
+  for (const Cell& cell : counted.dropped_events) dropped_events += cell.value();
+  for (const Cell& cell : counted.dropped_bytes) dropped_bytes += cell.value();
+  require(counted.captured_bytes.value() == sink.bytes + dropped_bytes);
+  require(counted.captured_events.value() == sink.segments + dropped_events);
+  require(counted.missing_bytes[static_cast<size_t>(MissingReason::kPacketCaplen)].value() ==
+          sink.missing);
+  decoder.link_type_error();
+  return sink.segments;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const uint16_t ports[] = {8080};
+  const uint64_t all = read({data, size}, {});
+  require(read({data, size}, ports) <= all);
+  return 0;
+}

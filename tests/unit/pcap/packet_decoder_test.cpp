@@ -1,0 +1,639 @@
+#include "packet_decoder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "capture_file.h"
+#include "recording_sink.h"
+#include "support/pcap_writer.h"
+
+namespace wiretally::pcap {
+namespace {
+
+using test::be16;
+using test::be32;
+using test::endpoint;
+using test::ethernet_bytes;
+using test::frame_bytes;
+using test::ip_bytes;
+using test::Link;
+using test::TcpPacket;
+using testing::HasSubstr;
+
+constexpr uint8_t kTcp = 6, kUdp = 17, kGre = 47;
+
+TcpPacket request_v4() {
+  return {.source = endpoint("10.0.0.1", 40000),
+          .destination = endpoint("10.0.0.2", 8080),
+          .sequence = 0x8123'4567,
+          .acknowledgment = 0xfedc'ba98,
+          .flags = TcpFlags::kAck | TcpFlags::kPsh,
+          .payload = "GET / HTTP/1.1\r\n\r\n",
+          .time_ns = 123'456'789,
+          .window = 501};
+}
+TcpPacket request_v6() {
+  TcpPacket packet = request_v4();
+  packet.source = endpoint("fd00::1", 40000);
+  packet.destination = endpoint("fd00::2", 8080);
+  return packet;
+}
+const IpAddress kOuterA = endpoint("192.168.1.1", 0).address;
+const IpAddress kOuterB = endpoint("192.168.1.2", 0).address;
+
+std::string udp_bytes(uint16_t port, const std::string& content) {
+  return be16(33'333) + be16(port) + be16(static_cast<uint32_t>(8 + content.size())) + be16(0) +
+         content;
+}
+std::string outer_udp(uint16_t port, const std::string& content) {
+  return ip_bytes(kOuterA, kOuterB, kUdp, udp_bytes(port, content));
+}
+std::string vxlan_bytes(uint32_t network, const std::string& frame) {
+  return be32(0x0800'0000) + be32(uint64_t{network} << 8) + frame;
+}
+
+class Bench {
+ public:
+  explicit Bench(const Limits& limits = {}) : decoder(limits, *counters, sink) {}
+
+  void decode(uint32_t link_type, const std::string& bytes, size_t wire_bytes = 0) {
+    // A heap copy of the exact size, so that a sanitizer sees a read past the end.
+    const std::vector<uint8_t> copy(bytes.begin(), bytes.end());
+    RawPacket raw;
+    raw.time.ns = 123'456'789;
+    raw.link_type = link_type;
+    raw.bytes = {copy.data(), copy.size()};
+    raw.wire_bytes = static_cast<uint32_t>(wire_bytes != 0 ? wire_bytes : bytes.size());
+    raw.number = ++number;
+    decoder.decode(raw);
+    check_identity();
+  }
+  void check_identity() {
+    uint64_t dropped_bytes = 0, dropped_events = 0, delivered = 0;
+    for (const Cell& cell : packets().dropped_bytes) dropped_bytes += cell.value();
+    for (const Cell& cell : packets().dropped_events) dropped_events += cell.value();
+    for (const auto& kept : sink.kept) delivered += kept.payload.size();
+    EXPECT_EQ(packets().captured_bytes.value(), delivered + dropped_bytes);
+    EXPECT_EQ(packets().captured_events.value(), sink.kept.size() + dropped_events);
+  }
+  SourceCounters& packets() { return counters->of(Source::kPacket); }
+  uint64_t drops(DropReason reason) {
+    return packets().dropped_events[static_cast<size_t>(reason)].value();
+  }
+  uint64_t drop_bytes(DropReason reason) {
+    return packets().dropped_bytes[static_cast<size_t>(reason)].value();
+  }
+  uint64_t missing() {
+    return packets().missing_bytes[static_cast<size_t>(MissingReason::kPacketCaplen)].value();
+  }
+  uint64_t not_tcp() { return counters->packets_not_tcp.value(); }
+
+  std::unique_ptr<Counters> counters = std::make_unique<Counters>();
+  test::RecordingSink sink;
+  PacketDecoder decoder;
+  uint64_t number = 0;
+};
+
+// The packet came out whole: addresses, numbers, payload.
+void expect_delivered(Bench& bench, const TcpPacket& packet) {
+  ASSERT_EQ(bench.sink.kept.size(), 1u);
+  const Segment& segment = bench.sink.kept[0].segment;
+  EXPECT_EQ(segment.source, packet.source);
+  EXPECT_EQ(segment.destination, packet.destination);
+  EXPECT_EQ(segment.sequence, packet.sequence);
+  EXPECT_EQ(segment.acknowledgment, packet.acknowledgment);
+  EXPECT_EQ(segment.flags.bits, packet.flags);
+  EXPECT_EQ(segment.window, packet.window);
+  EXPECT_EQ(segment.window_scale, packet.window_scale);
+  EXPECT_EQ(segment.time.ns, 123'456'789);
+  EXPECT_EQ(segment.packet_number, 1u);
+  EXPECT_FALSE(segment.checksum_bad);
+  EXPECT_EQ(bench.sink.kept[0].payload, packet.payload);
+  EXPECT_EQ(segment.payload_wire_bytes, packet.payload.size());
+  EXPECT_EQ(bench.missing(), 0u);
+}
+void expect_delivered_from(uint32_t link_type, const std::string& frame, const TcpPacket& packet) {
+  Bench bench;
+  bench.decode(link_type, frame);
+  expect_delivered(bench, packet);
+}
+uint64_t encapsulation_of(const std::string& frame) {
+  Bench bench;
+  bench.decode(1, frame);
+  return bench.sink.kept.empty() ? 0 : bench.sink.kept[0].segment.encapsulation;
+}
+
+TEST(PacketLink, EveryLinkTypeInBothFamilies) {
+  for (const TcpPacket& packet : {request_v4(), request_v6()}) {
+    for (const Link link : test::kAllLinks) {
+      SCOPED_TRACE(test::link_name(link));
+      expect_delivered_from(link_type_of(link), frame_bytes(link, packet), packet);
+    }
+  }
+  expect_delivered_from(228, ip_bytes(request_v4()), request_v4());
+  expect_delivered_from(229, ip_bytes(request_v6()), request_v6());
+  expect_delivered_from(14, ip_bytes(request_v4()), request_v4());
+}
+
+TEST(PacketLink, LoopbackFamiliesOfEverySystemInBothByteOrders) {
+  const std::string ip = ip_bytes(request_v6());
+  for (const uint32_t link_type : {0u, 108u}) {
+    for (const char family : {10, 24, 28, 30}) {
+      expect_delivered_from(link_type, be32(static_cast<uint64_t>(family)) + ip, request_v6());
+      expect_delivered_from(link_type, std::string(1, family) + std::string(3, '\0') + ip,
+                            request_v6());
+    }
+  }
+  Bench bench;
+  bench.decode(0, be32(7) + ip);
+  EXPECT_EQ(bench.not_tcp(), 1u);
+}
+
+TEST(PacketLink, VlanTagsOfAllKindsAndTheirHash) {
+  const TcpPacket packet = request_v4();
+  const std::string inner = be16(0x0800) + ip_bytes(packet);
+  const auto tagged = [&](uint16_t type, uint16_t tag) {
+    return ethernet_bytes(type, be16(tag) + inner);
+  };
+  for (const uint16_t type : {0x8100, 0x88a8, 0x9100})
+    expect_delivered_from(1, tagged(type, 0x2005), packet);  // with a priority
+
+  EXPECT_EQ(encapsulation_of(frame_bytes(Link::kEthernet, packet)), 0u);
+  EXPECT_EQ(encapsulation_of(tagged(0x8100, 0x6000)), 0u) << "VLAN 0 is only a priority";
+  const uint64_t five = encapsulation_of(tagged(0x8100, 5));
+  EXPECT_NE(five, 0u);
+  EXPECT_EQ(five, encapsulation_of(tagged(0x8100, 0xe005))) << "the priority does not count";
+  EXPECT_NE(five, encapsulation_of(tagged(0x8100, 6)));
+  const auto twice = [&](uint16_t outer, uint16_t tag) {
+    return ethernet_bytes(0x88a8, be16(outer) + be16(0x8100) + be16(tag) + inner);
+  };
+  EXPECT_NE(encapsulation_of(twice(5, 6)), encapsulation_of(twice(6, 5)));
+  EXPECT_NE(encapsulation_of(twice(5, 5)), five);
+}
+
+TEST(PacketLink, CookedWithVlanTag) {
+  const std::string frame = frame_bytes(Link::kSll, request_v4());
+  const std::string tagged =
+      frame.substr(0, 14) + be16(0x8100) + be16(42) + be16(0x0800) + frame.substr(16);
+  expect_delivered_from(113, tagged, request_v4());
+}
+
+TEST(PacketLink, CookedNetlinkIsNoPacket) {
+  std::string frame = frame_bytes(Link::kSll, request_v4());
+  frame.replace(2, 2, be16(824));
+  Bench bench;
+  bench.decode(113, frame);
+  frame = frame_bytes(Link::kSll2, request_v4());
+  frame.replace(8, 2, be16(824));
+  bench.decode(276, frame);
+  EXPECT_EQ(bench.not_tcp(), 2u);
+  EXPECT_TRUE(bench.sink.kept.empty());
+}
+
+TEST(PacketLink, SnapMplsAndPppoe) {
+  const TcpPacket packet = request_v4();
+  const std::string ip = ip_bytes(packet);
+  const std::string snap = std::string("\xaa\xaa\x03\0\0\0", 6) + be16(0x0800) + ip;
+  expect_delivered_from(1, ethernet_bytes(static_cast<uint16_t>(snap.size()), snap) + "trailer",
+                        packet);
+  expect_delivered_from(1, ethernet_bytes(0x8847, be32(0x0001'0040) + be32(0x0002'0140) + ip),
+                        packet);
+  const std::string ppp = be16(0x0021) + ip;
+  const std::string pppoe =
+      be16(0x1100) + be16(7) + be16(static_cast<uint32_t>(ppp.size())) + ppp + "trailer";
+  expect_delivered_from(1, ethernet_bytes(0x8864, pppoe), packet);
+}
+
+TEST(PacketLink, WhatIsNotIpIsCountedAndNothingElse) {
+  Bench bench;
+  bench.decode(1, ethernet_bytes(0x0806, std::string(28, 'a')));
+  bench.decode(1, ethernet_bytes(38, std::string("\x42\x42\x03", 3) + std::string(43, '\0')));
+  bench.decode(1, frame_bytes(Link::kEthernet, ip_bytes(kOuterA, kOuterB, 1, "echo")));
+  bench.decode(1, frame_bytes(Link::kEthernet, outer_udp(53, "query")));
+  EXPECT_EQ(bench.not_tcp(), 4u);
+  EXPECT_EQ(bench.packets().captured_events.value(), 0u);
+}
+
+TEST(PacketLink, UnknownLinkTypesAreNamedOnce) {
+  Bench bench;
+  EXPECT_EQ(bench.decoder.link_type_error(), "");
+  bench.decode(105, "radio");
+  bench.decode(1, frame_bytes(Link::kEthernet, request_v4()));
+  bench.decode(105, "radio");
+  EXPECT_EQ(bench.decoder.link_type_error(),
+            "link type 105 (IEEE802_11) in 2 packets is not supported; everything else was read");
+  bench.decode(9999, "?");
+  EXPECT_THAT(bench.decoder.link_type_error(), HasSubstr(", link type 9999 in 1 packet are not"));
+  EXPECT_EQ(bench.drops(DropReason::kPacketLinkType), 3u);
+  EXPECT_EQ(bench.sink.kept.size(), 1u) << "nothing else is lost";
+  for (uint32_t i = 0; i < 1000; ++i) bench.decode(20'000 + i, "many");
+  EXPECT_LT(bench.decoder.link_type_error().size(), 1000u);
+}
+
+TEST(PacketIp, FramesLongerThanThePacket) {
+  TcpPacket packet = request_v4();
+  packet.payload = "x";
+  expect_delivered_from(1, frame_bytes(Link::kEthernet, packet) + "paddingFCS", packet);
+  packet.payload = "";
+  expect_delivered_from(1, frame_bytes(Link::kEthernet, packet) + std::string(6, '\0'), packet);
+  TcpPacket v6 = request_v6();
+  expect_delivered_from(1, frame_bytes(Link::kEthernet, v6) + "trailer of a switch", v6);
+}
+
+TEST(PacketIp, LengthZeroMeansToTheEndOfTheFrame) {
+  TcpPacket packet = request_v4();
+  packet.payload = std::string(100'000, 'b');  // more than the field could say
+  std::string ip = ip_bytes(packet);
+  ip.replace(2, 2, be16(0));
+  expect_delivered_from(1, frame_bytes(Link::kEthernet, ip), packet);
+
+  TcpPacket v6 = request_v6();
+  v6.payload = packet.payload;
+  ip = ip_bytes(v6);
+  ip.replace(4, 2, be16(0));
+  expect_delivered_from(1, frame_bytes(Link::kEthernet, ip), v6);
+
+  // The same inside VXLAN, where the UDP length is 0 too.
+  std::string inner = ip_bytes(request_v4());
+  inner.replace(2, 2, be16(0));
+  std::string outer = outer_udp(4789, vxlan_bytes(9, ethernet_bytes(0x0800, inner)));
+  outer.replace(2, 2, be16(0));
+  outer.replace(24, 2, be16(0));
+  expect_delivered_from(1, frame_bytes(Link::kEthernet, outer), request_v4());
+}
+
+TEST(PacketIp, LengthZeroOfAnAbsurdFrameIsMalformed) {
+  std::string ip = ip_bytes(request_v4());
+  ip.replace(2, 2, be16(0));
+  Bench bench;
+  bench.decode(12, ip, 0xffff'0000);
+  ip = ip_bytes(request_v6());
+  ip.replace(4, 2, be16(0));
+  bench.decode(12, ip, 0xffff'0000);
+  EXPECT_EQ(bench.drops(DropReason::kPacketMalformed), 2u);
+  EXPECT_EQ(bench.missing(), 0u);
+}
+
+TEST(PacketIp, Jumbograms) {
+  TcpPacket packet = request_v6();
+  const std::string tcp = test::tcp_bytes(packet);
+  const std::string options = std::string("\x06\0\xc2\x04", 4) + be32(8 + tcp.size());
+  std::string ip =
+      ip_bytes(packet.source.address, packet.destination.address, 0, options + tcp) + "trailer";
+  ip.replace(4, 2, be16(0));
+  expect_delivered_from(12, ip, packet);
+}
+
+TEST(PacketIp, CutPacketsAreMissingBytesNotData) {
+  const TcpPacket packet = request_v4();
+  const std::string frame = frame_bytes(Link::kEthernet, packet);
+  {
+    Bench bench;  // cut by the snap length
+    bench.decode(1, frame.substr(0, frame.size() - 5), frame.size());
+    ASSERT_EQ(bench.sink.kept.size(), 1u);
+    EXPECT_EQ(bench.sink.kept[0].payload, packet.payload.substr(0, packet.payload.size() - 5));
+    EXPECT_EQ(bench.sink.kept[0].segment.payload_wire_bytes, packet.payload.size());
+    EXPECT_EQ(bench.missing(), 5u);
+  }
+  {
+    Bench bench;  // the capture does not say so, only the IP header does
+    bench.decode(1, frame.substr(0, frame.size() - 5));
+    ASSERT_EQ(bench.sink.kept.size(), 1u);
+    EXPECT_EQ(bench.sink.kept[0].segment.payload_wire_bytes, packet.payload.size());
+    EXPECT_EQ(bench.missing(), 5u);
+  }
+  {
+    Bench bench;  // in the middle of the TCP options, which say nothing that the gap needs
+    TcpPacket syn = packet;
+    syn.flags = TcpFlags::kSyn;
+    syn.window_scale = 7;
+    bench.decode(1, frame_bytes(Link::kEthernet, syn).substr(0, 14 + 20 + 22), 200);
+    ASSERT_EQ(bench.sink.kept.size(), 1u);
+    EXPECT_EQ(bench.sink.kept[0].payload, "");
+    EXPECT_EQ(bench.sink.kept[0].segment.payload_wire_bytes, packet.payload.size());
+    EXPECT_EQ(bench.sink.kept[0].segment.window_scale, std::nullopt);
+  }
+}
+
+TEST(PacketIp, EveryCutOfEveryKindOfFrame) {
+  const std::string inner = frame_bytes(Link::kVlan, request_v4());
+  std::vector<std::pair<uint32_t, std::string>> frames;
+  for (const Link link : test::kAllLinks) {
+    frames.emplace_back(link_type_of(link), frame_bytes(link, request_v4()));
+    frames.emplace_back(link_type_of(link), frame_bytes(link, request_v6()));
+  }
+  frames.emplace_back(12, outer_udp(8472, vxlan_bytes(7, inner)));
+  frames.emplace_back(12,
+                      outer_udp(6081, be32(0x0200'6558) + be32(0x700) + be32(1) + be32(2) + inner));
+  frames.emplace_back(12, ip_bytes(kOuterA, kOuterB, kGre,
+                                   be32(0xb000'6558) + be32(0) + be32(5) + be32(6) + inner));
+  for (const auto& [link_type, frame] : frames) {
+    for (size_t size = 0; size <= frame.size(); ++size) {
+      Bench bench;
+      bench.decode(link_type, frame.substr(0, size), frame.size());
+      const bool delivered = !bench.sink.kept.empty();
+      if (delivered) {
+        EXPECT_EQ(bench.sink.kept[0].segment.payload_wire_bytes, request_v4().payload.size());
+      }
+      EXPECT_EQ(delivered + bench.drops(DropReason::kPacketMalformed) + bench.not_tcp(), 1u)
+          << link_type << " cut at " << size;
+    }
+  }
+}
+
+TEST(PacketIp, Ipv4Options) {
+  TcpPacket packet = request_v4();
+  std::string ip = ip_bytes(packet);
+  ip[0] = '\x47';
+  ip.insert(20, std::string("\x94\x04\0\0\x01\x01\x01\0", 8));
+  ip.replace(2, 2, be16(static_cast<uint32_t>(ip.size())));
+  expect_delivered_from(12, ip, packet);
+}
+
+TEST(PacketIp, Ipv6ExtensionHeadersInAnyNumber) {
+  const TcpPacket packet = request_v6();
+  const auto around = [&](uint8_t first, const std::string& headers) {
+    return ip_bytes(packet.source.address, packet.destination.address, first,
+                    headers + test::tcp_bytes(packet));
+  };
+  const auto generic = [](uint8_t next, uint8_t eights) {
+    return std::string(1, static_cast<char>(next)) + static_cast<char>(eights) +
+           std::string(6 + eights * 8, '\0');
+  };
+  const std::string atomic = std::string(1, '\x06') + '\0' + be16(0) + be32(77);
+  const std::string authentication =
+      std::string(1, '\x06') + '\x04' + be16(0) + std::string(20, 'h');
+  expect_delivered_from(12, around(0, generic(kTcp, 0)), packet);
+  expect_delivered_from(12, around(0, generic(43, 1) + generic(60, 2) + generic(kTcp, 0)), packet);
+  expect_delivered_from(12, around(44, atomic), packet);
+  expect_delivered_from(12, around(51, authentication), packet);
+  std::string many;
+  for (int i = 0; i < 200; ++i) many += generic(60, 0);
+  expect_delivered_from(12, around(60, many + generic(kTcp, 0)), packet);
+
+  Bench bench;
+  bench.decode(12, around(0, std::string("\x06\xff\0\0\0\0\0\0", 8)));  // longer than the packet
+  EXPECT_EQ(bench.drops(DropReason::kPacketMalformed), 1u);
+  bench.decode(12, around(59, ""));
+  EXPECT_EQ(bench.not_tcp(), 1u);
+}
+
+TEST(PacketIp, AuthenticationHeaderOverIpv4) {
+  const TcpPacket packet = request_v4();
+  const std::string authentication =
+      std::string(1, '\x06') + '\x04' + be16(0) + std::string(20, 'h');
+  expect_delivered_from(12,
+                        ip_bytes(packet.source.address, packet.destination.address, 51,
+                                 authentication + test::tcp_bytes(packet)),
+                        packet);
+}
+
+TEST(PacketIp, FragmentsAreDroppedWithTheBytesTheyHad) {
+  const TcpPacket packet = request_v4();
+  Bench bench;
+  std::string first = ip_bytes(packet);
+  first.replace(6, 2, be16(0x2000));  // more fragments
+  bench.decode(1, frame_bytes(Link::kEthernet, first) + "padding");
+  EXPECT_EQ(bench.drop_bytes(DropReason::kPacketFragment), packet.payload.size());
+
+  std::string later = ip_bytes(kOuterA, kOuterB, kTcp, "later bytes");
+  later.replace(6, 2, be16(3));
+  bench.decode(1, frame_bytes(Link::kEthernet, later) + std::string(20, '\0'));
+  EXPECT_EQ(bench.drop_bytes(DropReason::kPacketFragment), packet.payload.size() + 11);
+
+  std::string tiny = ip_bytes(kOuterA, kOuterB, kTcp, std::string(8, 't'));
+  tiny.replace(6, 2, be16(0x2000));  // a first fragment shorter than the TCP header
+  bench.decode(1, frame_bytes(Link::kEthernet, tiny));
+  EXPECT_EQ(bench.drops(DropReason::kPacketFragment), 3u);
+
+  const TcpPacket v6 = request_v6();
+  for (const uint16_t offset : {0x0001, 0x0008, 0x0009}) {
+    const std::string header = std::string(1, '\x06') + '\0' + be16(offset) + be32(77);
+    bench.decode(
+        12, ip_bytes(v6.source.address, v6.destination.address, 44, header + test::tcp_bytes(v6)));
+  }
+  EXPECT_EQ(bench.drops(DropReason::kPacketFragment), 6u);
+
+  // Of an outer packet.
+  std::string outer = outer_udp(4789, vxlan_bytes(7, frame_bytes(Link::kEthernet, packet)));
+  outer.replace(6, 2, be16(0x2000));
+  bench.decode(12, outer);
+  std::string tunnel = ip_bytes(kOuterA, kOuterB, 4, ip_bytes(packet));
+  tunnel.replace(6, 2, be16(0x2001));
+  bench.decode(12, tunnel);
+  std::string gre = ip_bytes(kOuterA, kOuterB, kGre, be32(0x0800) + ip_bytes(packet));
+  gre.replace(6, 2, be16(0x0001));
+  bench.decode(12, gre);
+  EXPECT_EQ(bench.drops(DropReason::kPacketFragment), 9u);
+  EXPECT_TRUE(bench.sink.kept.empty());
+  std::string dont = ip_bytes(packet);
+  dont.replace(6, 2, be16(0xc000));  // the reserved bit and "don't fragment" make no fragment
+  bench.decode(12, dont);
+  EXPECT_EQ(bench.sink.kept.size(), 1u);
+}
+
+TEST(PacketIp, HeadersThatContradictThemselves) {
+  const std::string good = ip_bytes(request_v4());
+  Bench bench;
+  std::string bad = good;
+  bad[0] = '\x44';  // header of 16 bytes
+  bench.decode(12, bad);
+  bad = good;
+  bad.replace(2, 2, be16(19));  // total below the header
+  bench.decode(12, bad);
+  bad = good;
+  bad[0] = '\x55';  // version 5
+  bench.decode(12, bad);
+  bad = good;
+  bad[32] = '\x40';  // data offset of 16 bytes
+  bench.decode(12, bad);
+  bad = good;
+  bad[32] = '\xf0';  // data offset of 60 bytes, beyond the packet
+  bad.replace(2, 2, be16(20 + 30));
+  bench.decode(12, bad);
+  bad = good;
+  bad.replace(2, 2, be16(20 + 19));  // a packet too short for TCP
+  bench.decode(12, bad);
+  bench.decode(1, "short");
+  EXPECT_EQ(bench.drops(DropReason::kPacketMalformed), 7u);
+  EXPECT_TRUE(bench.sink.kept.empty());
+}
+
+TEST(PacketTcp, WindowScaleOnlyOnSyn) {
+  TcpPacket packet = request_v4();
+  packet.flags = TcpFlags::kSyn;
+  packet.window_scale = 7;
+  expect_delivered_from(12, ip_bytes(packet), packet);
+
+  Bench bench;
+  packet.flags = TcpFlags::kAck;
+  bench.decode(12, ip_bytes(packet));
+  packet.flags = TcpFlags::kSyn | TcpFlags::kAck;
+  packet.window_scale = 200;
+  bench.decode(12, ip_bytes(packet));
+  std::string hostile = ip_bytes(packet);
+  hostile[40] = '\x02';  // an option of length 3 that reaches beyond the header ...
+  hostile[41] = '\x2f';
+  bench.decode(12, hostile);
+  hostile[41] = '\0';  // ... and one of length 0
+  bench.decode(12, hostile);
+  ASSERT_EQ(bench.sink.kept.size(), 4u);
+  EXPECT_EQ(bench.sink.kept[0].segment.window_scale, std::nullopt);
+  EXPECT_EQ(bench.sink.kept[1].segment.window_scale, 14) << "RFC 7323: no more than 14";
+  EXPECT_EQ(bench.sink.kept[2].segment.window_scale, std::nullopt);
+  EXPECT_EQ(bench.sink.kept[3].segment.window_scale, std::nullopt);
+}
+
+TEST(PacketTcp, BadChecksumsAreNormal) {
+  std::string ip = ip_bytes(request_v4());
+  ip[36] = static_cast<char>(ip[36] ^ 0x55);
+  expect_delivered_from(12, ip, request_v4());
+}
+
+TEST(PacketTcp, PortFilter) {
+  Bench bench;
+  const uint16_t ports[] = {8080, 9090};
+  bench.decoder.only_ports(ports);
+  TcpPacket packet = request_v4();
+  bench.decode(12, ip_bytes(packet));
+  std::swap(packet.source, packet.destination);
+  bench.decode(12, ip_bytes(packet));
+  packet.source.port = 443;
+  bench.decode(12, ip_bytes(packet));
+  std::string broken = ip_bytes(packet);
+  broken[32] = '\x10';
+  bench.decode(12, broken);
+  EXPECT_EQ(bench.sink.kept.size(), 2u);
+  EXPECT_EQ(bench.packets().captured_events.value(), 2u);
+  bench.decoder.only_ports({});
+  bench.decode(12, ip_bytes(packet));
+  EXPECT_EQ(bench.sink.kept.size(), 3u);
+}
+
+TEST(PacketTunnel, EachKindAndTheInnerAddresses) {
+  for (const TcpPacket& packet : {request_v4(), request_v6()}) {
+    const std::string ip = ip_bytes(packet);
+    const uint8_t protocol = packet.source.address.version == 6 ? 41 : 4;
+    const uint16_t type = packet.source.address.version == 6 ? 0x86dd : 0x0800;
+    const std::string frame = frame_bytes(Link::kEthernet, packet);
+    const auto gre = [&](const std::string& content) {
+      return ip_bytes(kOuterA, kOuterB, kGre, content);
+    };
+    expect_delivered_from(12, ip_bytes(kOuterA, kOuterB, protocol, ip), packet);
+    expect_delivered_from(12, gre(be32(type) + ip), packet);
+    expect_delivered_from(12, gre(be32(0xb000'0000 | type) + be32(1) + be32(2) + be32(3) + ip),
+                          packet);
+    expect_delivered_from(12, gre(be32(0x2000'6558) + be32(99) + frame), packet);
+    expect_delivered_from(12, gre(be32(0x0000'88be) + frame), packet);
+    expect_delivered_from(12, gre(be32(0x1000'88be) + be32(1) + be32(2) + be32(3) + frame), packet);
+    for (const uint16_t port : {4789, 8472})
+      expect_delivered_from(12, outer_udp(port, vxlan_bytes(7, frame)), packet);
+    expect_delivered_from(12, outer_udp(6081, be32(0x0100'6558) + be32(0x700) + be32(1) + frame),
+                          packet);
+    expect_delivered_from(12, outer_udp(6081, be32(type) + be32(0x700) + ip), packet);
+  }
+}
+
+TEST(PacketTunnel, NetworksAreToldApart) {
+  const std::string frame = frame_bytes(Link::kEthernet, request_v4());
+  const auto in_network = [&](uint32_t network) {
+    return encapsulation_of(
+        frame_bytes(Link::kEthernet, outer_udp(4789, vxlan_bytes(network, frame))));
+  };
+  EXPECT_NE(in_network(1), in_network(2));
+  EXPECT_EQ(in_network(1), in_network(1));
+  EXPECT_NE(in_network(0), 0u);
+}
+
+TEST(PacketTunnel, DepthIsLimited) {
+  std::string ip = ip_bytes(request_v4());
+  for (size_t depth = 1; depth <= 6; ++depth) {
+    ip = ip_bytes(kOuterA, kOuterB, 4, ip);
+    Bench bench;
+    bench.decode(12, ip);
+    const bool within = depth <= Limits{}.packet_tunnel_depth_max;
+    EXPECT_EQ(bench.sink.kept.size(), within ? 1u : 0u) << depth;
+    EXPECT_EQ(bench.drops(DropReason::kPacketTunnelDepth), within ? 0u : 1u) << depth;
+  }
+}
+
+TEST(PacketTunnel, FramesFullOfTagsDoNotRecurse) {
+  std::string tags;
+  const std::string llc = std::string("\xaa\xaa\x03\0\0\0", 6);
+  for (int i = 0; i < 20'000; ++i) tags += be16(5) + be16(0x8100);
+  Bench bench;
+  bench.decode(1, ethernet_bytes(0x8100, tags));
+  EXPECT_EQ(bench.drops(DropReason::kPacketMalformed), 1u);
+  std::string mixed;
+  for (int i = 0; i < 20'000; ++i) mixed += llc + be16(0x8100) + be16(5) + be16(1500);
+  bench.decode(1, ethernet_bytes(1500, mixed));
+  bench.decode(1, ethernet_bytes(0x8847, std::string(200'000, '\0')));
+  EXPECT_EQ(bench.number, 3u);
+}
+
+TEST(PacketTunnel, OtherUsersOfTheTunnelsPorts) {
+  Bench bench;
+  bench.decode(12, outer_udp(8472, std::string(40, '\0')));
+  bench.decode(12, outer_udp(4789, "tiny"));
+  bench.decode(12, outer_udp(6081, std::string(40, '\xff')));
+  bench.decode(12, ip_bytes(kOuterA, kOuterB, kGre, be32(0x3001'880b) + std::string(40, 'p')));
+  EXPECT_EQ(bench.not_tcp(), 4u);
+}
+
+TEST(PacketDecoder, TheSameConversationInEveryShapeOfFile) {
+  using test::CaptureFormat;
+  std::vector<TcpPacket> packets;
+  for (uint32_t i = 0; i < 5; ++i) {
+    TcpPacket packet = i % 2 == 0 ? request_v4() : request_v6();
+    packet.sequence = i * 1000;
+    packet.payload = "piece " + std::to_string(i);
+    packet.time_ns = 1'000'000'000 + i * 1'000'000;
+    packets.push_back(packet);
+  }
+  for (const auto format :
+       {CaptureFormat::kPcapMicro, CaptureFormat::kPcapNano, CaptureFormat::kPcapng}) {
+    for (const Link link : test::kAllLinks) {
+      for (const bool big_endian : {false, true}) {
+        SCOPED_TRACE(test::link_name(link));
+        const std::string bytes =
+            make_capture({.format = format, .link = link, .big_endian = big_endian}, packets);
+        auto file = CaptureFile::open_memory(as_bytes(bytes));
+        ASSERT_TRUE(file);
+        Bench bench;
+        RawPacket raw;
+        while (file->next(raw) == CaptureFile::Step::kPacket) bench.decoder.decode(raw);
+        ASSERT_EQ(bench.sink.kept.size(), packets.size());
+        for (size_t i = 0; i < packets.size(); ++i) {
+          EXPECT_EQ(bench.sink.kept[i].payload, packets[i].payload);
+          EXPECT_EQ(bench.sink.kept[i].segment.time.ns, packets[i].time_ns);
+          EXPECT_EQ(bench.sink.kept[i].segment.sequence, packets[i].sequence);
+          EXPECT_EQ(bench.sink.kept[i].segment.source, packets[i].source);
+          EXPECT_EQ(bench.sink.kept[i].segment.packet_number, i + 1);
+        }
+      }
+    }
+  }
+}
+
+TEST(PacketDecoder, OneUnknownInterfaceAmongKnownOnes) {
+  test::PcapngWriter writer;
+  writer.add_interface(1);
+  writer.add_interface(147);
+  writer.add(0, 1, frame_bytes(Link::kEthernet, request_v4()));
+  writer.add(1, 2, "private");
+  writer.add(0, 3, frame_bytes(Link::kEthernet, request_v4()));
+  auto file = CaptureFile::open_memory(as_bytes(writer.bytes()));
+  ASSERT_TRUE(file);
+  Bench bench;
+  RawPacket raw;
+  while (file->next(raw) == CaptureFile::Step::kPacket) bench.decoder.decode(raw);
+  EXPECT_EQ(bench.sink.kept.size(), 2u);
+  EXPECT_THAT(bench.decoder.link_type_error(), HasSubstr("link type 147"));
+}
+
+}  // namespace
+}  // namespace wiretally::pcap
