@@ -1,0 +1,107 @@
+// One sender's half of a TCP connection: where its bytes stand in the sequence space, what its peer
+// has acknowledged, and which bytes wait behind a hole.
+//
+// Sequence numbers are 32 bits and wrap; offsets are 64 bits, count payload only and start at 0
+// with the first byte behind the SYN, or with the first byte seen where no SYN was.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include "reorder_buffer.h"
+
+namespace wiretally::stream {
+
+struct TcpSide {
+  static constexpr uint64_t kNoFin = std::numeric_limits<uint64_t>::max();
+  // A sender is never believed to be further ahead than its peer's window, or this where the window
+  // is smaller or not known well.
+  static constexpr uint64_t kAheadMin = 1 << 20;
+  // Copies of old bytes may come late (a second mirror port), but not later than this.
+  static constexpr int64_t kBehindMax = 64 << 20;
+
+  // How it is known which sequence number is offset 0.
+  enum class Base : uint8_t {
+    kUnknown,
+    kGuessed,    // joined: the peer's first ACK names the byte it waits for; nothing sent seen yet
+    kHandshake,  // from the peer's SYN-ACK
+    kKnown,      // own SYN or own data
+  };
+
+  // --- what every segment touches
+  uint64_t next = 0;            // offset up to which everything was delivered or declared lost
+  uint32_t next_sequence = 0;   // its sequence number
+  uint32_t first_sequence = 0;  // of offset 0
+  Base base = Base::kUnknown;
+  bool ended = false;             // kEnd was sent, or nobody was there to hear it
+  bool fin_seen = false;          // for ignored flows, whose offsets are not followed
+  bool conflict_pending = false;  // the next data carries StreamEvent::conflict
+  bool ack_seen = false;
+  bool encapsulation_seen = false;
+  uint8_t window_scale = kScaleUnknown;
+  uint8_t strays = 0;       // consecutive segments at a far away place
+  uint32_t latest_ack = 0;  // as the peer sent it, plausible or not
+  uint64_t acked = 0;       // offset the peer has acknowledged; a FIN counts for one
+  uint64_t fin_offset = kNoFin;
+  uint64_t window_max = 0;  // largest window this sender has advertised to its peer
+  ReorderBuffer* held = nullptr;
+
+  // --- bytes acknowledged and not seen, with nothing behind them: next…tail_until
+  uint64_t tail_until = 0;
+  uint64_t tail_segment = 0;  // the flow's segment that showed it
+  EventTime tail_time;
+
+  // --- the last segment delivered, to recognise a retransmission with other content
+  uint64_t last_offset = 0;
+  uint64_t last_hash = 0;
+  uint32_t last_size = 0;
+  bool last_checksum_bad = false;
+
+  // --- a far away place where the sender may have gone on while nothing was captured
+  uint32_t stray_first = 0;
+  uint32_t stray_next = 0;
+
+  uint64_t encapsulation = 0;
+
+  static constexpr uint8_t kScaleUnknown = 0xFF;
+
+  bool based() const { return base >= Base::kHandshake; }
+
+  void start_at(uint32_t sequence, Base how) {
+    base = how;
+    next_sequence = sequence;
+    first_sequence = sequence;
+    next = 0;
+    acked = 0;
+    tail_until = 0;
+  }
+
+  // The furthest offset known to have been sent; sequence numbers are read as the nearest to it.
+  uint64_t reference() const { return std::max(next, acked); }
+  uint32_t sequence_at(uint64_t offset) const {
+    return next_sequence + static_cast<uint32_t>(offset - next);
+  }
+  // Negative: before the first byte seen.
+  int64_t offset_of(uint32_t sequence) const {
+    const uint64_t near = reference();
+    return static_cast<int64_t>(near) + static_cast<int32_t>(sequence - sequence_at(near));
+  }
+  void advance_to(uint64_t offset) {
+    next_sequence = sequence_at(offset);
+    next = offset;
+  }
+
+  bool holds() const { return held != nullptr && !held->empty(); }
+  bool has_hole() const { return holds() || tail_until > next; }
+  bool at_fin() const { return next >= fin_offset; }
+
+  // What the ACKs prove about payload: a FIN's sequence number is no byte. Where the FIN itself was
+  // not captured, one byte more than expected is taken for it.
+  uint64_t acked_bytes() const {
+    if (fin_offset != kNoFin) return std::min(acked, fin_offset);
+    return acked == next + 1 && !holds() ? next : acked;
+  }
+};
+
+}  // namespace wiretally::stream
