@@ -553,7 +553,8 @@ int Connection::on_body_part(llhttp_t* parser, const char* at, size_t length) {
   Half& half = half_of(parser);
   Connection& self = *half.connection;
   half.delivered += length;
-  half.body.deliver(self.lane_, as_bytes({at, length}), self.event_->time);
+  // Behind a gap that ends with its chunk llhttp reports an empty part.
+  if (length > 0) half.body.deliver(self.lane_, as_bytes({at, length}), self.event_->time);
   if (!half.in_chunk || parser->content_length > 0) return 0;
   // llhttp does not look at the CRLF behind a chunk; a wrong one means that its size was wrong.
   half.chunk_end_bytes = 2;
