@@ -1,0 +1,858 @@
+#include "connection.h"
+
+#include <strings.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace wiretally::http {
+namespace {
+
+// How much a flow that was joined in its middle may show before it is taken for another protocol.
+// Binary bytes count in full, text for a fraction: the rest of a long event stream may stand before
+// the next start line.
+constexpr uint64_t kUndecidedCostMax = 64 * 1024;
+constexpr uint64_t kUndecidedEventCost = 1024;
+constexpr uint64_t kTextDiscount = 64;
+constexpr size_t kTextSampleBytes = 16;
+
+bool looks_like_text(ByteView bytes) {
+  const ByteView sample = bytes.first(std::min(bytes.size(), kTextSampleBytes));
+  return std::all_of(sample.begin(), sample.end(), [](uint8_t byte) {
+    return (byte >= 0x20 && byte < 0x7f) || byte == '\r' || byte == '\n' || byte == '\t';
+  });
+}
+
+bool same(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+bool decides_framing(std::string_view name) {
+  return same(name, "content-length") || same(name, "transfer-encoding");
+}
+
+// A chunk header (RFC 9112 section 7.1, without extensions), and what of the chunk's end is there
+// agrees with it.
+bool looks_like_chunk(ByteView bytes) {
+  constexpr size_t kDigitsMax = 8;
+  uint64_t size = 0;
+  size_t at = 0;
+  for (; at < bytes.size() && at < kDigitsMax; ++at) {
+    const uint8_t c = bytes[at];
+    const uint8_t lower = c | 0x20;
+    if (c >= '0' && c <= '9') {
+      size = size * 16 + (c - '0');
+    } else if (lower >= 'a' && lower <= 'f') {
+      size = size * 16 + (lower - 'a' + 10);
+    } else {
+      break;
+    }
+  }
+  if (at == 0 || at + 2 > bytes.size() || bytes[at] != '\r' || bytes[at + 1] != '\n') return false;
+  const uint64_t end = at + 2 + size;
+  if (end < bytes.size() && bytes[end] != '\r') return false;
+  return end + 1 >= bytes.size() || bytes[end + 1] == '\n';
+}
+
+}  // namespace
+
+Connection::Connection(Lane& lane, FlowId flow, const FlowInfo& info)
+    : lane_(lane),
+      flow_(flow),
+      source_(info.source),
+      joined_(info.joined_midstream),
+      pairing_(lane) {
+  halves_[0].direction = Direction::kAToB;
+  halves_[1].direction = Direction::kBToA;
+  for (Half& half : halves_) half.connection = this;
+}
+
+FlowDemand Connection::on_event(const StreamEvent& event) {
+  event_ = &event;
+  offset_ = event.offset;
+  Half& half = halves_[static_cast<size_t>(event.direction)];
+  switch (event.kind) {
+    case StreamEvent::Kind::kOpen:
+      break;
+    case StreamEvent::Kind::kData:
+      half.next_offset = event.offset + event.bytes.size();
+      if (event.conflict) pairing_.conflict();
+      data(half);
+      break;
+    case StreamEvent::Kind::kGap:
+      half.next_offset = event.offset + event.gap_bytes;
+      gap(half);
+      break;
+    case StreamEvent::Kind::kEnd:
+      direction_end(half);
+      break;
+    case StreamEvent::Kind::kClose:
+      close(event);
+      break;
+  }
+  event_ = nullptr;
+  if (protocol_ == Protocol::kOpaque || protocol_ == Protocol::kHttp2) {
+    return FlowDemand::kIgnoreFlow;
+  }
+  if (protocol_ == Protocol::kHttp1 && !latest_wanted_ && !pairing_.any_wanted()) {
+    return FlowDemand::kHeadsOnly;
+  }
+  return FlowDemand::kMore;
+}
+
+FlowVerdict Connection::verdict() const {
+  if (any_llm_) return FlowVerdict::kLlm;
+  return protocol_ == Protocol::kUndecided ? FlowVerdict::kUndecided : FlowVerdict::kIgnored;
+}
+
+// --- data ---------------------------------------------------------------------------------------
+
+void Connection::data(Half& half) {
+  ByteView rest = event_->bytes;
+  bool event_begins = true;
+  while (!rest.empty()) {
+    const size_t used = take(half, rest, event_begins);
+    rest = rest.subspan(used);
+    offset_ += used;
+    if (used > 0) event_begins = false;
+  }
+}
+
+size_t Connection::take(Half& half, ByteView rest, bool event_begins) {
+  switch (half.state) {
+    case State::kStart:
+      return take_start(half, rest);
+    case State::kSeek:
+      return take_seek(half, rest, event_begins);
+    case State::kHead:
+      return take_head(half, rest);
+    case State::kBody:
+      return take_body(half, rest);
+    case State::kChunkSeek:
+      return take_chunk_seek(half, rest, event_begins);
+    case State::kOpaque:
+      skip_opaque(rest.size());
+      return rest.size();
+  }
+  return rest.size();
+}
+
+size_t Connection::take_start(Half& half, ByteView rest) {
+  if (half.expect != Expect::kFresh) {
+    // Empty lines before a start line are to be ignored, RFC 9112 section 2.2.
+    size_t blank = 0;
+    while (blank < rest.size() && (rest[blank] == '\r' || rest[blank] == '\n')) ++blank;
+    if (blank > 0) {
+      lane_.counters.parse(source_, blank);
+      return blank;
+    }
+  }
+  if (plausible(half, rest)) {
+    begin_head(half, offset_);
+  } else {
+    not_a_start(half);
+  }
+  return 0;
+}
+
+size_t Connection::take_seek(Half& half, ByteView rest, bool event_begins) {
+  size_t candidate = 0;
+  if (!event_begins && !half.line_begins) candidate = rest.size();
+  size_t searched = 0;
+  while (true) {
+    if (candidate < rest.size() && plausible(half, rest.subspan(candidate))) {
+      pass_over(half, rest.first(candidate));
+      if (half.state == State::kSeek) begin_head(half, offset_ + candidate);
+      return candidate;
+    }
+    const void* found = std::memchr(rest.data() + searched, '\n', rest.size() - searched);
+    if (found == nullptr) break;
+    searched = static_cast<size_t>(static_cast<const uint8_t*>(found) - rest.data()) + 1;
+    candidate = searched;
+  }
+  half.line_begins = searched == rest.size();
+  pass_over(half, rest);
+  return rest.size();
+}
+
+bool Connection::plausible(const Half& half, ByteView first) const {
+  switch (classify_start(first)) {
+    case StartKind::kNone:
+      return false;
+    case StartKind::kUndecided:
+      return true;
+    case StartKind::kRequest:
+      return protocol_ != Protocol::kHttp1 || message_of(half) == Message::kRequest;
+    case StartKind::kResponse:
+      return protocol_ != Protocol::kHttp1 || message_of(half) == Message::kResponse;
+    case StartKind::kHttp2:
+      return protocol_ != Protocol::kHttp1 || half.expect == Expect::kFresh;
+  }
+  return false;
+}
+
+void Connection::begin_head(Half& half, uint64_t offset) {
+  half.state = State::kHead;
+  half.start_confirmed = false;
+  half.start = {.offset = offset, .time = event_->time, .peer_offset = event_->peer_offset};
+}
+
+size_t Connection::take_head(Half& half, ByteView rest) {
+  if (!half.start_confirmed) {
+    switch (confirm_start(half, rest)) {
+      case StartKind::kNone:
+        not_a_start(half);
+        return 0;
+      case StartKind::kUndecided:
+        if (!hold(half, rest)) bad_head(half, rest, rest.size());
+        return rest.size();
+      case StartKind::kHttp2:
+        become_opaque(Protocol::kHttp2);
+        return 0;
+      case StartKind::kRequest:
+      case StartKind::kResponse:
+        break;
+    }
+  }
+  const size_t used = half.scanner.feed(rest);
+  const size_t head_bytes = used + (half.held == nullptr ? 0 : half.held->size());
+  if (head_bytes > lane_.limits.http_head_bytes_max) {
+    bad_head(half, rest, used);
+    return used;
+  }
+  switch (half.scanner.state()) {
+    case HeadScanner::State::kOpen:
+      if (!hold(half, rest)) bad_head(half, rest, used);
+      return used;
+    case HeadScanner::State::kComplete:
+      if (half.held == nullptr) {
+        parse_head(half, rest.first(used), offset_ + used);
+      } else if (!hold(half, rest.first(used))) {
+        bad_head(half, rest, used);
+      } else {
+        parse_head(half, *half.held, offset_ + used);
+      }
+      return used;
+    case HeadScanner::State::kBadStartLine:
+    case HeadScanner::State::kBadLineEnd:
+      bad_head(half, rest, used);
+      return used;
+  }
+  return used;
+}
+
+// Looks at the first bytes, of which some may be held from earlier events.
+StartKind Connection::confirm_start(Half& half, ByteView rest) {
+  std::array<uint8_t, kStartBytes> first;
+  const ByteView held = half.held == nullptr ? ByteView() : ByteView(*half.held);
+  const size_t from_held = std::min(held.size(), first.size());
+  const size_t from_rest = std::min(rest.size(), first.size() - from_held);
+  std::copy_n(held.begin(), from_held, first.begin());
+  std::copy_n(rest.begin(), from_rest, first.begin() + from_held);
+  const ByteView known(first.data(), from_held + from_rest);
+  if (!plausible(half, known)) return StartKind::kNone;
+  const StartKind kind = classify_start(known);
+  if (kind == StartKind::kRequest || kind == StartKind::kResponse) {
+    half.kind = kind;
+    half.start_confirmed = true;
+    half.scanner.reset(kind == StartKind::kRequest);
+    half.scanner.feed(held);
+  }
+  return kind;
+}
+
+// No message begins where one was looked for.
+void Connection::not_a_start(Half& half) {
+  switch (half.expect) {
+    case Expect::kFresh:
+      skip_opaque(release_held(half));
+      not_http(half);
+      break;
+    case Expect::kNext:
+      drop(DropReason::kHttpMalformed, release_held(half));
+      poison(half, DropReason::kHttpMalformed, offset_);
+      break;
+    case Expect::kLost:
+      drop(half.trouble, release_held(half));
+      seek(half, half.trouble, false);
+      break;
+  }
+}
+
+// The head that `used` bytes of `rest` belong to is given up.
+void Connection::bad_head(Half& half, ByteView rest, size_t used) {
+  const HeadScanner::State state = half.scanner.state();
+  if (half.start_confirmed && state == HeadScanner::State::kBadStartLine &&
+      half.expect == Expect::kFresh && !joined_) {
+    skip_opaque(release_held(half) + used);
+    not_http(half);
+    return;
+  }
+  const bool too_large =
+      state == HeadScanner::State::kOpen || state == HeadScanner::State::kComplete;
+  const DropReason reason =
+      too_large ? DropReason::kHttpHeadTooLarge
+                : (half.expect == Expect::kLost ? half.trouble : DropReason::kHttpMalformed);
+  drop(reason, release_held(half) + used);
+  poison(half, reason, offset_ + used);
+  half.line_begins = used > 0 && rest[used - 1] == '\n';
+}
+
+bool Connection::hold(Half& half, ByteView bytes) {
+  if (!lane_.head_buffers.append(half.held, bytes)) return false;
+  lane_.counters.of(source_).buffered_bytes.add(bytes.size());
+  return true;
+}
+
+size_t Connection::release_held(Half& half) {
+  const size_t held = lane_.head_buffers.release(half.held);
+  if (held > 0) lane_.counters.of(source_).buffered_bytes.subtract(held);
+  return held;
+}
+
+// --- heads --------------------------------------------------------------------------------------
+
+const llhttp_settings_t& Connection::settings() {
+  static const llhttp_settings_t kSettings = [] {
+    llhttp_settings_t settings;
+    llhttp_settings_init(&settings);
+    settings.on_url = on_target;
+    settings.on_header_field = on_field;
+    settings.on_header_value = on_value;
+    settings.on_headers_complete = on_head_complete;
+    settings.on_body = on_body_part;
+    settings.on_chunk_header = on_chunk_header;
+    settings.on_chunk_complete = on_chunk_complete;
+    settings.on_message_complete = on_message_complete;
+    return settings;
+  }();
+  return kSettings;
+}
+
+void Connection::set_up_parser(Half& half) {
+  llhttp_init(&half.parser, half.kind == StartKind::kRequest ? HTTP_REQUEST : HTTP_RESPONSE,
+              &settings());
+  // Without this, llhttp swallows whatever follows `Connection: close`.
+  llhttp_set_lenient_keep_alive(&half.parser, 1);
+  half.parser.data = &half;
+  half.message_done = false;
+  half.in_chunk = false;
+  half.chunk_end_bytes = 0;
+}
+
+void Connection::parse_head(Half& half, ByteView head, uint64_t end_offset) {
+  lane_.fields.clear();
+  target_ = {};
+  fields_cut_ = false;
+  head_is_bad_ = false;
+  half.head_done = false;
+  half.interim = half.opens_tunnel = half.switches = half.to_websocket = false;
+  half.exchange = nullptr;
+  set_up_parser(half);
+  llhttp_execute(&half.parser, reinterpret_cast<const char*>(head.data()), head.size());
+  const size_t head_bytes = head.size();
+  release_held(half);
+  if (!half.head_done) {
+    const bool searching = half.expect == Expect::kLost;
+    const DropReason reason = searching ? half.trouble : DropReason::kHttpMalformed;
+    drop(reason, head_bytes);
+    poison(half, reason, end_offset);
+    half.line_begins = true;
+    return;
+  }
+  half.expect = Expect::kNext;
+  if (half.exchange == nullptr && !half.interim) {
+    drop(DropReason::kHttpPipelineFull, head_bytes);
+  } else {
+    lane_.counters.parse(source_, head_bytes);
+  }
+  if (half.exchange != nullptr) half.exchange->last_byte = event_->time;
+  if (half.message_done) {
+    finish_message(half, MessageEnd::kComplete, end_offset);
+  } else {
+    half.state = State::kBody;
+  }
+}
+
+int Connection::on_target(llhttp_t* parser, const char* at, size_t length) {
+  half_of(parser).connection->target_ = {at, length};
+  return 0;
+}
+
+int Connection::on_field(llhttp_t* parser, const char* at, size_t length) {
+  Half& half = half_of(parser);
+  Connection& self = *half.connection;
+  if (half.head_done) return 0;  // a trailer
+  if (self.lane_.fields.size() >= self.lane_.limits.http_headers_max) {
+    self.fields_cut_ = true;
+    return 0;
+  }
+  self.lane_.fields.push_back({.name = {at, length}, .value = {}});
+  return 0;
+}
+
+int Connection::on_value(llhttp_t* parser, const char* at, size_t length) {
+  Half& half = half_of(parser);
+  Connection& self = *half.connection;
+  if (half.head_done || self.fields_cut_ || self.lane_.fields.empty()) return 0;
+  HeaderField& field = self.lane_.fields.back();
+  // A folded value (RFC 9112 section 5.2) comes in pieces; where framing hangs on it, clients
+  // differ.
+  const char* const name_end = field.name.data() + field.name.size();
+  const char* const end = at + length;
+  if (decides_framing(field.name) &&
+      std::memchr(name_end, '\n', static_cast<size_t>(end - name_end)) != nullptr) {
+    self.head_is_bad_ = true;
+  }
+  const char* const begin = field.value.empty() ? at : field.value.data();
+  field.value = trimmed({begin, static_cast<size_t>(end - begin)});
+  return 0;
+}
+
+// Returns what llhttp wants: 0 = a body may follow, 1 = none does, -1 = the head is bad.
+int Connection::on_head_complete(llhttp_t* parser) {
+  Half& half = half_of(parser);
+  Connection& self = *half.connection;
+  if (half.head_done) return 0;  // the made-up head of resume_chunks
+  if (self.head_is_bad_) return -1;
+  const bool request = half.kind == StartKind::kRequest;
+  if (self.protocol_ == Protocol::kUndecided) {
+    self.decide(half, request ? half.direction : opposite(half.direction));
+  } else if (request != (self.message_of(half) == Message::kRequest)) {
+    return -1;
+  }
+  half.head_done = true;
+  return (request ? self.begin_request(half) : self.begin_answer(half)) ? 0 : 1;
+}
+
+// The first good head says who asks.
+void Connection::decide(Half& half, Direction request_direction) {
+  protocol_ = Protocol::kHttp1;
+  request_direction_ = request_direction;
+  settle_undecided(true);
+  if (joined_) pairing_.join_midstream();
+  Half& peer = other(half);
+  if (peer.state == State::kStart) {
+    if (joined_) {
+      seek(peer, DropReason::kHttpResync, false);
+    } else {
+      peer.expect = Expect::kNext;
+    }
+  } else if (peer.state == State::kHead && peer.expect == Expect::kFresh) {
+    peer.expect = joined_ ? Expect::kLost : Expect::kNext;
+  }
+}
+
+Headers Connection::parsed_headers() { return {.fields = lane_.fields, .incomplete = fields_cut_}; }
+
+// False if no body follows.
+bool Connection::begin_request(Half& half) {
+  const auto method = static_cast<llhttp_method_t>(half.parser.method);
+  half.opens_tunnel = method == HTTP_CONNECT;
+  Exchange* const exchange =
+      pairing_.request_begins(half.start, half_of(Message::kResponse).next_offset);
+  half.exchange = exchange;
+  const Headers headers = parsed_headers();
+  BodyInterest interest = BodyInterest::kNotLlm;
+  if (exchange != nullptr) {
+    exchange->is_head = method == HTTP_HEAD;
+    exchange->is_connect = half.opens_tunnel;
+    const bool http10 = half.parser.http_minor == 0;
+    interest = lane_.sink.on_request(
+        exchange->id, {.flow = event_->info,
+                       .direction = half.direction,
+                       .time = half.start.time,
+                       .version = http10 ? HttpVersion::kHttp10 : HttpVersion::kHttp11,
+                       .method = llhttp_method_name(method),
+                       .target = target_,
+                       .headers = headers});
+    interested(exchange, interest);
+    latest_wanted_ = interest == BodyInterest::kWanted;
+  }
+  half.body.begin(source_, exchange, Message::kRequest, interest, content_coding(headers));
+  return !half.opens_tunnel;
+}
+
+bool Connection::begin_answer(Half& half) {
+  constexpr uint16_t kSwitchingProtocols = 101;
+  const uint16_t status = half.parser.status_code;
+  half.switches = status == kSwitchingProtocols;
+  half.interim = status < 200 && !half.switches;
+  if (half.interim) return false;
+  Exchange* const exchange =
+      pairing_.answer_begins(half.start, half_of(Message::kRequest).next_offset);
+  half.exchange = exchange;
+  const Headers headers = parsed_headers();
+  half.to_websocket = half.switches && same(headers.find("upgrade").value_or(""), "websocket");
+  half.opens_tunnel = exchange->is_connect && status / 100 == 2;
+  const bool http10 = half.parser.http_minor == 0;
+  const BodyInterest interest = lane_.sink.on_response(
+      exchange->id, {.flow = event_->info,
+                     .direction = half.direction,
+                     .time = half.start.time,
+                     .version = http10 ? HttpVersion::kHttp10 : HttpVersion::kHttp11,
+                     .status = status,
+                     .headers = headers});
+  interested(exchange, interest);
+  if (exchange->request == Exchange::Side::kAbsent) {
+    latest_wanted_ = interest == BodyInterest::kWanted;
+  }
+  half.body.begin(source_, exchange, Message::kResponse, interest, content_coding(headers));
+  return !answer_has_no_body(half);
+}
+
+// RFC 9112 section 6.3.
+bool Connection::answer_has_no_body(const Half& half) const {
+  constexpr uint16_t kNoContent = 204;
+  constexpr uint16_t kNotModified = 304;
+  const uint16_t status = half.parser.status_code;
+  return half.exchange->is_head || half.opens_tunnel || half.switches || status == kNoContent ||
+         status == kNotModified;
+}
+
+void Connection::interested(Exchange* exchange, BodyInterest interest) {
+  if (interest != BodyInterest::kWanted) return;
+  exchange->wanted = true;
+  any_llm_ = true;
+}
+
+// --- bodies -------------------------------------------------------------------------------------
+
+size_t Connection::take_body(Half& half, ByteView rest) {
+  if (half.chunk_end_bytes > 0 && chunk_end_is_bad(half, rest)) {
+    poison(half, DropReason::kHttpMalformed, offset_);
+    return 0;
+  }
+  executed_ = rest;
+  half.delivered = 0;
+  const char* const begin = reinterpret_cast<const char*>(rest.data());
+  const llhttp_errno_t error = llhttp_execute(&half.parser, begin, rest.size());
+  size_t used = rest.size();
+  if (error != HPE_OK) {
+    const char* const stopped = llhttp_get_error_pos(&half.parser);
+    used = std::max<size_t>(half.delivered, static_cast<size_t>(stopped - begin));
+  }
+  if (half.exchange != nullptr) half.exchange->last_byte = event_->time;
+  half.body.framing(lane_, used - half.delivered);
+  if (half.message_done) {
+    finish_message(half, MessageEnd::kComplete, offset_ + used);
+  } else if (error != HPE_OK) {
+    poison(half, DropReason::kHttpMalformed, offset_ + used);
+  }
+  return used;
+}
+
+int Connection::on_body_part(llhttp_t* parser, const char* at, size_t length) {
+  Half& half = half_of(parser);
+  Connection& self = *half.connection;
+  half.delivered += length;
+  // Behind a gap that ends with its chunk llhttp reports an empty part.
+  if (length > 0) half.body.deliver(self.lane_, as_bytes({at, length}), self.event_->time);
+  if (!half.in_chunk || parser->content_length > 0) return 0;
+  // llhttp does not look at the CRLF behind a chunk; a wrong one means that its size was wrong.
+  half.chunk_end_bytes = 2;
+  const uint8_t* const behind = reinterpret_cast<const uint8_t*>(at) + length;
+  const uint8_t* const end = self.executed_.data() + self.executed_.size();
+  const ByteView following(behind, static_cast<size_t>(end - behind));
+  return self.chunk_end_is_bad(half, following) ? -1 : 0;
+}
+
+bool Connection::chunk_end_is_bad(Half& half, ByteView behind) {
+  for (const uint8_t byte : behind.first(std::min<size_t>(behind.size(), half.chunk_end_bytes))) {
+    if (byte != (half.chunk_end_bytes == 2 ? '\r' : '\n')) return true;
+    --half.chunk_end_bytes;
+  }
+  return false;
+}
+
+int Connection::on_chunk_header(llhttp_t* parser) {
+  half_of(parser).in_chunk = parser->content_length > 0;
+  return 0;
+}
+
+int Connection::on_chunk_complete(llhttp_t* parser) {
+  half_of(parser).in_chunk = false;
+  return 0;
+}
+
+int Connection::on_message_complete(llhttp_t* parser) {
+  half_of(parser).message_done = true;
+  return HPE_PAUSED;
+}
+
+void Connection::finish_message(Half& half, MessageEnd end, uint64_t end_offset) {
+  if (Exchange* const exchange = half.exchange; exchange != nullptr) {
+    const Message message = message_of(half);
+    half.exchange = nullptr;
+    half.body.end(lane_);
+    if (message == Message::kRequest) exchange->request_end = end_offset;
+    lane_.sink.on_message_end(exchange->id, message, end, event_->time);
+    pairing_.message_ends(*exchange, message, end, event_->time);
+  }
+  after_message(half);
+}
+
+void Connection::after_message(Half& half) {
+  half.state = State::kStart;
+  half.expect = half.opens_tunnel ? Expect::kFresh : Expect::kNext;
+  if (!half.switches) return;
+  if (half.to_websocket) {
+    become_opaque(Protocol::kOpaque);
+    return;
+  }
+  half.expect = Expect::kFresh;
+  if (other(half).state == State::kStart) other(half).expect = Expect::kFresh;
+}
+
+bool Connection::body_ends_with_connection(const Half& half) {
+  return (half.parser.flags & (F_CHUNKED | F_CONTENT_LENGTH)) == 0;
+}
+
+// --- trouble ------------------------------------------------------------------------------------
+
+// The framing of this direction is lost.
+void Connection::poison(Half& half, DropReason reason, uint64_t offset) {
+  const bool in_known_head =
+      half.state == State::kHead && half.start_confirmed && half.expect == Expect::kNext;
+  if (half.exchange != nullptr) {
+    half.exchange->evidence_lost = true;
+    finish_message(half, MessageEnd::kCut, offset);
+  } else if (in_known_head && message_of(half) == Message::kResponse) {
+    pairing_.answer_ruined(half.start, 0, event_->time);
+  }
+  if (protocol_ == Protocol::kUndecided) {
+    joined_ = true;
+  } else {
+    pairing_.doubt(message_of(half));
+  }
+  seek(half, reason, false);
+}
+
+void Connection::seek(Half& half, DropReason trouble, bool line_begins) {
+  half.state = State::kSeek;
+  half.expect = Expect::kLost;
+  half.trouble = trouble;
+  half.line_begins = line_begins;
+}
+
+void Connection::gap(Half& half) {
+  switch (half.state) {
+    case State::kOpaque:
+      break;
+    case State::kBody:
+      gap_in_body(half);
+      break;
+    case State::kChunkSeek:
+      lose(half, event_->gap_bytes);
+      break;
+    case State::kStart:
+    case State::kSeek:
+    case State::kHead:
+      gap_between(half, event_->offset, event_->gap_bytes);
+      break;
+  }
+}
+
+void Connection::gap_in_body(Half& half) {
+  const uint64_t bytes = event_->gap_bytes;
+  uint64_t& left = half.parser.content_length;
+  if (body_ends_with_connection(half)) {
+    lose(half, bytes);
+  } else if (half.parser.flags & F_CHUNKED) {
+    lose(half, bytes);
+    if (half.in_chunk && bytes <= left) {
+      left -= bytes;
+      if (left == 0) half.chunk_end_bytes = 2;
+    } else {
+      pairing_.doubt(message_of(half));
+      half.state = State::kChunkSeek;
+    }
+  } else {
+    const uint64_t inside = std::min(bytes, left);
+    lose(half, inside);
+    left -= inside;
+    if (left > 0) return;
+    finish_message(half, MessageEnd::kComplete, event_->offset + inside);
+    if (bytes > inside) gap_between(half, event_->offset + inside, bytes - inside);
+  }
+}
+
+// Bytes of the open body were lost.
+void Connection::lose(Half& half, uint64_t bytes) {
+  if (half.exchange == nullptr) return;
+  half.exchange->lost_bytes += bytes;
+  half.body.gap(lane_, bytes, event_->time);
+}
+
+void Connection::gap_between(Half& half, uint64_t offset, uint64_t bytes) {
+  if (half.state == State::kOpaque) return;
+  const bool in_known_head =
+      half.state == State::kHead && half.start_confirmed && half.expect == Expect::kNext;
+  drop(DropReason::kHttpResync, release_held(half));
+  if (protocol_ == Protocol::kUndecided) {
+    joined_ = true;
+  } else if (in_known_head && message_of(half) == Message::kResponse &&
+             pairing_.answer_ruined(half.start, bytes, event_->time)) {
+    pairing_.doubt(Message::kResponse);
+  } else {
+    pairing_.gap_between(message_of(half), offset, bytes, event_->time);
+  }
+  seek(half, DropReason::kHttpResync, false);
+}
+
+size_t Connection::take_chunk_seek(Half& half, ByteView rest, bool event_begins) {
+  const bool same_message =
+      half.exchange != nullptr &&
+      pairing_.proves_same_message(*half.exchange, message_of(half), event_->peer_offset);
+  if (event_begins && same_message && looks_like_chunk(rest)) {
+    resume_chunks(half);
+    return 0;
+  }
+  const StartKind kind = event_begins ? classify_start(rest) : StartKind::kNone;
+  const bool new_message = kind == StartKind::kRequest || kind == StartKind::kResponse;
+  if (!same_message || new_message) {
+    poison(half, DropReason::kHttpResync, offset_);
+    return 0;
+  }
+  drop(DropReason::kHttpResync, rest.size());
+  return rest.size();
+}
+
+// Brings a new parser to where a chunk header is expected.
+void Connection::resume_chunks(Half& half) {
+  constexpr std::string_view kRequest = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  constexpr std::string_view kAnswer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  set_up_parser(half);
+  const std::string_view head = half.kind == StartKind::kRequest ? kRequest : kAnswer;
+  llhttp_execute(&half.parser, head.data(), head.size());
+  half.state = State::kBody;
+}
+
+// --- other protocols ----------------------------------------------------------------------------
+
+// What this direction says where another protocol may begin is not HTTP.
+void Connection::not_http(Half& half) {
+  if (protocol_ == Protocol::kUndecided && joined_) {
+    seek(half, DropReason::kHttpResync, false);
+    return;
+  }
+  half.state = State::kOpaque;
+  const Half& peer = other(half);
+  const bool peer_silent = peer.state == State::kStart && peer.expect == Expect::kFresh;
+  if (peer.state == State::kOpaque || peer_silent) become_opaque(Protocol::kOpaque);
+}
+
+void Connection::become_opaque(Protocol protocol) {
+  protocol_ = protocol;
+  for (Half& half : halves_) {
+    if (half.exchange != nullptr) half.body.end(lane_);
+    half.exchange = nullptr;
+    half.state = State::kOpaque;
+    skip_opaque(release_held(half));
+  }
+  settle_undecided(false);
+  pairing_.close(ExchangeOutcome::kUnknown, event_->time);
+}
+
+// Bytes of no known message.
+void Connection::pass_over(Half& half, ByteView bytes) {
+  if (bytes.empty()) return;
+  if (protocol_ != Protocol::kUndecided) {
+    drop(half.trouble, bytes.size());
+    return;
+  }
+  half.undecided_bytes += bytes.size();
+  lane_.counters.of(source_).buffered_bytes.add(bytes.size());
+  const uint64_t cost = bytes.size() + kUndecidedEventCost;
+  half.undecided_cost += looks_like_text(bytes) ? cost / kTextDiscount : cost;
+  if (halves_[0].undecided_cost + halves_[1].undecided_cost > kUndecidedCostMax) {
+    become_opaque(Protocol::kOpaque);
+  }
+}
+
+// Accounts for what was passed over before the protocol was known.
+void Connection::settle_undecided(bool is_http) {
+  for (Half& half : halves_) {
+    if (half.undecided_bytes == 0) continue;
+    lane_.counters.of(source_).buffered_bytes.subtract(half.undecided_bytes);
+    if (is_http) {
+      drop(DropReason::kHttpResync, half.undecided_bytes);
+    } else {
+      skip_opaque(half.undecided_bytes);
+    }
+    half.undecided_bytes = 0;
+  }
+}
+
+// --- ends ---------------------------------------------------------------------------------------
+
+void Connection::direction_end(Half& half) {
+  if (half.ended) return;
+  half.ended = true;
+  if (!first_end_.has_value()) first_end_ = half.direction;
+  end_open_message(half, true);
+  if (protocol_ != Protocol::kHttp1) return;
+  if (message_of(half) == Message::kRequest) {
+    pairing_.requests_end(event_->time);
+  } else {
+    const bool client_first = *first_end_ == request_direction_;
+    pairing_.answers_end(
+        client_first ? ExchangeOutcome::kClientClosed : ExchangeOutcome::kServerClosed,
+        event_->time);
+  }
+}
+
+void Connection::end_open_message(Half& half, bool orderly) {
+  switch (half.state) {
+    case State::kStart:
+    case State::kSeek:
+    case State::kOpaque:
+      return;
+    case State::kHead:
+      if (protocol_ == Protocol::kUndecided && !half.start_confirmed) {
+        skip_opaque(release_held(half));
+      } else {
+        drop(DropReason::kHttpMalformed, release_held(half));
+      }
+      break;
+    case State::kBody:
+      finish_message(
+          half,
+          orderly && body_ends_with_connection(half) ? MessageEnd::kComplete : MessageEnd::kCut,
+          half.next_offset);
+      break;
+    case State::kChunkSeek:
+      if (half.exchange != nullptr) half.exchange->evidence_lost = true;
+      finish_message(half, MessageEnd::kCut, half.next_offset);
+      break;
+  }
+  if (half.state != State::kOpaque) seek(half, DropReason::kHttpResync, false);
+}
+
+void Connection::close(const StreamEvent& event) {
+  for (Half& half : halves_) {
+    const bool orderly = event.closed_by == half.direction && !event.incomplete &&
+                         (event.reason == CloseReason::kFin || event.reason == CloseReason::kFreed);
+    end_open_message(half, orderly);
+  }
+  pairing_.close(close_outcome(event), event.time);
+  settle_undecided(false);
+}
+
+ExchangeOutcome Connection::close_outcome(const StreamEvent& event) const {
+  if (event.reason == CloseReason::kEndOfInput) return ExchangeOutcome::kEndOfInput;
+  if (event.incomplete || event.reason == CloseReason::kEvicted) return ExchangeOutcome::kUnknown;
+  const std::optional<Direction> closer = first_end_.has_value() ? first_end_ : event.closed_by;
+  if (!closer.has_value()) return ExchangeOutcome::kUnknown;
+  return *closer == request_direction_ ? ExchangeOutcome::kClientClosed
+                                       : ExchangeOutcome::kServerClosed;
+}
+
+}  // namespace wiretally::http

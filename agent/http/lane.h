@@ -1,0 +1,36 @@
+// What the connections of one lane share: limits, counters, the sink, and pooled memory.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "content_decoder.h"
+#include "exchange.h"
+#include "head_buffers.h"
+#include "wiretally/counters.h"
+#include "wiretally/http_exchange.h"
+#include "wiretally/limits.h"
+
+namespace wiretally::http {
+
+struct Lane {
+  Lane(const Limits& limits_in, Counters& counters_in, ExchangeSink& sink_in)
+      : limits(limits_in),
+        counters(counters_in),
+        sink(sink_in),
+        decoders(limits_in.decoder_bytes_max) {
+    fields.reserve(limits.http_headers_max);
+  }
+
+  const Limits& limits;
+  Counters& counters;
+  ExchangeSink& sink;
+  HeadBuffers head_buffers;
+  DecoderPool decoders;
+  ExchangePool exchanges;
+  std::vector<HeaderField> fields;           // of the head that is being parsed
+  std::array<uint8_t, 32 * 1024> decoded{};  // of the span that is being decoded
+};
+
+}  // namespace wiretally::http

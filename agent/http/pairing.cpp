@@ -1,0 +1,282 @@
+#include "pairing.h"
+
+namespace wiretally::http {
+
+Exchange* Pairing::request_begins(const MessageStart& start, uint64_t answers_seen) {
+  Exchange* exchange = attach_to_early_answer(start);
+  if (exchange == nullptr) {
+    notice_pipelining(start, answers_seen);
+    if (open_ >= lane_.limits.http_pipeline_max) {
+      pipelining_ = true;
+      doubt(Message::kRequest);
+      return nullptr;
+    }
+    bool idle = true;
+    for (const Exchange* x = first_; x != nullptr; x = x->next) {
+      if (!Exchange::is_over(x->answer)) idle = false;
+    }
+    exchange = append(start.time);
+    exchange->began_idle = idle;
+  }
+  if (doubt_end_ == kOpenEnd) doubt_end_ = start.offset;
+  exchange->request = Exchange::Side::kOpen;
+  exchange->request_may_come = false;
+  exchange->request_start = start;
+  return exchange;
+}
+
+Exchange* Pairing::attach_to_early_answer(const MessageStart& start) {
+  Exchange* x = first_;
+  while (x != nullptr) {
+    Exchange* const next = x->next;
+    if (x->waits_for_request()) {
+      const bool proven = x->answer_proof.has_value() && start.offset < *x->answer_proof;
+      if (proven || (!doubt_ && !x->answer_proof.has_value())) return x;
+      x->request_may_come = false;
+      settle(*x, start.time);
+    }
+    x = next;
+  }
+  return nullptr;
+}
+
+// A request that was sent before the previous one's answer was over. With loss, an unanswered
+// request alone shows nothing: only that the client had received nothing in between does.
+void Pairing::notice_pipelining(const MessageStart& start, uint64_t answers_seen) {
+  if (last_ == nullptr || last_->request == Exchange::Side::kAbsent ||
+      Exchange::is_over(last_->answer)) {
+    return;
+  }
+  if (start.peer_offset.has_value()) {
+    const std::optional<uint64_t> before = last_->request_start.peer_offset;
+    const bool nothing_between = doubt_ ? before.has_value() && *start.peer_offset <= *before
+                                        : *start.peer_offset <= answers_seen;
+    if (nothing_between) pipelining_ = true;
+  } else if (!doubt_ && last_->waits_for_answer()) {
+    pipelining_ = true;
+  }
+}
+
+Exchange* Pairing::answer_begins(const MessageStart& start, uint64_t requests_seen) {
+  Exchange* exchange = doubt_ ? answer_in_doubt(start, requests_seen) : first_waiting();
+  if (exchange == nullptr) exchange = answer_alone(start, requests_seen);
+  exchange->answer = Exchange::Side::kOpen;
+  exchange->answer_proof = start.peer_offset;
+  return exchange;
+}
+
+Exchange* Pairing::answer_in_doubt(const MessageStart& start, uint64_t requests_seen) {
+  if (pipelining_) {
+    Exchange* const oldest = first_waiting();
+    Exchange* const alone = answer_alone(start, requests_seen);
+    alone->pairing_uncertain = oldest != nullptr;
+    alone->request_may_come = alone->request_may_come && oldest == nullptr;
+    if (oldest != nullptr) give_up(*oldest, true, start.time);
+    return alone;
+  }
+  Exchange* const paired = answered_by(start.peer_offset);
+  if (paired != nullptr) {
+    give_up_before(paired, false, start.time);
+    if (paired->request_start.offset >= lost_at_) lost_bytes_ = 0;
+    if (paired->request_start.offset >= doubt_end_) doubt_ = false;
+    return paired;
+  }
+  if (start.peer_offset.has_value() || first_waiting() == nullptr) return nullptr;
+  give_up_before(nullptr, true, start.time);
+  Exchange* const alone = answer_alone(start, requests_seen);
+  alone->pairing_uncertain = true;
+  return alone;
+}
+
+Exchange* Pairing::answer_alone(const MessageStart& start, uint64_t requests_seen) {
+  if (open_ >= lane_.limits.http_pipeline_max) requests_end(start.time);
+  Exchange* const exchange = append(start.time);
+  exchange->request_may_come =
+      start.peer_offset.has_value() ? *start.peer_offset > requests_seen : !doubt_;
+  if (lost_bytes_ > 0 && (!start.peer_offset.has_value() || *start.peer_offset > lost_at_)) {
+    exchange->lost_bytes += lost_bytes_;
+    lost_bytes_ = 0;
+  }
+  return exchange;
+}
+
+bool Pairing::answer_ruined(const MessageStart& start, uint64_t lost_bytes, EventTime time) {
+  Exchange* exchange = nullptr;
+  if (!doubt_) {
+    exchange = first_waiting();
+  } else if (!pipelining_) {
+    exchange = answered_by(start.peer_offset);
+  }
+  if (exchange == nullptr) return false;
+  exchange->lost_bytes += lost_bytes;
+  give_up_before(exchange, false, time);
+  give_up(*exchange, false, time);
+  return true;
+}
+
+void Pairing::message_ends(Exchange& exchange, Message message, MessageEnd end_of_message,
+                           EventTime time) {
+  const Exchange::Side side =
+      end_of_message == MessageEnd::kComplete ? Exchange::Side::kComplete : Exchange::Side::kCut;
+  (message == Message::kRequest ? exchange.request : exchange.answer) = side;
+  settle(exchange, time);
+}
+
+void Pairing::gap_between(Message message, uint64_t offset, uint64_t bytes, EventTime time) {
+  doubt(message);
+  if (message == Message::kResponse) {
+    if (Exchange* const waiting = first_waiting(); waiting != nullptr) waiting->lost_bytes += bytes;
+    return;
+  }
+  for (Exchange* x = first_; x != nullptr; x = x->next) {
+    if (!x->waits_for_request() || (x->answer_proof.has_value() && *x->answer_proof <= offset)) {
+      continue;
+    }
+    x->lost_bytes += bytes;
+    // All the request bytes that its answer had seen are lost: nothing is left to come.
+    if (x->answer_proof.has_value() && *x->answer_proof <= offset + bytes) {
+      x->request_may_come = false;
+      settle(*x, time);
+    }
+    return;
+  }
+  if (lost_bytes_ == 0) lost_at_ = offset;
+  lost_bytes_ += bytes;
+}
+
+void Pairing::doubt(Message message) {
+  doubt_ = true;
+  if (message == Message::kRequest) doubt_end_ = kOpenEnd;
+}
+
+void Pairing::requests_end(EventTime time) {
+  Exchange* x = first_;
+  while (x != nullptr) {
+    Exchange* const next = x->next;
+    if (x->waits_for_request()) {
+      x->request_may_come = false;
+      settle(*x, time);
+    }
+    x = next;
+  }
+}
+
+void Pairing::answers_end(ExchangeOutcome outcome, EventTime time) {
+  Exchange* x = first_;
+  while (x != nullptr) {
+    Exchange* const next = x->next;
+    if (x->request != Exchange::Side::kOpen && !x->waits_for_request()) end(*x, outcome, time);
+    x = next;
+  }
+}
+
+void Pairing::close(ExchangeOutcome outcome, EventTime time) {
+  while (first_ != nullptr) end(*first_, outcome, time);
+}
+
+void Pairing::conflict() {
+  conflict_ = first_ == nullptr;
+  for (Exchange* x = first_; x != nullptr; x = x->next) x->overlap_conflict = true;
+}
+
+bool Pairing::proves_same_message(const Exchange& exchange, Message message,
+                                  std::optional<uint64_t> peer_offset) const {
+  if (pipelining_ || !peer_offset.has_value()) return false;
+  if (message == Message::kResponse) {
+    return exchange.request_end.has_value() && *peer_offset <= *exchange.request_end;
+  }
+  const std::optional<uint64_t> at_start = exchange.request_start.peer_offset;
+  return at_start.has_value() && *peer_offset <= *at_start;
+}
+
+bool Pairing::any_wanted() const {
+  for (const Exchange* x = first_; x != nullptr; x = x->next) {
+    if (x->wanted) return true;
+  }
+  return false;
+}
+
+Exchange* Pairing::append(EventTime time) {
+  Exchange* const exchange = lane_.exchanges.create();
+  exchange->last_byte = time;
+  exchange->overlap_conflict = conflict_;
+  conflict_ = false;
+  (last_ == nullptr ? first_ : last_->next) = exchange;
+  last_ = exchange;
+  ++open_;
+  return exchange;
+}
+
+Exchange* Pairing::first_waiting() const {
+  for (Exchange* x = first_; x != nullptr; x = x->next) {
+    if (x->waits_for_answer()) return x;
+  }
+  return nullptr;
+}
+
+// In doubt and without pipelining: the request that this answer is for, if that can be told.
+Exchange* Pairing::answered_by(std::optional<uint64_t> proof) const {
+  Exchange* latest = nullptr;
+  size_t waiting = 0;
+  for (Exchange* x = first_; x != nullptr; x = x->next) {
+    if (!x->waits_for_answer()) continue;
+    ++waiting;
+    if (!proof.has_value() || x->request_start.offset < *proof) latest = x;
+  }
+  if (proof.has_value()) return latest;
+  return waiting == 1 && latest->began_idle ? latest : nullptr;
+}
+
+void Pairing::give_up_before(const Exchange* kept, bool uncertain, EventTime time) {
+  Exchange* x = first_;
+  while (x != nullptr && x != kept) {
+    Exchange* const next = x->next;
+    if (x->waits_for_answer()) give_up(*x, uncertain, time);
+    x = next;
+  }
+}
+
+// No answer will be attributed to this request.
+void Pairing::give_up(Exchange& exchange, bool uncertain, EventTime time) {
+  exchange.answer = Exchange::Side::kCut;
+  exchange.evidence_lost = true;
+  exchange.pairing_uncertain = exchange.pairing_uncertain || uncertain;
+  settle(exchange, time);
+}
+
+void Pairing::settle(Exchange& exchange, EventTime time) {
+  using Side = Exchange::Side;
+  const bool request_over = Exchange::is_over(exchange.request) ||
+                            (exchange.request == Side::kAbsent && !exchange.request_may_come);
+  if (!request_over || !Exchange::is_over(exchange.answer)) return;
+  if (exchange.request == Side::kComplete && exchange.answer == Side::kComplete) {
+    end(exchange, ExchangeOutcome::kComplete, time);
+  } else if (exchange.evidence_lost ||
+             (exchange.request == Side::kAbsent && exchange.answer == Side::kComplete)) {
+    end(exchange, ExchangeOutcome::kUnknown, time);
+  }
+  // Otherwise the end of the connection cut it: close() or answers_end() say who did.
+}
+
+void Pairing::end(Exchange& exchange, ExchangeOutcome outcome, EventTime time) {
+  using Side = Exchange::Side;
+  const bool unexplained =
+      exchange.evidence_lost || (exchange.answer == Side::kAbsent && exchange.lost_bytes > 0) ||
+      (exchange.request == Side::kAbsent && exchange.answer == Side::kComplete);
+  if (unexplained) outcome = ExchangeOutcome::kUnknown;
+
+  Exchange* before = nullptr;
+  for (Exchange* x = first_; x != &exchange; x = x->next) before = x;
+  (before == nullptr ? first_ : before->next) = exchange.next;
+  if (last_ == &exchange) last_ = before;
+  --open_;
+  lane_.sink.on_exchange_end(exchange.id, {.time = time,
+                                           .last_byte = exchange.last_byte,
+                                           .outcome = outcome,
+                                           .lost_bytes = exchange.lost_bytes,
+                                           .pairing_uncertain = exchange.pairing_uncertain,
+                                           .overlap_conflict = exchange.overlap_conflict});
+  lane_.exchanges.destroy(&exchange);
+}
+
+}  // namespace wiretally::http

@@ -1,0 +1,87 @@
+// Which answer belongs to which request, on one HTTP/1 connection.
+//
+// As long as nothing was lost: in order (RFC 9112 section 9.3). After a loss outside a body's
+// framing the order is in doubt, and a pair is made on proof only:
+//
+//   proof           an answer whose sender had received p request bytes answers the latest
+//                   unanswered request that begins before p, if the client does not pipeline
+//   idle connection without p: the only unanswered request, if nothing was under way at its start
+//   neither         the answer becomes an exchange of its own, marked pairing_uncertain
+//
+// A proven pair behind the loss ends the doubt. What a lost message leaves over ends with
+// ExchangeOutcome::kUnknown, so that one lost message costs its own call and none after it.
+#pragma once
+
+#include "lane.h"
+
+namespace wiretally::http {
+
+class Pairing {
+ public:
+  explicit Pairing(Lane& lane) : lane_(lane) {}
+
+  // A request's head is complete. `answers_seen`: offset reached by the answers' direction. Nothing
+  // if more requests wait than Limits::http_pipeline_max.
+  Exchange* request_begins(const MessageStart& start, uint64_t answers_seen);
+  // A final answer's head is complete. `requests_seen`: offset reached by the requests' direction.
+  Exchange* answer_begins(const MessageStart& start, uint64_t requests_seen);
+  // An answer began, but its head is bad, or `lost_bytes` of it were lost: its request gets no
+  // other one. False if it cannot be told which request that is.
+  bool answer_ruined(const MessageStart& start, uint64_t lost_bytes, EventTime time);
+
+  // The message is over; ends the exchange if nothing more can come for it.
+  void message_ends(Exchange& exchange, Message message, MessageEnd end, EventTime time);
+
+  // Bytes were lost between messages or in a head.
+  void gap_between(Message message, uint64_t offset, uint64_t bytes, EventTime time);
+  // Bytes of this direction could not be attributed to messages.
+  void doubt(Message message);
+  // The connection's first bytes were not seen.
+  void join_midstream() { doubt_ = true; }
+
+  // No more requests will come.
+  void requests_end(EventTime time);
+  // No more answers will come; `outcome` is why.
+  void answers_end(ExchangeOutcome outcome, EventTime time);
+  // The connection is over: ends everything.
+  void close(ExchangeOutcome outcome, EventTime time);
+
+  // The wire carried two versions of some byte.
+  void conflict();
+
+  // Whether bytes sent with this proof, after a gap in the message's body, can only belong to it.
+  bool proves_same_message(const Exchange& exchange, Message message,
+                           std::optional<uint64_t> peer_offset) const;
+
+  bool any_wanted() const;
+  bool empty() const { return first_ == nullptr; }
+
+ private:
+  static constexpr uint64_t kOpenEnd = UINT64_MAX;
+
+  Exchange* append(EventTime time);
+  Exchange* first_waiting() const;
+  Exchange* answered_by(std::optional<uint64_t> proof) const;
+  Exchange* attach_to_early_answer(const MessageStart& start);
+  Exchange* answer_in_doubt(const MessageStart& start, uint64_t requests_seen);
+  Exchange* answer_alone(const MessageStart& start, uint64_t requests_seen);
+  void notice_pipelining(const MessageStart& start, uint64_t answers_seen);
+  void give_up_before(const Exchange* kept, bool uncertain, EventTime time);
+  void give_up(Exchange& exchange, bool uncertain, EventTime time);
+  void settle(Exchange& exchange, EventTime time);
+  void end(Exchange& exchange, ExchangeOutcome outcome, EventTime time);
+
+  Lane& lane_;
+  Exchange* first_ = nullptr;
+  Exchange* last_ = nullptr;
+  size_t open_ = 0;
+  bool doubt_ = false;
+  bool pipelining_ = false;
+  bool conflict_ = false;  // for the next exchange
+  // Requests that begin before this offset may be missing among those seen.
+  uint64_t doubt_end_ = 0;
+  uint64_t lost_at_ = 0;  // request bytes lost between messages that no exchange has yet
+  uint64_t lost_bytes_ = 0;
+};
+
+}  // namespace wiretally::http
