@@ -194,9 +194,13 @@ TEST(SseReader, DataIsHandedOnAsItComesAndAsViews) {
 TEST(SseReader, ResetForgetsEverything) {
   Log log;
   SseReader reader(log);
-  reader.feed(as_bytes("event: t\ndata: a"));
+  reader.feed(
+      as_bytes("\xEF\xBB\xBF"
+               "event: t\ndata: a"));
   reader.reset();
   EXPECT_EQ(log.take_open(), "a");
+  reader.feed(as_bytes("\xEF\xBB"));
+  reader.reset();
   reader.feed(
       as_bytes("\xEF\xBB\xBF"
                "data: b\n\n"));
