@@ -7,7 +7,16 @@
 // A byte order mark at the start is skipped. A blank line ends an event; so does the end of the
 // input, if the event has data. Several data lines of one event are joined by LF. `event:` may
 // stand before or after `data:`, so its value is known for sure only at on_sse_end. Other field
-// names are reported once a line (llama.cpp sends `error: {json}`).
+// names are ignored, but for `error` (llama.cpp sends `error: {json}`), which is reported as it
+// stands, unless the event has data already.
+//
+//   state       where the reader is
+//   mark        at the start of the input: a byte order mark may stand here
+//   line        at the start of a line      name      inside a field's name
+//   space       behind the colon: one space is dropped
+//   data, type, error                       inside the value of that field
+//   ignored     inside a comment or another field
+//   lost        behind a gap, inside a line of an event that is given up
 #pragma once
 
 #include <cstdint>
@@ -22,10 +31,11 @@ class SseEvents {
   virtual ~SseEvents() = default;
   // A part of the event's data; parts of one event follow one another without a call in between.
   virtual void on_sse_data(ByteView part) = 0;
-  // The event is complete. `type` is the event field's value ("" if absent), cut at
-  // SseReader::kTypeBytes.
+  // The event is complete; it had a data line at least, if an empty one. `type` is the event
+  // field's value ("" if absent), cut at SseReader::kTypeBytes.
   virtual void on_sse_end(std::string_view type) = 0;
-  // A part of the value of a line whose field name is `error`; `last` on its end.
+  // A part of the value of a line whose field name is `error`; `last` on its end (the part may then
+  // be empty).
   virtual void on_sse_error_field(ByteView part, bool last) = 0;
 };
 
@@ -35,17 +45,52 @@ class SseReader {
 
   explicit SseReader(SseEvents& events) : events_(events) {}
 
+  // The parts that are handed on are views of `bytes`.
   void feed(ByteView bytes);
   // The input has ended: a last event without its blank line is delivered.
   void finish();
-  // Bytes were lost: what is open is given up (no on_sse_end), and reading resumes behind the next
-  // blank line. True if an event was open or may have been.
+  // Bytes were lost: what is open is given up (no on_sse_end, no last part), and reading resumes
+  // behind the next blank line; the first line end behind the gap may end any line, so it does not
+  // count as a blank one. True if an event was open (any line of it but comments has begun) or may
+  // have been (an earlier gap is not over).
   bool gap();
   void reset();
 
  private:
+  enum class State : uint8_t {
+    kMark,
+    kLine,
+    kName,
+    kSpace,
+    kData,
+    kType,
+    kError,
+    kIgnored,
+    kLost,
+  };
+  static constexpr size_t kNameBytes = 5;  // of the longest name that is not ignored
+
+  const uint8_t* mark(const uint8_t* p);
+  const uint8_t* line(const uint8_t* p, const uint8_t* end);
+  const uint8_t* name(const uint8_t* p, const uint8_t* end);
+  const uint8_t* space(const uint8_t* p);
+  const uint8_t* value(const uint8_t* p, const uint8_t* end);
+  void name_end();
+  void value_part(ByteView part, bool last);
+  void event_end();
+
   SseEvents& events_;
-  // (state of the implementation)
+  State state_ = State::kMark;
+  State value_state_ = State::kIgnored;  // kSpace: what the value belongs to
+  bool after_cr_ = false;                // a LF at hand belongs to the line end before it
+  bool has_field_ = false;               // the event has a line that is no comment
+  bool has_data_ = false;
+  bool lost_ = false;  // behind a gap: lines are ignored up to a blank one
+  uint8_t mark_bytes_ = 0;
+  uint8_t name_size_ = 0;
+  uint8_t type_size_ = 0;
+  char name_[kNameBytes];
+  char type_[kTypeBytes];
 };
 
 }  // namespace wiretally::llm

@@ -4,29 +4,46 @@
 // those paths, and nothing else. Values elsewhere are skipped at memchr speed. The document may be
 // cut anywhere between feeds.
 //
-//   state     where the scanner is
-//   value     before a value            key       inside or before a member name
-//   string    inside a string           number    inside a number (or a bare word: true, NaN, …)
-//   after     behind a value            done/bad  behind the document / given up
+//   state       where the scanner is           goes on to
+//   start       before the document            value (behind a byte order mark, if there is one)
+//   value       before a value                 string, token, member, skip, after
+//   member      before a name or '}'           name, after
+//   name        inside a member name           colon
+//   colon       before ':'                     value
+//   string      inside a matched string        after
+//   quoted      inside a skipped string        after, skip
+//   token       a number or bare word          after
+//   skip        inside a skipped container     quoted, after
+//   after       behind a value                 value, member, after, done
+//   done, bad   behind the document; given up
 //
 // Patterns: member names joined by '.', "[]" for any element of an array:
-// "choices[].delta.tool_calls[].function.name". A pattern that ends in an object or array reports
-// its begin and end. Names that contain a dot cannot be matched.
+// "choices[].delta.tool_calls[].function.name"; "[].usage" where the document is an array, "" for
+// the document itself. A pattern that ends in an object or array reports its begin and end. Names
+// that contain a dot, and empty names, cannot be matched. A pattern given twice is reported under
+// its first id.
 //
-// Rules: of duplicate members each is reported, so the last wins if the consumer overwrites;
-// escapes in names count
-// ("us\u0061ge" is usage); invalid UTF-8 in kept text becomes U+FFFD; lone surrogates too; text is
-// kept up to JsonEvent::kTextBytes; deeper than `depth_max` a value is skipped (its brackets are
-// still counted); NaN, Infinity and raw control characters do not stop it; white space before the
-// document is skipped; what stands behind it is ignored.
+// Rules
+// - Of duplicate members each is reported, so the last wins if the consumer overwrites.
+// - Escapes in names count ("us\u0061ge" is usage).
+// - Text is reported as valid UTF-8: invalid UTF-8, lone surrogates and unknown escapes become
+//   U+FFFD. It is kept up to JsonEvent::kTextBytes, and never cut inside a character.
+// - -0 is 0. A number longer than kTokenBytes, or one that RFC 8259 does not allow (007, .5, 1e),
+//   is a kNumber without integer; so are NaN, Infinity and -Infinity.
+// - Raw control characters do not stop it: inside strings they are text, elsewhere white space.
+// - In what is skipped only strings and brackets are looked at. Brackets must match in kind as deep
+//   as kDepthMax; below that they are counted. Patterns reach no deeper than kLevelsMax.
+// - Like white space before the document, a byte order mark is skipped; what stands behind the
+//   document is not read.
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string_view>
-#include <vector>
 
+#include "json/string_decoder.h"
 #include "wiretally/bytes.h"
 
 namespace wiretally::llm {
@@ -35,7 +52,7 @@ namespace wiretally::llm {
 using PathId = uint16_t;
 
 struct JsonEvent {
-  static constexpr size_t kTextBytes = 256;
+  static constexpr size_t kTextBytes = StringDecoder::kTextBytes;
 
   enum class Kind : uint8_t {
     kObjectBegin,
@@ -49,11 +66,12 @@ struct JsonEvent {
   };
 
   Kind kind = Kind::kNull;
-  std::string_view text;    // kString: the decoded text's beginning, valid UTF-8
+  // kString: the decoded text's beginning, valid UTF-8; dies when the call returns.
+  std::string_view text;
   uint64_t text_bytes = 0;  // kString: length of the whole decoded text
   bool text_cut = false;    // kString: text_bytes > text.size()
-  std::optional<uint64_t>
-      integer;  // kNumber: 12, 12.0 and 1.2e1 alike; nothing for negative, fractional, > 2^53
+  // kNumber: 12, 12.0 and 1.2e1 alike; nothing for negative, fractional, > 2^53.
+  std::optional<uint64_t> integer;
   bool boolean = false;  // kBool
   uint32_t index = 0;    // of the innermost array element on the path
 };
@@ -80,6 +98,10 @@ class PathSet {
 
 class JsonScanner {
  public:
+  static constexpr uint32_t kDepthMax = 256;  // how deep brackets are told apart
+  static constexpr uint32_t kLevelsMax = 16;  // how deep a pattern may reach
+  static constexpr size_t kTokenBytes = 64;
+
   enum class Verdict : uint8_t {
     kMore,      // the document is not complete
     kComplete,  // it is; further bytes are ignored
@@ -87,22 +109,85 @@ class JsonScanner {
   };
 
   JsonScanner(const PathSet& paths, JsonEvents& events);
-  ~JsonScanner();
+  JsonScanner(const PathSet&& paths, JsonEvents& events) = delete;  // the paths must outlive it
+  JsonScanner(const JsonScanner&) = delete;
+  JsonScanner& operator=(const JsonScanner&) = delete;
 
   Verdict feed(ByteView bytes);
   // The input has ended: a top-level number ends here. kMore becomes kBad.
   Verdict finish();
   void reset();
 
+  // What feed or finish answered last (kMore after reset).
+  Verdict verdict() const;
   // Bytes behind the end of a complete document in the last feed (NDJSON and arrays of documents go
   // on there).
-  size_t unread() const;
+  size_t unread() const { return unread_; }
   // Brackets that are open: the depth is proved only if the document ends at 0.
   uint32_t depth() const;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  enum class State : uint8_t {
+    kStart,
+    kValue,
+    kMember,
+    kName,
+    kColon,
+    kString,
+    kQuoted,
+    kToken,
+    kSkip,
+    kAfter,
+    kDone,
+    kBad
+  };
+  // A container on the path.
+  struct Level {
+    uint16_t node;
+    uint32_t index;  // of the innermost array element for the values in it
+  };
+
+  const uint8_t* start(const uint8_t* p);
+  const uint8_t* value(const uint8_t* p, const uint8_t* end);
+  const uint8_t* member(const uint8_t* p, const uint8_t* end);
+  const uint8_t* name(const uint8_t* p, const uint8_t* end);
+  const uint8_t* colon(const uint8_t* p, const uint8_t* end);
+  const uint8_t* string_begin(const uint8_t* p, const uint8_t* end);
+  const uint8_t* string(const uint8_t* p, const uint8_t* end);
+  const uint8_t* quoted(const uint8_t* p, const uint8_t* end);
+  const uint8_t* token(const uint8_t* p, const uint8_t* end);
+  const uint8_t* skip(const uint8_t* p, const uint8_t* end);
+  const uint8_t* after(const uint8_t* p, const uint8_t* end);
+
+  void name_end(std::string_view name);
+  void token_end(std::string_view token);
+  void open(bool array);
+  void close(bool array);
+  void close_skipped(bool array);
+  void value_end() { state_ = levels_size_ == 0 ? State::kDone : State::kAfter; }
+  void report(uint16_t node, JsonEvent& event);
+  void report_text(std::string_view text, uint64_t text_bytes);
+  bool in_array(uint64_t depth) const { return (arrays_[depth / 64] >> (depth % 64) & 1) != 0; }
+  void note_open(bool array);
+  bool closes_kind(bool array) const;
+
+  const PathSet::Tree* tree_;
+  JsonEvents& events_;
+
+  State state_ = State::kStart;
+  bool escaped_ = false;    // kQuoted: the next byte stands behind a backslash
+  bool may_close_ = false;  // kValue, kMember: the container has been opened just now
+  bool skipping_ = false;   // nothing in the innermost level can match
+  uint8_t mark_bytes_ = 0;  // kStart: bytes of the byte order mark
+  uint8_t levels_size_ = 0;
+  uint8_t token_size_ = 0;
+  uint16_t node_ = 0;  // the tree's node of the value at hand
+  size_t unread_ = 0;
+  uint64_t depth_ = 0;
+  uint64_t arrays_[kDepthMax / 64] = {};  // a bit for each open bracket: set for '['
+  Level levels_[kLevelsMax + 1];
+  char token_[kTokenBytes + 1];  // the last byte only shows that a token is too long
+  StringDecoder decoder_;
 };
 
 }  // namespace wiretally::llm
