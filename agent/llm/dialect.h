@@ -49,9 +49,8 @@ struct DialectSpec {
 // The PathSet of a table of slots; PathIds are the table's indices.
 template <typename Path, size_t N>
 PathSet paths_of(const Path (&table)[N]) {
-  return [&]<size_t... I>(std::index_sequence<I...>) {
-    return PathSet{table[I].pattern...};
-  }(std::make_index_sequence<N>{});
+  return [&]<size_t... I>(std::index_sequence<I...>) { return PathSet{table[I].pattern...}; }
+  (std::make_index_sequence<N>{});
 }
 
 }  // namespace wiretally::llm

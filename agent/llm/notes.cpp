@@ -8,9 +8,7 @@ namespace {
 
 using Kind = JsonEvent::Kind;
 
-bool is_text(const JsonEvent& event) {
-  return event.kind == Kind::kString && event.text_bytes > 0;
-}
+bool is_text(const JsonEvent& event) { return event.kind == Kind::kString && event.text_bytes > 0; }
 
 bool is_begin(const JsonEvent& event) {
   return event.kind == Kind::kObjectBegin || event.kind == Kind::kArrayBegin;
@@ -26,7 +24,7 @@ void take_text(Text<N>& to, const JsonEvent& event, bool* cut = nullptr) {
 
 // Tools that the client runs carry these types, whatever their version.
 bool runs_on_client(std::string_view type) {
-  static constexpr std::string_view kClientTypes[] = {"custom",   "function", "bash_",
+  static constexpr std::string_view kClientTypes[] = {"custom",    "function", "bash_",
                                                       "computer_", "memory_",  "text_editor_"};
   return std::any_of(std::begin(kClientTypes), std::end(kClientTypes),
                      [&](std::string_view prefix) { return type.starts_with(prefix); });
@@ -262,6 +260,14 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
   }
 }
 
+void AnswerNotes::note_content(EventTime now) {
+  if (!first_content.has_value()) first_content = now;
+  if (last_content.has_value()) {
+    longest_stall_ns = std::max(longest_stall_ns, elapsed_ns(*last_content, now).value_or(0));
+  }
+  last_content = now;
+}
+
 void AnswerNotes::fail() {
   failed = true;
   const Document& doc = document;
@@ -343,8 +349,8 @@ std::string_view undated(std::string_view model) {
     }
     return true;
   };
-  for (std::string_view form : {"-NNNN-NN-NN", "-NNNNNNNN", "@NNNNNNNN", "-NNNN", "-latest",
-                                "@latest", "@default"}) {
+  for (std::string_view form :
+       {"-NNNN-NN-NN", "-NNNNNNNN", "@NNNNNNNN", "-NNNN", "-latest", "@latest", "@default"}) {
     if (dated_by(form.size(), form)) return model.substr(0, model.size() - form.size());
   }
   return model;

@@ -23,9 +23,9 @@ enum class RequestSlot : uint8_t {
   kUser,
   kSafetyIdentifier,
   kMetadataUserId,
-  kPrompt,      // what the dialect calls its prompt: present in any form
-  kTurnRole,    // role of one message
-  kServerTool,  // `type` of a tool: does the server run it?
+  kPrompt,       // what the dialect calls its prompt: present in any form
+  kTurnRole,     // role of one message
+  kServerTool,   // `type` of a tool: does the server run it?
   kServerSide,   // presence means that the server may call tools by itself
   kContextEdit,  // how the server may rewrite the context: compaction reads input again
 };
@@ -43,8 +43,8 @@ struct RequestNotes {
   bool stream = false;
   bool include_usage = false;
   bool has_prompt = false;
-  bool has_turns = false;      // a message with a role
-  bool server_side = false;    // input may still grow after the first statement of usage
+  bool has_turns = false;    // a message with a role
+  bool server_side = false;  // input may still grow after the first statement of usage
   bool text_cut = false;
 
   void note(const RequestPath& path, const JsonEvent& event);
@@ -60,18 +60,18 @@ enum class AnswerSlot : uint8_t {
   kRole,
   kStatus,  // Responses: how the answer stands
   kFinishReason,
-  kDelta,        // text whose being there is content only in some kinds of event
-  kContent,      // text whose being there is content
-  kChoices,      // the list of choices
-  kChoice,       // one of them
-  kBody,         // a part that only an answer of this dialect has
-  kBodyText,     // such a part that is content too
-  kUsage,        // the usage object
-  kUsageNumber,  // a member of it
+  kDelta,             // text whose being there is content only in some kinds of event
+  kContent,           // text whose being there is content
+  kChoices,           // the list of choices
+  kChoice,            // one of them
+  kBody,              // a part that only an answer of this dialect has
+  kBodyText,          // such a part that is content too
+  kUsage,             // the usage object
+  kUsageNumber,       // a member of it
   kSpareUsageNumber,  // a copy in another place; counts only without the usage object
   kServerToolNumber,  // billable requests, outside the usage object
-  kIterations,   // a list of iterations begins
-  kIteration,    // one of them
+  kIterations,        // a list of iterations begins
+  kIteration,         // one of them
   kIterationType,
   kIterationNumber,
   kToolItem,  // object that holds one tool call, or a fragment of it
@@ -168,16 +168,16 @@ struct AnswerNotes {
   ToolNames tools;
   UsageSheet usage;
   UsageSheet apart;
-  bool usage_final = false;    // stated as the total, not as a running count
-  bool usage_stale = false;    // bytes were lost since usage was last stated
-  bool spare_usage = false;    // `usage` holds the spare copy
+  bool usage_final = false;  // stated as the total, not as a running count
+  bool usage_stale = false;  // bytes were lost since usage was last stated
+  bool spare_usage = false;  // `usage` holds the spare copy
   bool has_choices = false;
   bool has_body = false;
   bool has_role = false;
   bool has_usage = false;
-  bool type_known = false;     // a kind that only this dialect has
-  bool terminal = false;       // the dialect's last event was seen
-  bool failed = false;         // an error inside an answer
+  bool type_known = false;  // a kind that only this dialect has
+  bool terminal = false;    // the dialect's last event was seen
+  bool failed = false;      // an error inside an answer
   bool text_cut = false;
   bool usage_malformed = false;
   Text<128> error_type;
@@ -187,6 +187,9 @@ struct AnswerNotes {
   Document document;
 
   void note(const AnswerPath& path, const JsonEvent& event);
+
+  // An event with generated content ended at `now`.
+  void note_content(EventTime now);
 
   // For the dialects, at the end of a document:
   // An error was told; its name is what the document says.

@@ -72,8 +72,9 @@ class UsageSheet {
 
 // What the shape of the numbers cannot tell and the provider's name can.
 struct OpenaiUsageHints {
-  bool reasoning_outside_total = false;  // Perplexity: total leaves reasoning out, the bill does not
-  bool cache_may_be_outside = false;     // xAI: more cached than prompt means beside the prompt
+  bool reasoning_outside_total =
+      false;                          // Perplexity: total leaves reasoning out, the bill does not
+  bool cache_may_be_outside = false;  // xAI: more cached than prompt means beside the prompt
 };
 
 // Any OpenAI-shaped usage object: chat, completions, embeddings and Responses. Parts never exceed

@@ -26,24 +26,27 @@ constexpr RequestPath kRequest[] = {
     {"context_management.edits[].type", RequestSlot::kContextEdit},
 };
 
-#define WIRETALLY_ANTHROPIC_USAGE(root, slot)                                             \
-  {root ".input_tokens", slot, UsageField::kInput},                                       \
-      {root ".output_tokens", slot, UsageField::kOutput},                                 \
-      {root ".cache_creation_input_tokens", slot, UsageField::kCacheWrite},               \
-      {root ".cache_read_input_tokens", slot, UsageField::kCacheRead}
+#define WIRETALLY_ANTHROPIC_USAGE(root, slot)                                 \
+  {root ".input_tokens", slot, UsageField::kInput},                           \
+      {root ".output_tokens", slot, UsageField::kOutput},                     \
+      {root ".cache_creation_input_tokens", slot, UsageField::kCacheWrite}, { \
+    root ".cache_read_input_tokens", slot, UsageField::kCacheRead             \
+  }
 
 // Web fetches are counted beside web searches but not billed by the request.
-#define WIRETALLY_ANTHROPIC_USAGE_DETAILS(root)                                                  \
-  {root, AnswerSlot::kUsage},                                                                    \
-      {root ".cache_creation.ephemeral_5m_input_tokens", AnswerSlot::kUsageNumber,               \
-       UsageField::kCacheWrite5m},                                                               \
-      {root ".cache_creation.ephemeral_1h_input_tokens", AnswerSlot::kUsageNumber,               \
-       UsageField::kCacheWrite1h},                                                               \
-      {root ".output_tokens_details.thinking_tokens", AnswerSlot::kUsageNumber,                  \
-       UsageField::kReasoning},                                                                  \
-      {root ".server_tool_use.web_search_requests", AnswerSlot::kUsageNumber,                    \
-       UsageField::kServerTools},                                                                \
-      {root ".service_tier", AnswerSlot::kServiceTier}
+#define WIRETALLY_ANTHROPIC_USAGE_DETAILS(root)                                    \
+  {root, AnswerSlot::kUsage},                                                      \
+      {root ".cache_creation.ephemeral_5m_input_tokens", AnswerSlot::kUsageNumber, \
+       UsageField::kCacheWrite5m},                                                 \
+      {root ".cache_creation.ephemeral_1h_input_tokens", AnswerSlot::kUsageNumber, \
+       UsageField::kCacheWrite1h},                                                 \
+      {root ".output_tokens_details.thinking_tokens", AnswerSlot::kUsageNumber,    \
+       UsageField::kReasoning},                                                    \
+      {root ".server_tool_use.web_search_requests", AnswerSlot::kUsageNumber,      \
+       UsageField::kServerTools},                                                  \
+  {                                                                                \
+    root ".service_tier", AnswerSlot::kServiceTier                                 \
+  }
 
 constexpr AnswerPath kAnswer[] = {
     {"type", AnswerSlot::kType},
@@ -87,8 +90,7 @@ bool request_has_shape(const RequestNotes& notes, bool /*model_in_path*/) {
 // A document of type `message` alone could be anybody's.
 bool answer_has_shape(const AnswerNotes& notes) {
   if (notes.type_known) return true;
-  return notes.document.type.view() == "message" && notes.has_role &&
-         (!notes.document.usage.empty() || !notes.model.empty());
+  return notes.document.type.view() == "message" && notes.has_role && !notes.document.usage.empty();
 }
 
 void end_event(AnswerNotes& notes) {
@@ -116,8 +118,8 @@ void end_document(AnswerNotes& notes, bool is_event) {
     end_event(notes);
     return;
   }
-  const bool known_error = notes.document.type.view() == "error" &&
-                           !notes.document.error_type.empty();
+  const bool known_error =
+      notes.document.type.view() == "error" && !notes.document.error_type.empty();
   if (answer_has_shape(notes) || known_error) notes.type_known = true;
   notes.take_usage();
   if (notes.document.error) notes.fail();

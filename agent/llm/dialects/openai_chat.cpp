@@ -2,11 +2,10 @@
 //
 // JSON: one document with `usage` at its root. SSE: chunks without an event name, then
 // `data: [DONE]` (some servers leave it out). Usage is in a chunk of its own with empty `choices`
-// (OpenAI, only if asked for), on the chunk with the finish reason (Mistral, DeepSeek, Together), in
-// every chunk as a running count (Perplexity, vLLM), or in x_groq (Groq). Empty `choices` alone mean
-// nothing: Azure's first chunk has them.
+// (OpenAI, only if asked for), on the chunk with the finish reason (Mistral, DeepSeek, Together),
+// in every chunk as a running count (Perplexity, vLLM), or in x_groq (Groq). Empty `choices` alone
+// mean nothing: Azure's first chunk has them.
 #include "dialect_table.h"
-
 #include "dialects/openai_shape.h"
 
 namespace wiretally::llm {
@@ -25,12 +24,11 @@ constexpr RequestPath kRequest[] = {
     {"messages[].role", RequestSlot::kTurnRole},
 };
 
-#define WIRETALLY_TOOL_CALLS(root)                          \
-  {root, AnswerSlot::kToolItem},                            \
-      {root ".index", AnswerSlot::kToolIndex},              \
-      {root ".id", AnswerSlot::kToolId},                    \
-      {root ".function.name", AnswerSlot::kToolName},       \
-      {root ".custom.name", AnswerSlot::kToolName}
+#define WIRETALLY_TOOL_CALLS(root)                                                         \
+  {root, AnswerSlot::kToolItem}, {root ".index", AnswerSlot::kToolIndex},                  \
+      {root ".id", AnswerSlot::kToolId}, {root ".function.name", AnswerSlot::kToolName}, { \
+    root ".custom.name", AnswerSlot::kToolName                                             \
+  }
 
 constexpr AnswerPath kAnswer[] = {
     {"id", AnswerSlot::kResponseId},

@@ -1,6 +1,6 @@
 // OpenAI legacy completions: text in `choices[].text`, otherwise as chat completions.
-#include "dialects/openai_shape.h"
 #include "dialect_table.h"
+#include "dialects/openai_shape.h"
 
 namespace wiretally::llm {
 namespace {

@@ -23,8 +23,7 @@ constexpr AnswerPath kAnswer[] = {
     {"usage", AnswerSlot::kUsage},
     {"usage.prompt_tokens", AnswerSlot::kUsageNumber, UsageField::kInput},
     {"usage.total_tokens", AnswerSlot::kUsageNumber, UsageField::kTotal},
-    {"usage.prompt_tokens_details.cached_tokens", AnswerSlot::kUsageNumber,
-     UsageField::kCacheRead},
+    {"usage.prompt_tokens_details.cached_tokens", AnswerSlot::kUsageNumber, UsageField::kCacheRead},
     WIRETALLY_OPENAI_ERRORS,
 };
 

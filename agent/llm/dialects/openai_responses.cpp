@@ -28,34 +28,26 @@ constexpr RequestPath kRequest[] = {
     {"conversation", RequestSlot::kPrompt},
 };
 
-#define WIRETALLY_RESPONSE(root)                                                             \
-  {root "id", AnswerSlot::kResponseId},                                                      \
-      {root "object", AnswerSlot::kObject},                                                  \
-      {root "model", AnswerSlot::kModel},                                                    \
-      {root "status", AnswerSlot::kStatus},                                                  \
-      {root "service_tier", AnswerSlot::kServiceTier},                                       \
-      {root "incomplete_details.reason", AnswerSlot::kFinishReason},                         \
-      {root "output[]", AnswerSlot::kToolItem},                                              \
-      {root "output[].type", AnswerSlot::kToolType},                                         \
-      {root "output[].name", AnswerSlot::kToolName},                                         \
-      {root "output[].id", AnswerSlot::kToolId},                                             \
-      {root "tool_usage.web_search.num_requests", AnswerSlot::kServerToolNumber},            \
-      {root "usage", AnswerSlot::kUsage},                                                    \
-      WIRETALLY_RESPONSES_USAGE(root "usage", AnswerSlot::kUsageNumber),                     \
-      {root "error", AnswerSlot::kError},                                                    \
-      {root "error.code", AnswerSlot::kErrorCode},                                           \
-      {root "error.type", AnswerSlot::kErrorType},                                           \
-      {root "error.status", AnswerSlot::kErrorStatus}
+#define WIRETALLY_RESPONSE(root)                                                                \
+  {root "id", AnswerSlot::kResponseId}, {root "object", AnswerSlot::kObject},                   \
+      {root "model", AnswerSlot::kModel}, {root "status", AnswerSlot::kStatus},                 \
+      {root "service_tier", AnswerSlot::kServiceTier},                                          \
+      {root "incomplete_details.reason", AnswerSlot::kFinishReason},                            \
+      {root "output[]", AnswerSlot::kToolItem}, {root "output[].type", AnswerSlot::kToolType},  \
+      {root "output[].name", AnswerSlot::kToolName}, {root "output[].id", AnswerSlot::kToolId}, \
+      {root "tool_usage.web_search.num_requests", AnswerSlot::kServerToolNumber},               \
+      {root "usage", AnswerSlot::kUsage},                                                       \
+      WIRETALLY_RESPONSES_USAGE(root "usage", AnswerSlot::kUsageNumber),                        \
+      {root "error", AnswerSlot::kError}, {root "error.code", AnswerSlot::kErrorCode},          \
+      {root "error.type", AnswerSlot::kErrorType}, {                                            \
+    root "error.status", AnswerSlot::kErrorStatus                                               \
+  }
 
 constexpr AnswerPath kAnswer[] = {
-    {"type", AnswerSlot::kType},
-    {"code", AnswerSlot::kErrorCode},
-    {"delta", AnswerSlot::kDelta},
-    WIRETALLY_RESPONSE(""),
-    WIRETALLY_RESPONSE("response."),
-    {"item", AnswerSlot::kToolItem},
-    {"item.type", AnswerSlot::kToolType},
-    {"item.name", AnswerSlot::kToolName},
+    {"type", AnswerSlot::kType},          {"code", AnswerSlot::kErrorCode},
+    {"delta", AnswerSlot::kDelta},        WIRETALLY_RESPONSE(""),
+    WIRETALLY_RESPONSE("response."),      {"item", AnswerSlot::kToolItem},
+    {"item.type", AnswerSlot::kToolType}, {"item.name", AnswerSlot::kToolName},
     {"item.id", AnswerSlot::kToolId},
 };
 
