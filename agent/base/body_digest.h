@@ -3,6 +3,9 @@
 // (docs/metrics.md).
 #pragma once
 
+#ifndef XXH_STATIC_LINKING_ONLY
+#define XXH_STATIC_LINKING_ONLY  // shows the state's layout, so that it needs no allocation
+#endif
 #include <xxhash.h>
 
 #include "wiretally/bytes.h"

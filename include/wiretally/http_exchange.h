@@ -40,6 +40,7 @@ struct Headers {
 
 struct RequestHead {
   const FlowInfo* flow = nullptr;
+  FlowId flow_id{};
   Direction direction = Direction::kAToB;  // the way requests travel on this flow
   EventTime time;                          // first byte of the request
   HttpVersion version = HttpVersion::kHttp11;
@@ -50,6 +51,7 @@ struct RequestHead {
 
 struct ResponseHead {
   const FlowInfo* flow = nullptr;
+  FlowId flow_id{};
   Direction direction = Direction::kBToA;  // the way answers travel on this flow
   EventTime time;                          // first byte of the (final) answer
   HttpVersion version = HttpVersion::kHttp11;

@@ -1,0 +1,197 @@
+#include "body_reader.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace wiretally::llm {
+
+RequestReader::RequestReader(const DialectSpec& spec)
+    : spec_(spec), scanner_(*spec.request_paths, *this) {}
+
+void RequestReader::reset() {
+  scanner_.reset();
+  notes_ = {};
+  digest_.reset();
+  stopped_ = false;
+}
+
+void RequestReader::feed(ByteView body) {
+  digest_.feed(body);
+  if (!stopped_) scanner_.feed(body);
+}
+
+void RequestReader::on_json(PathId path, const JsonEvent& event) {
+  notes_.note(spec_.request_slots[path], event);
+}
+
+BodyForm form_of_content_type(std::string_view content_type) {
+  const auto contains = [&](std::string_view word) {
+    const auto same_letter = [](char a, char b) {
+      return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + ('a' - 'A')) : a) == b;
+    };
+    return std::search(content_type.begin(), content_type.end(), word.begin(), word.end(),
+                       same_letter) != content_type.end();
+  };
+  if (contains("event-stream")) return BodyForm::kEvents;
+  if (contains("json")) return BodyForm::kJson;
+  return BodyForm::kOther;
+}
+
+AnswerReader::AnswerReader(const DialectSpec& spec)
+    : spec_(spec), sse_(*this), scanner_(*spec.answer_paths, *this) {}
+
+void AnswerReader::reset(BodyForm expected) {
+  sse_.reset();
+  scanner_.reset();
+  notes_ = {};
+  expected_ = expected;
+  form_ = BodyForm::kUndecided;
+  events_ = 0;
+  data_bytes_ = 0;
+  in_document_ = json_ended_ = cut_ = false;
+}
+
+void AnswerReader::feed(ByteView body, EventTime time) {
+  now_ = time;
+  if (form_ == BodyForm::kUndecided) decide(body);
+  if (body.empty()) return;
+  if (form_ == BodyForm::kEvents) {
+    sse_.feed(body);
+  } else if (form_ == BodyForm::kJson && !json_ended_) {
+    const JsonScanner::Verdict verdict = scanner_.feed(body);
+    if (verdict != JsonScanner::Verdict::kMore) {
+      const bool complete = verdict == JsonScanner::Verdict::kComplete;
+      end_json(complete, !complete);
+    }
+  }
+}
+
+// Drops white space and a byte order mark in front of the body.
+void AnswerReader::decide(ByteView& body) {
+  static constexpr std::string_view kBefore = " \t\r\n\xEF\xBB\xBF";
+  const size_t first = as_text(body).find_first_not_of(kBefore);
+  if (first == std::string_view::npos) {
+    body = {};
+    return;
+  }
+  body = body.subspan(first);
+  const char c = static_cast<char>(body[0]);
+  const bool begins_field = c == ':' || c == 'd' || c == 'e' || c == 'i' || c == 'r';
+  if (c == '{' || c == '[') {
+    form_ = BodyForm::kJson;
+  } else if (begins_field || expected_ == BodyForm::kEvents) {
+    form_ = BodyForm::kEvents;
+  } else {
+    form_ = BodyForm::kOther;
+  }
+}
+
+void AnswerReader::gap() {
+  if (form_ == BodyForm::kUndecided && expected_ == BodyForm::kEvents) form_ = BodyForm::kEvents;
+  if (form_ != BodyForm::kEvents) {
+    stop();
+    return;
+  }
+  sse_.gap();
+  in_document_ = false;
+  notes_.usage_stale = notes_.has_usage;
+}
+
+void AnswerReader::stop() {
+  if (form_ == BodyForm::kJson) {
+    end_json(false, false);
+    return;
+  }
+  notes_.usage_stale = notes_.has_usage;
+  in_document_ = false;
+  form_ = BodyForm::kOther;
+}
+
+void AnswerReader::finish(bool cut) {
+  cut_ = cut;
+  if (form_ == BodyForm::kEvents) sse_.finish();
+  if (form_ == BodyForm::kJson) end_json(false, false);
+}
+
+void AnswerReader::end_json(bool complete, bool broken) {
+  if (json_ended_) return;
+  json_ended_ = true;
+  Document& doc = notes_.document;
+  if (!complete && !doc.usage_closed) {
+    // Nobody knows what the rest of the object would have said.
+    doc.usage.clear();
+    doc.apart.clear();
+    doc.has_iterations = false;
+  }
+  if (broken && !doc.usage.empty()) notes_.usage_malformed = true;
+  if (complete) notes_.terminal = true;
+  spec_.end_document(notes_, false);
+}
+
+void AnswerReader::on_json(PathId path, const JsonEvent& event) {
+  notes_.note(spec_.answer_slots[path], event);
+}
+
+void AnswerReader::begin_document() {
+  in_document_ = true;
+  data_bytes_ = 0;
+  scanner_.reset();
+  notes_.document.clear();
+}
+
+void AnswerReader::feed_document(ByteView part) {
+  if (!in_document_) begin_document();
+  if (data_bytes_ < sizeof head_) {
+    const size_t kept = std::min(part.size(), sizeof head_ - static_cast<size_t>(data_bytes_));
+    std::memcpy(head_ + data_bytes_, part.data(), kept);
+  }
+  data_bytes_ += part.size();
+  scanner_.feed(part);
+}
+
+bool AnswerReader::is_done() const {
+  return data_bytes_ >= kDone.size() && data_bytes_ <= sizeof head_ &&
+         std::string_view(head_, kDone.size()) == kDone;
+}
+
+void AnswerReader::on_sse_data(ByteView part) { feed_document(part); }
+
+void AnswerReader::on_sse_end(std::string_view type) {
+  ++events_;
+  if (!in_document_) return;
+  in_document_ = false;
+  if (is_done()) {
+    notes_.terminal = true;
+  } else {
+    end_event(type);
+  }
+}
+
+void AnswerReader::end_event(std::string_view type) {
+  Document& doc = notes_.document;
+  if (scanner_.finish() != JsonScanner::Verdict::kComplete) {
+    // A broken event says nothing; one whose numbers were already read is worth a flag, unless it
+    // is only cut off.
+    if (!cut_ && !doc.usage.empty()) notes_.usage_malformed = true;
+    if (!cut_ && type == "error") notes_.failed = true;
+    return;
+  }
+  if (doc.type.empty()) doc.type.assign(type);
+  if (type == "error") doc.error = true;
+  spec_.end_document(notes_, true);
+  if (doc.content) notes_.note_content(now_);
+}
+
+// llama.cpp behind a gateway: `error: {json}`, and the end. The document is the error object, or
+// holds it.
+void AnswerReader::on_sse_error_field(ByteView part, bool last) {
+  feed_document(part);
+  if (!last) return;
+  in_document_ = false;
+  scanner_.finish();
+  Document& doc = notes_.document;
+  if (doc.error_type.empty()) doc.error_type.assign(doc.type.view());
+  notes_.fail();
+}
+
+}  // namespace wiretally::llm

@@ -1,0 +1,97 @@
+// Readers of one message body each: bytes in, notes out, nothing held. Made for one dialect, used
+// again after reset().
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "body_digest.h"
+#include "dialect.h"
+#include "framing/sse_reader.h"
+#include "json/json_scanner.h"
+#include "notes.h"
+#include "wiretally/clock.h"
+
+namespace wiretally::llm {
+
+class RequestReader final : private JsonEvents {
+ public:
+  explicit RequestReader(const DialectSpec& spec);
+
+  void reset();
+  void feed(ByteView body);
+  // Bytes are missing here: what was read so far stands, nothing more is read.
+  void stop() { stopped_ = true; }
+
+  const DialectSpec& spec() const { return spec_; }
+  RequestNotes& notes() { return notes_; }
+  BodyDigest& digest() { return digest_; }
+
+ private:
+  void on_json(PathId path, const JsonEvent& event) override;
+
+  const DialectSpec& spec_;
+  JsonScanner scanner_;
+  RequestNotes notes_;
+  BodyDigest digest_;
+  bool stopped_ = false;
+};
+
+// What an answer's body is made of. The first byte decides, because servers answer a request for a
+// stream with JSON, and errors in JSON under a stream's content type; where that byte is lost the
+// content type does.
+enum class BodyForm : uint8_t { kUndecided, kJson, kEvents, kOther };
+BodyForm form_of_content_type(std::string_view content_type);
+
+class AnswerReader final : private JsonEvents, private SseEvents {
+ public:
+  explicit AnswerReader(const DialectSpec& spec);
+
+  void reset(BodyForm expected);
+  void feed(ByteView body, EventTime time);
+  // Bytes were lost. A stream goes on with the next event; of a JSON document the rest is not read,
+  // because its depth is unknown.
+  void gap();
+  // Nothing more can be read of this body.
+  void stop();
+  // The body has ended, at its end or (`cut`) before.
+  void finish(bool cut);
+
+  const DialectSpec& spec() const { return spec_; }
+  const AnswerNotes& notes() const { return notes_; }
+  bool has_shape() const { return spec_.answer_has_shape(notes_); }
+  BodyForm form() const { return form_; }
+  uint64_t events() const { return events_; }
+  bool document_ended() const { return json_ended_; }
+
+ private:
+  static constexpr std::string_view kDone = "[DONE]";
+
+  void decide(ByteView& body);
+  void end_json(bool complete, bool broken);
+  void end_event(std::string_view type);
+
+  void on_json(PathId path, const JsonEvent& event) override;
+  void on_sse_data(ByteView part) override;
+  void on_sse_end(std::string_view type) override;
+  void on_sse_error_field(ByteView part, bool last) override;
+  void begin_document();
+  void feed_document(ByteView part);
+  bool is_done() const;
+
+  const DialectSpec& spec_;
+  SseReader sse_;
+  JsonScanner scanner_;
+  AnswerNotes notes_;
+  BodyForm expected_ = BodyForm::kUndecided;
+  BodyForm form_ = BodyForm::kUndecided;
+  EventTime now_;
+  uint64_t events_ = 0;
+  uint64_t data_bytes_ = 0;  // of the event that is open
+  char head_[8] = {};        // its first bytes, enough to know [DONE]
+  bool in_document_ = false;
+  bool json_ended_ = false;
+  bool cut_ = false;
+};
+
+}  // namespace wiretally::llm

@@ -1,0 +1,56 @@
+// One wire dialect: a row of the dialect table. A new dialect is one file under dialects/ and one
+// row in dialect_table.cpp.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "json/json_scanner.h"
+#include "notes.h"
+#include "wiretally/usage_record.h"
+
+namespace wiretally::llm {
+
+// What the room knows of a call beside the answer's own words, when it normalises the numbers.
+struct UsageContext {
+  std::string_view provider;
+  bool streamed = false;
+  bool settled = false;         // the answer ended in order, or its usage was stated as final
+  bool input_may_grow = false;  // the server may read more input than it stated at first
+};
+
+struct DialectSpec {
+  Dialect dialect = Dialect::kUnknown;
+  Operation operation = Operation::kChat;
+  // A path that ends in one of these, after any prefix, makes a POST a suspect of this dialect.
+  std::span<const std::string_view> path_tails;
+  // Streams report usage only when the request asks for it (stream_options.include_usage).
+  bool usage_on_request = false;
+  bool has_output = true;
+
+  const PathSet* request_paths = nullptr;
+  std::span<const RequestPath> request_slots;  // by PathId
+  const PathSet* answer_paths = nullptr;
+  std::span<const AnswerPath> answer_slots;  // by PathId
+
+  // The request's body is one of this dialect (`model_in_path`: the path names the model).
+  bool (*request_has_shape)(const RequestNotes& notes, bool model_in_path) = nullptr;
+  // What was seen of the answer so far can only be of this dialect.
+  bool (*answer_has_shape)(const AnswerNotes& notes) = nullptr;
+  // `notes.document` is complete (or, for a JSON body that was cut, holds what was stated before).
+  void (*end_document)(AnswerNotes& notes, bool is_event) = nullptr;
+  // Fills numbers and sources of `record.tokens`, and the flags they deserve.
+  void (*normalise)(const AnswerNotes& notes, const UsageContext& context,
+                    UsageRecord& record) = nullptr;
+};
+
+// The PathSet of a table of slots; PathIds are the table's indices.
+template <typename Path, size_t N>
+PathSet paths_of(const Path (&table)[N]) {
+  return [&]<size_t... I>(std::index_sequence<I...>) { return PathSet{table[I].pattern...}; }
+  (std::make_index_sequence<N>{});
+}
+
+}  // namespace wiretally::llm

@@ -1,0 +1,38 @@
+#include "dialect_table.h"
+
+#include <array>
+
+namespace wiretally::llm {
+namespace {
+
+// Under these an Assistants thread keeps its messages: stored text, no inference.
+bool is_thread_path(std::string_view path) {
+  return path.find("/threads/") != std::string_view::npos;
+}
+
+}  // namespace
+
+std::span<const DialectSpec* const> dialects() {
+  static const std::array<const DialectSpec*, kDialectCount> kRows = {
+      &openai_chat(),       &openai_completions(), &openai_responses(),
+      &openai_embeddings(), &anthropic_messages(),
+  };
+  return kRows;
+}
+
+const DialectSpec* suspect_dialect(std::string_view path) {
+  while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
+  const DialectSpec* best = nullptr;
+  size_t best_size = 0;
+  for (const DialectSpec* spec : dialects()) {
+    for (std::string_view tail : spec->path_tails) {
+      if (tail.size() > best_size && path.ends_with(tail)) {
+        best = spec;
+        best_size = tail.size();
+      }
+    }
+  }
+  return best == nullptr || is_thread_path(path) ? nullptr : best;
+}
+
+}  // namespace wiretally::llm

@@ -1,0 +1,163 @@
+// Anthropic Messages: one JSON document of type `message`, or SSE whose events carry their kind in
+// `type` too.
+//
+//   message_start                     the message with its input and cache counts; its output count
+//                                     is a placeholder
+//   content_block_start / _delta      a tool's name; generated text, thinking or arguments
+//   message_delta (one or more)       stop reason; cumulative usage, which may replace the input
+//   message_stop                      the stream's end
+//   error                             {error:{type}} after HTTP 200
+//   ping                              any time
+#include "dialect_table.h"
+
+namespace wiretally::llm {
+namespace {
+
+constexpr std::string_view kPathTails[] = {"/messages"};
+
+constexpr RequestPath kRequest[] = {
+    {"model", RequestSlot::kModel},
+    {"stream", RequestSlot::kStream},
+    {"metadata.user_id", RequestSlot::kMetadataUserId},
+    {"messages", RequestSlot::kPrompt},
+    {"messages[].role", RequestSlot::kTurnRole},
+    {"tools[].type", RequestSlot::kServerTool},
+    {"mcp_servers[]", RequestSlot::kServerSide},
+    {"context_management.edits[].type", RequestSlot::kContextEdit},
+};
+
+#define WIRETALLY_ANTHROPIC_USAGE(root, slot)                                 \
+  {root ".input_tokens", slot, UsageField::kInput},                           \
+      {root ".output_tokens", slot, UsageField::kOutput},                     \
+      {root ".cache_creation_input_tokens", slot, UsageField::kCacheWrite}, { \
+    root ".cache_read_input_tokens", slot, UsageField::kCacheRead             \
+  }
+
+// Web fetches are counted beside web searches but not billed by the request.
+#define WIRETALLY_ANTHROPIC_USAGE_DETAILS(root)                                    \
+  {root, AnswerSlot::kUsage},                                                      \
+      {root ".cache_creation.ephemeral_5m_input_tokens", AnswerSlot::kUsageNumber, \
+       UsageField::kCacheWrite5m},                                                 \
+      {root ".cache_creation.ephemeral_1h_input_tokens", AnswerSlot::kUsageNumber, \
+       UsageField::kCacheWrite1h},                                                 \
+      {root ".output_tokens_details.thinking_tokens", AnswerSlot::kUsageNumber,    \
+       UsageField::kReasoning},                                                    \
+      {root ".server_tool_use.web_search_requests", AnswerSlot::kUsageNumber,      \
+       UsageField::kServerTools},                                                  \
+  {                                                                                \
+    root ".service_tier", AnswerSlot::kServiceTier                                 \
+  }
+
+constexpr AnswerPath kAnswer[] = {
+    {"type", AnswerSlot::kType},
+    {"id", AnswerSlot::kResponseId},
+    {"model", AnswerSlot::kModel},
+    {"role", AnswerSlot::kRole},
+    {"stop_reason", AnswerSlot::kFinishReason},
+    {"content[]", AnswerSlot::kToolItem},
+    {"content[].type", AnswerSlot::kToolType},
+    {"content[].name", AnswerSlot::kToolName},
+    {"content[].id", AnswerSlot::kToolId},
+    {"message", AnswerSlot::kBody},
+    {"message.id", AnswerSlot::kResponseId},
+    {"message.model", AnswerSlot::kModel},
+    {"message.stop_reason", AnswerSlot::kFinishReason},
+    {"content_block", AnswerSlot::kToolItem},
+    {"content_block.type", AnswerSlot::kToolType},
+    {"content_block.name", AnswerSlot::kToolName},
+    {"content_block.id", AnswerSlot::kToolId},
+    {"delta.text", AnswerSlot::kDelta},
+    {"delta.thinking", AnswerSlot::kDelta},
+    {"delta.partial_json", AnswerSlot::kDelta},
+    {"delta.stop_reason", AnswerSlot::kFinishReason},
+    WIRETALLY_ANTHROPIC_USAGE("usage", AnswerSlot::kUsageNumber),
+    WIRETALLY_ANTHROPIC_USAGE_DETAILS("usage"),
+    {"usage.iterations", AnswerSlot::kIterations},
+    {"usage.iterations[]", AnswerSlot::kIteration},
+    {"usage.iterations[].type", AnswerSlot::kIterationType},
+    WIRETALLY_ANTHROPIC_USAGE("usage.iterations[]", AnswerSlot::kIterationNumber),
+    WIRETALLY_ANTHROPIC_USAGE("message.usage", AnswerSlot::kUsageNumber),
+    WIRETALLY_ANTHROPIC_USAGE_DETAILS("message.usage"),
+    {"error", AnswerSlot::kError},
+    {"error.type", AnswerSlot::kErrorType},
+    {"error.code", AnswerSlot::kErrorCode},
+};
+
+bool request_has_shape(const RequestNotes& notes, bool /*model_in_path*/) {
+  return !notes.model.empty() && notes.has_turns;
+}
+
+// A document of type `message` alone could be anybody's.
+bool answer_has_shape(const AnswerNotes& notes) {
+  if (notes.type_known) return true;
+  return notes.document.type.view() == "message" && notes.has_role && !notes.document.usage.empty();
+}
+
+void end_event(AnswerNotes& notes) {
+  Document& doc = notes.document;
+  const std::string_view type = doc.type.view();
+  if (type == "message_start") {
+    doc.usage.forget(UsageField::kOutput);
+    if (notes.has_body) notes.type_known = true;
+    notes.take_usage();
+  } else if (type == "message_delta") {
+    notes.type_known = true;
+    notes.take_usage();
+  } else if (type == "content_block_delta") {
+    notes.type_known = true;
+    doc.content = doc.delta;
+  } else if (type == "message_stop") {
+    notes.terminal = true;
+  } else if (type == "error" || doc.error) {
+    notes.fail();
+  }
+}
+
+void end_document(AnswerNotes& notes, bool is_event) {
+  if (is_event) {
+    end_event(notes);
+    return;
+  }
+  const bool known_error =
+      notes.document.type.view() == "error" && !notes.document.error_type.empty();
+  if (answer_has_shape(notes) || known_error) notes.type_known = true;
+  notes.take_usage();
+  if (notes.document.error) notes.fail();
+}
+
+void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecord& record) {
+  record.server_tool_requests = notes.usage.get(UsageField::kServerTools);
+  if (!notes.has_usage) return;
+  TokenCounts& tokens = record.tokens;
+  normalise_anthropic(notes.usage, notes.apart, tokens, record.flags);
+  if (tokens.input.has_value()) {
+    const bool exact = context.settled || !context.input_may_grow;
+    tokens.input_source = exact ? UsageSource::kReported : UsageSource::kPartial;
+  }
+  if (tokens.output.has_value()) {
+    tokens.output_source = context.settled ? UsageSource::kReported : UsageSource::kPartial;
+  }
+}
+
+}  // namespace
+
+const DialectSpec& anthropic_messages() {
+  static const PathSet request_paths = paths_of(kRequest);
+  static const PathSet answer_paths = paths_of(kAnswer);
+  static const DialectSpec spec{
+      .dialect = Dialect::kAnthropicMessages,
+      .operation = Operation::kChat,
+      .path_tails = kPathTails,
+      .request_paths = &request_paths,
+      .request_slots = kRequest,
+      .answer_paths = &answer_paths,
+      .answer_slots = kAnswer,
+      .request_has_shape = request_has_shape,
+      .answer_has_shape = answer_has_shape,
+      .end_document = end_document,
+      .normalise = normalise,
+  };
+  return spec;
+}
+
+}  // namespace wiretally::llm

@@ -1,0 +1,100 @@
+// OpenAI chat completions, and the many servers that speak it.
+//
+// JSON: one document with `usage` at its root. SSE: chunks without an event name, then
+// `data: [DONE]` (some servers leave it out). Usage is in a chunk of its own with empty `choices`
+// (OpenAI, only if asked for), on the chunk with the finish reason (Mistral, DeepSeek, Together),
+// in every chunk as a running count (Perplexity, vLLM), or in x_groq (Groq). Empty `choices` alone
+// mean nothing: Azure's first chunk has them.
+#include "dialect_table.h"
+#include "dialects/openai_shape.h"
+
+namespace wiretally::llm {
+namespace {
+
+constexpr std::string_view kPathTails[] = {"/chat/completions"};
+
+constexpr RequestPath kRequest[] = {
+    {"model", RequestSlot::kModel},
+    {"stream", RequestSlot::kStream},
+    {"stream_options.include_usage", RequestSlot::kIncludeUsage},
+    {"user", RequestSlot::kUser},
+    {"safety_identifier", RequestSlot::kSafetyIdentifier},
+    {"metadata.user_id", RequestSlot::kMetadataUserId},
+    {"messages", RequestSlot::kPrompt},
+    {"messages[].role", RequestSlot::kTurnRole},
+};
+
+#define WIRETALLY_TOOL_CALLS(root)                                                         \
+  {root, AnswerSlot::kToolItem}, {root ".index", AnswerSlot::kToolIndex},                  \
+      {root ".id", AnswerSlot::kToolId}, {root ".function.name", AnswerSlot::kToolName}, { \
+    root ".custom.name", AnswerSlot::kToolName                                             \
+  }
+
+constexpr AnswerPath kAnswer[] = {
+    {"id", AnswerSlot::kResponseId},
+    {"object", AnswerSlot::kObject},
+    {"model", AnswerSlot::kModel},
+    {"service_tier", AnswerSlot::kServiceTier},
+    {"system_fingerprint", AnswerSlot::kFingerprint},
+    {"type", AnswerSlot::kType},
+    {"choices", AnswerSlot::kChoices},
+    {"choices[]", AnswerSlot::kChoice},
+    {"choices[].index", AnswerSlot::kToolChoice},
+    {"choices[].finish_reason", AnswerSlot::kFinishReason},
+    {"choices[].message", AnswerSlot::kBody},
+    {"choices[].delta", AnswerSlot::kBody},
+    {"choices[].delta.content", AnswerSlot::kContent},
+    {"choices[].delta.content[].text", AnswerSlot::kContent},
+    {"choices[].delta.content[].thinking[].text", AnswerSlot::kContent},
+    {"choices[].delta.reasoning_content", AnswerSlot::kContent},
+    {"choices[].delta.reasoning", AnswerSlot::kContent},
+    {"choices[].delta.refusal", AnswerSlot::kContent},
+    {"choices[].delta.audio.data", AnswerSlot::kContent},
+    {"choices[].delta.audio.transcript", AnswerSlot::kContent},
+    {"choices[].delta.function_call.arguments", AnswerSlot::kContent},
+    {"choices[].delta.function_call.name", AnswerSlot::kLoneToolName},
+    {"choices[].delta.tool_calls[].function.arguments", AnswerSlot::kContent},
+    {"choices[].delta.tool_calls[].custom.input", AnswerSlot::kContent},
+    WIRETALLY_TOOL_CALLS("choices[].delta.tool_calls[]"),
+    {"choices[].message.function_call.name", AnswerSlot::kLoneToolName},
+    WIRETALLY_TOOL_CALLS("choices[].message.tool_calls[]"),
+    {"usage", AnswerSlot::kUsage},
+    WIRETALLY_CHAT_USAGE("usage", AnswerSlot::kUsageNumber),
+    WIRETALLY_CHAT_USAGE("x_groq.usage", AnswerSlot::kSpareUsageNumber),
+    WIRETALLY_OPENAI_ERRORS,
+};
+
+bool request_has_shape(const RequestNotes& notes, bool model_in_path) {
+  return (model_in_path || !notes.model.empty()) && notes.has_turns;
+}
+
+bool answer_has_shape(const AnswerNotes& notes) {
+  const std::string_view object = notes.object.view();
+  if (object == "chat.completion" || object == "chat.completion.chunk") return true;
+  return notes.has_choices && notes.has_body &&
+         (notes.has_usage || !notes.model.empty() || !notes.response_id.empty());
+}
+
+}  // namespace
+
+const DialectSpec& openai_chat() {
+  static const PathSet request_paths = paths_of(kRequest);
+  static const PathSet answer_paths = paths_of(kAnswer);
+  static const DialectSpec spec{
+      .dialect = Dialect::kOpenaiChat,
+      .operation = Operation::kChat,
+      .path_tails = kPathTails,
+      .usage_on_request = true,
+      .request_paths = &request_paths,
+      .request_slots = kRequest,
+      .answer_paths = &answer_paths,
+      .answer_slots = kAnswer,
+      .request_has_shape = request_has_shape,
+      .answer_has_shape = answer_has_shape,
+      .end_document = end_choices_document,
+      .normalise = normalise_openai_answer,
+  };
+  return spec;
+}
+
+}  // namespace wiretally::llm

@@ -1,0 +1,66 @@
+// OpenAI legacy completions: text in `choices[].text`, otherwise as chat completions.
+#include "dialect_table.h"
+#include "dialects/openai_shape.h"
+
+namespace wiretally::llm {
+namespace {
+
+constexpr std::string_view kPathTails[] = {"/completions"};
+
+constexpr RequestPath kRequest[] = {
+    {"model", RequestSlot::kModel},
+    {"stream", RequestSlot::kStream},
+    {"stream_options.include_usage", RequestSlot::kIncludeUsage},
+    {"user", RequestSlot::kUser},
+    {"prompt", RequestSlot::kPrompt},
+};
+
+constexpr AnswerPath kAnswer[] = {
+    {"id", AnswerSlot::kResponseId},
+    {"object", AnswerSlot::kObject},
+    {"model", AnswerSlot::kModel},
+    {"service_tier", AnswerSlot::kServiceTier},
+    {"system_fingerprint", AnswerSlot::kFingerprint},
+    {"type", AnswerSlot::kType},
+    {"choices", AnswerSlot::kChoices},
+    {"choices[]", AnswerSlot::kChoice},
+    {"choices[].finish_reason", AnswerSlot::kFinishReason},
+    {"choices[].text", AnswerSlot::kBodyText},
+    {"usage", AnswerSlot::kUsage},
+    WIRETALLY_CHAT_USAGE("usage", AnswerSlot::kUsageNumber),
+    WIRETALLY_CHAT_USAGE("x_groq.usage", AnswerSlot::kSpareUsageNumber),
+    WIRETALLY_OPENAI_ERRORS,
+};
+
+bool request_has_shape(const RequestNotes& notes, bool model_in_path) {
+  return (model_in_path || !notes.model.empty()) && notes.has_prompt;
+}
+
+bool answer_has_shape(const AnswerNotes& notes) {
+  if (notes.object.view() == "text_completion") return true;
+  return notes.has_choices && notes.has_body && notes.has_usage;
+}
+
+}  // namespace
+
+const DialectSpec& openai_completions() {
+  static const PathSet request_paths = paths_of(kRequest);
+  static const PathSet answer_paths = paths_of(kAnswer);
+  static const DialectSpec spec{
+      .dialect = Dialect::kOpenaiCompletions,
+      .operation = Operation::kTextCompletion,
+      .path_tails = kPathTails,
+      .usage_on_request = true,
+      .request_paths = &request_paths,
+      .request_slots = kRequest,
+      .answer_paths = &answer_paths,
+      .answer_slots = kAnswer,
+      .request_has_shape = request_has_shape,
+      .answer_has_shape = answer_has_shape,
+      .end_document = end_choices_document,
+      .normalise = normalise_openai_answer,
+  };
+  return spec;
+}
+
+}  // namespace wiretally::llm

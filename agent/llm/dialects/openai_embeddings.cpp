@@ -1,0 +1,73 @@
+// OpenAI embeddings: one JSON document of any size, vectors as numbers or as one base64 string,
+// `usage` before or behind them. There is no output to count.
+#include "dialect_table.h"
+#include "dialects/openai_shape.h"
+
+namespace wiretally::llm {
+namespace {
+
+constexpr std::string_view kPathTails[] = {"/embeddings"};
+
+constexpr RequestPath kRequest[] = {
+    {"model", RequestSlot::kModel},
+    {"user", RequestSlot::kUser},
+    {"input", RequestSlot::kPrompt},
+};
+
+constexpr AnswerPath kAnswer[] = {
+    {"id", AnswerSlot::kResponseId},
+    {"object", AnswerSlot::kObject},
+    {"model", AnswerSlot::kModel},
+    {"type", AnswerSlot::kType},
+    {"data[].embedding", AnswerSlot::kBody},
+    {"usage", AnswerSlot::kUsage},
+    {"usage.prompt_tokens", AnswerSlot::kUsageNumber, UsageField::kInput},
+    {"usage.total_tokens", AnswerSlot::kUsageNumber, UsageField::kTotal},
+    {"usage.prompt_tokens_details.cached_tokens", AnswerSlot::kUsageNumber, UsageField::kCacheRead},
+    WIRETALLY_OPENAI_ERRORS,
+};
+
+bool request_has_shape(const RequestNotes& notes, bool model_in_path) {
+  return (model_in_path || !notes.model.empty()) && notes.has_prompt;
+}
+
+bool answer_has_shape(const AnswerNotes& notes) {
+  return notes.has_body && (notes.object.view() == "list" || !notes.model.empty());
+}
+
+// Some servers (Voyage) state the total alone: without output it is the input.
+void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecord& record) {
+  if (!notes.has_usage) return;
+  TokenCounts& tokens = record.tokens;
+  normalise_openai(notes.usage, {}, tokens, record.flags);
+  if (!tokens.input.has_value() && !notes.usage.malformed(UsageField::kInput)) {
+    tokens.input = notes.usage.get(UsageField::kTotal);
+  }
+  if (tokens.input.has_value()) {
+    tokens.input_source = context.settled ? UsageSource::kReported : UsageSource::kPartial;
+  }
+}
+
+}  // namespace
+
+const DialectSpec& openai_embeddings() {
+  static const PathSet request_paths = paths_of(kRequest);
+  static const PathSet answer_paths = paths_of(kAnswer);
+  static const DialectSpec spec{
+      .dialect = Dialect::kOpenaiEmbeddings,
+      .operation = Operation::kEmbeddings,
+      .path_tails = kPathTails,
+      .has_output = false,
+      .request_paths = &request_paths,
+      .request_slots = kRequest,
+      .answer_paths = &answer_paths,
+      .answer_slots = kAnswer,
+      .request_has_shape = request_has_shape,
+      .answer_has_shape = answer_has_shape,
+      .end_document = end_choices_document,
+      .normalise = normalise,
+  };
+  return spec;
+}
+
+}  // namespace wiretally::llm

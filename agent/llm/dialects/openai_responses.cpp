@@ -1,0 +1,129 @@
+// OpenAI Responses: one JSON document, or SSE whose events carry their kind in `type` too (some
+// servers send no `event:` lines, so only the JSON counts).
+//
+//   response.created / queued / in_progress   the same wrapper as at the end, usage null
+//   response.output_item.added                an item of the output, with its name if it is a call
+//   response.*.delta                          generated text, reasoning or arguments in `delta`
+//   response.completed / incomplete / failed  the whole answer with its usage; the stream's end
+//   error                                     {code, message} at the root
+//
+// `tool_usage` stands before `usage` and holds token names of its own: only paths tell them apart.
+#include "dialect_table.h"
+#include "dialects/openai_shape.h"
+
+namespace wiretally::llm {
+namespace {
+
+constexpr std::string_view kPathTails[] = {"/responses", "/responses/compact"};
+
+constexpr RequestPath kRequest[] = {
+    {"model", RequestSlot::kModel},
+    {"stream", RequestSlot::kStream},
+    {"user", RequestSlot::kUser},
+    {"safety_identifier", RequestSlot::kSafetyIdentifier},
+    {"metadata.user_id", RequestSlot::kMetadataUserId},
+    {"input", RequestSlot::kPrompt},
+    {"prompt", RequestSlot::kPrompt},
+    {"previous_response_id", RequestSlot::kPrompt},
+    {"conversation", RequestSlot::kPrompt},
+};
+
+#define WIRETALLY_RESPONSE(root)                                                                \
+  {root "id", AnswerSlot::kResponseId}, {root "object", AnswerSlot::kObject},                   \
+      {root "model", AnswerSlot::kModel}, {root "status", AnswerSlot::kStatus},                 \
+      {root "service_tier", AnswerSlot::kServiceTier},                                          \
+      {root "incomplete_details.reason", AnswerSlot::kFinishReason},                            \
+      {root "output[]", AnswerSlot::kToolItem}, {root "output[].type", AnswerSlot::kToolType},  \
+      {root "output[].name", AnswerSlot::kToolName}, {root "output[].id", AnswerSlot::kToolId}, \
+      {root "tool_usage.web_search.num_requests", AnswerSlot::kServerToolNumber},               \
+      {root "usage", AnswerSlot::kUsage},                                                       \
+      WIRETALLY_RESPONSES_USAGE(root "usage", AnswerSlot::kUsageNumber),                        \
+      {root "error", AnswerSlot::kError}, {root "error.code", AnswerSlot::kErrorCode},          \
+      {root "error.type", AnswerSlot::kErrorType}, {                                            \
+    root "error.status", AnswerSlot::kErrorStatus                                               \
+  }
+
+constexpr AnswerPath kAnswer[] = {
+    {"type", AnswerSlot::kType},          {"code", AnswerSlot::kErrorCode},
+    {"delta", AnswerSlot::kDelta},        WIRETALLY_RESPONSE(""),
+    WIRETALLY_RESPONSE("response."),      {"item", AnswerSlot::kToolItem},
+    {"item.type", AnswerSlot::kToolType}, {"item.name", AnswerSlot::kToolName},
+    {"item.id", AnswerSlot::kToolId},
+};
+
+bool request_has_shape(const RequestNotes& notes, bool /*model_in_path*/) {
+  return !notes.model.empty() && notes.has_prompt;
+}
+
+bool answer_has_shape(const AnswerNotes& notes) {
+  const std::string_view object = notes.object.view();
+  return object == "response" || object == "response.compaction" || notes.type_known;
+}
+
+void note_status(AnswerNotes& notes, std::string_view status) {
+  if (status == "completed" && notes.finish_reason == FinishReason::kUnknown) {
+    notes.finish_reason = notes.tools.count() > 0 ? FinishReason::kToolCalls : FinishReason::kStop;
+  }
+  if (status == "incomplete" && notes.finish_reason == FinishReason::kUnknown) {
+    notes.finish_reason = FinishReason::kOther;
+  }
+  if (status == "failed") {
+    notes.finish_reason = FinishReason::kError;
+    notes.fail();
+  }
+}
+
+void end_event(AnswerNotes& notes) {
+  Document& doc = notes.document;
+  const std::string_view type = doc.type.view();
+  if (type == "error") {
+    notes.fail();
+    return;
+  }
+  if (!type.starts_with("response.")) {
+    if (doc.error) notes.fail();
+    return;
+  }
+  notes.type_known = true;
+  if (type.ends_with(".delta") && doc.delta) doc.content = true;
+  const bool terminal =
+      type == "response.completed" || type == "response.incomplete" || type == "response.failed";
+  if (!terminal) return;
+  notes.take_usage();
+  notes.usage_final = notes.has_usage;
+  notes.terminal = true;
+  note_status(notes, type.substr(std::string_view("response.").size()));
+}
+
+void end_document(AnswerNotes& notes, bool is_event) {
+  if (is_event) {
+    end_event(notes);
+    return;
+  }
+  notes.take_usage();
+  note_status(notes, notes.document.status.view());
+  if (notes.document.error) notes.fail();
+}
+
+}  // namespace
+
+const DialectSpec& openai_responses() {
+  static const PathSet request_paths = paths_of(kRequest);
+  static const PathSet answer_paths = paths_of(kAnswer);
+  static const DialectSpec spec{
+      .dialect = Dialect::kOpenaiResponses,
+      .operation = Operation::kChat,
+      .path_tails = kPathTails,
+      .request_paths = &request_paths,
+      .request_slots = kRequest,
+      .answer_paths = &answer_paths,
+      .answer_slots = kAnswer,
+      .request_has_shape = request_has_shape,
+      .answer_has_shape = answer_has_shape,
+      .end_document = end_document,
+      .normalise = normalise_openai_answer,
+  };
+  return spec;
+}
+
+}  // namespace wiretally::llm

@@ -1,0 +1,38 @@
+#include "dialects/openai_shape.h"
+
+namespace wiretally::llm {
+
+void end_choices_document(AnswerNotes& notes, bool is_event) {
+  Document& doc = notes.document;
+  const bool had_finished = notes.finish_reason != FinishReason::kUnknown;
+  if (!is_event) doc.spare_usage.clear();  // Groq's x_groq.usage means something else there
+  const bool has_numbers = !doc.usage.empty() || !doc.spare_usage.empty();
+  notes.take_usage();
+  // A frame of its own behind the finish reason states the total; on frames with choices it may be
+  // a running count.
+  if (is_event && has_numbers && doc.has_choices && !doc.has_choice && had_finished) {
+    notes.usage_final = true;
+  }
+  const bool error_object = notes.object.view() == "error";
+  if (error_object && doc.error_type.empty()) doc.error_type.assign(doc.type.view());
+  if (doc.error || error_object) notes.fail();
+}
+
+void normalise_openai_answer(const AnswerNotes& notes, const UsageContext& context,
+                             UsageRecord& record) {
+  TokenCounts& tokens = record.tokens;
+  record.server_tool_requests = notes.usage.get(UsageField::kServerTools);
+  if (!notes.has_usage) return;
+  // Zeros that never became numbers are a placeholder, not a statement.
+  if (notes.usage.all_zero() && !notes.usage.malformed() && !context.settled) return;
+  const bool states_citations = notes.usage.get(UsageField::kCitation).has_value();
+  const OpenaiUsageHints hints{
+      .reasoning_outside_total = context.provider == "perplexity" || states_citations,
+      .cache_may_be_outside = context.provider == "x_ai"};
+  normalise_openai(notes.usage, hints, tokens, record.flags);
+  const UsageSource source = context.settled ? UsageSource::kReported : UsageSource::kPartial;
+  if (tokens.input.has_value()) tokens.input_source = source;
+  if (tokens.output.has_value()) tokens.output_source = source;
+}
+
+}  // namespace wiretally::llm

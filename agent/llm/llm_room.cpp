@@ -1,0 +1,433 @@
+#include "llm_room.h"
+
+#include <algorithm>
+
+#include "provider.h"
+#include "record_facts.h"
+#include "target.h"
+
+namespace wiretally::llm {
+namespace {
+
+bool is_success(uint16_t status) { return status >= 200 && status < 300; }
+
+size_t row_of(const DialectSpec& spec) {
+  size_t row = 0;
+  while (dialects()[row] != &spec) ++row;
+  return row;
+}
+
+template <typename T>
+std::unique_ptr<T> take_from(std::vector<std::unique_ptr<T>>& spares) {
+  if (spares.empty()) return nullptr;
+  std::unique_ptr<T> taken = std::move(spares.back());
+  spares.pop_back();
+  return taken;
+}
+
+}  // namespace
+
+// One exchange that is, or may be, a call.
+struct LlmRoom::Call {
+  const DialectSpec* spec = nullptr;  // nothing while an answer without request is undecided
+  UsageRecord record;
+  RequestNotes request_notes;  // valid once the request has ended
+  std::unique_ptr<RequestReader> request;
+  std::array<std::unique_ptr<AnswerReader>, kDialectCount> answers;  // [0], or one a candidate
+  BodyDigest answer_digest;
+  AnswerState answer;
+  Text<256> served_model;  // by a header
+  bool served_model_rules = false;
+  bool opened = false;
+  bool model_in_path = false;
+  bool proven = false;  // by heads or by the request's shape
+  bool request_ended = false;
+  bool request_complete = false;
+  bool request_lost = false;
+  bool answer_ended = false;
+
+  AnswerReader* reader() { return answers[0].get(); }
+};
+
+LlmRoom::LlmRoom(const Limits& limits, uint32_t lane, const CredentialReader& credentials,
+                 UsageSink& next)
+    : limits_(limits), lane_(lane), credentials_(credentials), next_(next), exchanges_(&memory_) {}
+
+LlmRoom::~LlmRoom() = default;
+
+// --- exchanges and spare memory ------------------------------------------------------------------
+
+LlmRoom::CallPtr* LlmRoom::find(ExchangeId id) {
+  const auto key = static_cast<uint64_t>(id);
+  if (recent_ != nullptr && recent_id_ == key) return recent_;
+  const auto found = exchanges_.find(key);
+  if (found == exchanges_.end()) return nullptr;
+  recent_id_ = key;
+  recent_ = &found->second;
+  return recent_;
+}
+
+LlmRoom::CallPtr* LlmRoom::insert(ExchangeId id) {
+  const auto key = static_cast<uint64_t>(id);
+  if (exchanges_.size() >= limits_.open_calls_max) {
+    ++refused_;
+    refused_up_to_ = std::max(refused_up_to_, key);
+    return nullptr;
+  }
+  return &exchanges_[key];
+}
+
+void LlmRoom::erase(ExchangeId id) {
+  recent_ = nullptr;
+  exchanges_.erase(static_cast<uint64_t>(id));
+}
+
+LlmRoom::CallPtr LlmRoom::take_call() {
+  CallPtr call = take_from(spare_calls_);
+  return call != nullptr ? std::move(call) : std::make_unique<Call>();
+}
+
+std::unique_ptr<RequestReader> LlmRoom::take_request_reader(const DialectSpec& spec) {
+  std::unique_ptr<RequestReader> reader = take_from(spare_request_readers_[row_of(spec)]);
+  if (reader == nullptr) reader = std::make_unique<RequestReader>(spec);
+  reader->reset();
+  return reader;
+}
+
+std::unique_ptr<AnswerReader> LlmRoom::take_answer_reader(const DialectSpec& spec,
+                                                          BodyForm expected) {
+  std::unique_ptr<AnswerReader> reader = take_from(spare_answer_readers_[row_of(spec)]);
+  if (reader == nullptr) reader = std::make_unique<AnswerReader>(spec);
+  reader->reset(expected);
+  return reader;
+}
+
+void LlmRoom::give_back(std::unique_ptr<RequestReader> reader) {
+  if (reader != nullptr) {
+    spare_request_readers_[row_of(reader->spec())].push_back(std::move(reader));
+  }
+}
+
+void LlmRoom::give_back(std::unique_ptr<AnswerReader> reader) {
+  if (reader != nullptr) {
+    spare_answer_readers_[row_of(reader->spec())].push_back(std::move(reader));
+  }
+}
+
+void LlmRoom::give_back(CallPtr call) {
+  give_back(std::move(call->request));
+  for (std::unique_ptr<AnswerReader>& reader : call->answers) give_back(std::move(reader));
+  *call = Call();
+  spare_calls_.push_back(std::move(call));
+}
+
+// --- heads ---------------------------------------------------------------------------------------
+
+BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
+  CallPtr* entry = insert(id);
+  if (entry == nullptr) return BodyInterest::kNotLlm;
+  const Target target = split_target(head.target);
+  const DialectSpec* spec = head.method == "POST" ? suspect_dialect(target.path) : nullptr;
+  if (spec == nullptr) return BodyInterest::kNotLlm;
+
+  *entry = take_call();
+  Call& call = **entry;
+  call.spec = spec;
+  UsageRecord& record = call.record;
+  record.exchange = id;
+  record.lane = lane_;
+  record.flow = head.flow_id;
+  note_flow(*head.flow, head.direction, record);
+  note_request_head(head, record);
+  record.caller = credentials_.read(head.headers, head.target);
+  if (head.headers.incomplete && head.version == HttpVersion::kHttp2) {
+    record.flags.set(RecordFlag::kH2HeadersUnknown);
+  }
+  call.model_in_path = !record.request_model.empty();
+  call.proven = request_head_proves(spec->dialect, record.provider.view(), head.headers);
+  call.request = take_request_reader(*spec);
+  call.request->digest().feed_part(head.method);
+  call.request->digest().feed_part(target.path);
+  open_call(call);
+  return BodyInterest::kWanted;
+}
+
+void LlmRoom::open_call(Call& call) {
+  UsageRecord& record = call.record;
+  call.opened = true;
+  record.dialect = call.spec->dialect;
+  record.operation = call.spec->operation;
+  CallOpened opened;
+  opened.exchange = record.exchange;
+  opened.flow = record.flow;
+  opened.lane = lane_;
+  opened.start = record.start;
+  opened.provider.assign(record.provider.empty() ? "unknown" : record.provider.view());
+  opened.request_model = record.request_model;
+  next_.on_call_opened(opened);
+}
+
+namespace {
+
+std::string_view content_type_of(const Headers& headers) {
+  return headers.find("content-type").value_or("");
+}
+
+}  // namespace
+
+BodyInterest LlmRoom::on_response(ExchangeId id, const ResponseHead& head) {
+  CallPtr* entry = find(id);
+  if (entry == nullptr) return join(id, head);
+  if (*entry == nullptr) return BodyInterest::kNotLlm;
+
+  Call& call = **entry;
+  const BodyForm expected = form_of_content_type(content_type_of(head.headers));
+  call.answer.seen = true;
+  note_answer_head(head, call.record);
+  call.proven = call.proven || answer_head_proves(head.headers);
+  if (const auto served = head.headers.find("x-ms-served-model")) {
+    call.served_model.assign(*served);
+    call.served_model_rules = true;
+  } else if (const auto model = head.headers.find("openai-model")) {
+    call.served_model.assign(*model);
+  }
+  call.answers[0] = take_answer_reader(*call.spec, expected);
+  const bool hopeless = call.request_ended && call.request_complete && !call.request_lost &&
+                        !call.proven && expected == BodyForm::kOther;
+  return hopeless ? BodyInterest::kNotLlm : BodyInterest::kWanted;
+}
+
+BodyInterest LlmRoom::join(ExchangeId id, const ResponseHead& head) {
+  const BodyForm expected = form_of_content_type(content_type_of(head.headers));
+  const bool worth_a_look = is_success(head.status) && expected != BodyForm::kOther &&
+                            static_cast<uint64_t>(id) > refused_up_to_;
+  CallPtr* entry = worth_a_look ? insert(id) : nullptr;
+  if (entry == nullptr) return BodyInterest::kNotLlm;
+
+  *entry = take_call();
+  Call& call = **entry;
+  UsageRecord& record = call.record;
+  record.exchange = id;
+  record.lane = lane_;
+  record.start = head.time;
+  record.flow = head.flow_id;
+  note_flow(*head.flow, opposite(head.direction), record);
+  note_answer_head(head, record);
+  record.flags.set(RecordFlag::kJoinedMidstream);
+  call.answer.seen = true;
+  call.answer.midstream = true;
+  call.request_ended = true;
+  for (size_t row = 0; row < kDialectCount; ++row) {
+    call.answers[row] = take_answer_reader(*dialects()[row], expected);
+  }
+  return BodyInterest::kWanted;
+}
+
+// Keeps the one candidate whose shape the answer shows, or gives the exchange up.
+BodyInterest LlmRoom::choose_dialect(CallPtr& entry) {
+  Call& call = *entry;
+  for (std::unique_ptr<AnswerReader>& candidate : call.answers) {
+    if (!candidate->has_shape()) continue;
+    std::swap(candidate, call.answers[0]);
+    for (size_t row = 1; row < kDialectCount; ++row) give_back(std::move(call.answers[row]));
+    call.spec = &call.reader()->spec();
+    call.proven = true;
+    open_call(call);
+    return BodyInterest::kWanted;
+  }
+  const AnswerReader& any = *call.reader();
+  const bool given_up = call.record.response_bytes > kJoinedBytesMax ||
+                        any.events() > kJoinedEventsMax || any.document_ended() ||
+                        any.form() == BodyForm::kOther;
+  if (!given_up) return BodyInterest::kWanted;
+  give_back(std::move(entry));
+  return BodyInterest::kNotLlm;
+}
+
+// --- bodies --------------------------------------------------------------------------------------
+
+BodyInterest LlmRoom::on_body(ExchangeId id, Message message, ByteView body, EventTime time) {
+  CallPtr* entry = find(id);
+  if (entry == nullptr || *entry == nullptr) return BodyInterest::kNotLlm;
+  Call& call = **entry;
+  if (message == Message::kRequest) {
+    call.record.request_bytes += body.size();
+    if (call.request != nullptr) call.request->feed(body);
+    return BodyInterest::kWanted;
+  }
+  call.record.response_bytes += body.size();
+  call.answer_digest.feed(body);
+  for (std::unique_ptr<AnswerReader>& reader : call.answers) {
+    if (reader != nullptr) reader->feed(body, time);
+  }
+  return call.spec == nullptr ? choose_dialect(*entry) : BodyInterest::kWanted;
+}
+
+void LlmRoom::on_body_loss(ExchangeId id, Message message, BodyLoss loss, uint64_t /*wire_bytes*/,
+                           EventTime /*time*/) {
+  CallPtr* entry = find(id);
+  if (entry == nullptr || *entry == nullptr) return;
+  Call& call = **entry;
+  call.record.flags.set(loss == BodyLoss::kGap ? RecordFlag::kGapInBody
+                                               : RecordFlag::kDecodeFailed);
+  if (message == Message::kRequest) {
+    call.request_lost = true;
+    if (call.request != nullptr) call.request->stop();
+    return;
+  }
+  if (loss == BodyLoss::kGap) call.answer.lost = true;
+  if (loss == BodyLoss::kDecodeFailed) call.answer.decode_failed = true;
+  for (std::unique_ptr<AnswerReader>& reader : call.answers) {
+    if (reader == nullptr) continue;
+    if (loss == BodyLoss::kGap) {
+      reader->gap();
+    } else {
+      reader->stop();
+    }
+  }
+}
+
+void LlmRoom::on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime /*time*/) {
+  CallPtr* entry = find(id);
+  if (entry == nullptr || *entry == nullptr) return;
+  const bool complete = end == MessageEnd::kComplete;
+  if (message == Message::kRequest) {
+    end_request(**entry, complete);
+    return;
+  }
+  end_answer(**entry, complete);
+  if ((*entry)->spec == nullptr) choose_dialect(*entry);
+}
+
+void LlmRoom::end_request(Call& call, bool complete) {
+  if (call.request_ended || call.request == nullptr) return;
+  call.request_ended = true;
+  call.request_complete = complete;
+  call.request_notes = call.request->notes();
+  note_request_body(call.request_notes, call.record);
+  if (call.spec->request_has_shape(call.request_notes, call.model_in_path)) call.proven = true;
+  if (complete && !call.request_lost) call.record.request_digest = call.request->digest().value();
+  give_back(std::move(call.request));
+}
+
+void LlmRoom::end_answer(Call& call, bool complete) {
+  if (call.answer_ended || !call.answer.seen) return;
+  call.answer_ended = true;
+  call.answer.complete = complete;
+  for (std::unique_ptr<AnswerReader>& reader : call.answers) {
+    if (reader != nullptr) reader->finish(!complete);
+  }
+}
+
+// --- the end -------------------------------------------------------------------------------------
+
+void LlmRoom::on_exchange_end(ExchangeId id, const ExchangeEnd& end) {
+  CallPtr* entry = find(id);
+  if (entry == nullptr) return;
+  if (*entry != nullptr) {
+    end_request(**entry, false);
+    end_answer(**entry, false);
+    if ((*entry)->spec == nullptr) choose_dialect(*entry);
+  }
+  if (*entry != nullptr) {
+    if ((*entry)->spec != nullptr) close_call(**entry, end);
+    give_back(std::move(*entry));
+  }
+  erase(id);
+}
+
+namespace {
+
+void note_answer_body(const AnswerReader& reader, UsageRecord& record) {
+  const AnswerNotes& notes = reader.notes();
+  record.response_id = notes.response_id;
+  record.response_model = notes.model;
+  record.service_tier = notes.service_tier;
+  record.finish_reason = notes.finish_reason;
+  record.tool_calls = notes.tools.names();
+  record.tool_call_count = notes.tools.count();
+  record.stream = reader.form() == BodyForm::kEvents;
+  if (record.stream) {
+    record.first_content = notes.first_content;
+    record.last_content = notes.last_content;
+    record.longest_stall_ns = notes.longest_stall_ns;
+  }
+  if (notes.text_cut || notes.tools.cut()) record.flags.set(RecordFlag::kTextCut);
+  if (notes.usage_malformed) record.flags.set(RecordFlag::kUsageMalformed);
+  if (record.provider.empty()) record.provider.assign(provider_of_answer_body(notes));
+}
+
+// What belongs to the request alone, where nobody knows whether this answer is its own.
+void forget_request(UsageRecord& record) {
+  record.request_model.clear();
+  record.end_user.clear();
+  record.session.clear();
+  record.caller = {};
+  record.request_digest = {};
+}
+
+}  // namespace
+
+void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
+  UsageRecord& record = call.record;
+  const AnswerReader* reader = call.reader();
+  const bool is_call = call.proven || (reader != nullptr && reader->has_shape());
+  if (!is_call) {
+    next_.on_suspect(call.spec->dialect);
+    next_.on_call_closed(record.exchange, lane_, end.time);
+    return;
+  }
+
+  AnswerState& answer = call.answer;
+  record.finish = end.time;
+  record.last_byte = end.last_byte;
+  record.lost_bytes = end.lost_bytes;
+  if (end.overlap_conflict) record.flags.set(RecordFlag::kOverlapConflict);
+  if (end.pairing_uncertain) {
+    record.flags.set(RecordFlag::kPairingUncertain);
+    if (answer.seen) forget_request(record);
+  }
+  answer.request_damaged = record.saw_request && (call.request_lost || !call.request_complete);
+  answer.usage_not_requested = call.spec->usage_on_request && !call.request_notes.include_usage &&
+                               record.saw_request && !answer.request_damaged;
+
+  if (reader != nullptr) {
+    const AnswerNotes& notes = reader->notes();
+    const bool asked_for_stream = record.stream;
+    note_answer_body(*reader, record);
+    if (record.response_bytes == 0) {
+      record.stream = asked_for_stream && is_success(record.status_code.value_or(0));
+    }
+    answer.usage_not_requested = answer.usage_not_requested && record.stream;
+    if (call.served_model_rules || record.response_model.empty()) {
+      if (!call.served_model.empty()) record.response_model = call.served_model;
+    }
+    answer.terminal = notes.terminal;
+    answer.failed = notes.failed;
+    if (notes.failed) record.error_type = notes.error_type;
+    const bool in_order = (answer.complete || answer.terminal) && !answer.failed;
+    call.spec->normalise(
+        notes,
+        {.provider = record.provider.view(),
+         .streamed = record.stream,
+         .settled = notes.usage_final || !record.stream || (in_order && !notes.usage_stale),
+         .input_may_grow =
+             answer.midstream || answer.request_damaged || call.request_notes.server_side},
+        record);
+    const bool whole =
+        (answer.complete || answer.terminal) && !answer.lost && !answer.decode_failed;
+    if (whole) record.response_digest = call.answer_digest.value();
+  }
+
+  record.outcome = outcome_of(record, answer, end.outcome);
+  record.usage_missing = missing_of(record, answer, call.spec->has_output);
+  if (record.usage_missing != UsageMissing::kNot) record.flags.set(RecordFlag::kUsageMissing);
+  if (record.provider.empty()) record.provider.assign("unknown");
+  set_final_flags(record);
+  next_.on_record(record);
+  next_.on_call_closed(record.exchange, lane_, end.time);
+}
+
+void LlmRoom::on_time(EventTime now) { next_.on_time(now); }
+
+}  // namespace wiretally::llm

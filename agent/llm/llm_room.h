@@ -1,0 +1,95 @@
+// The room `llm`: HTTP exchanges in, usage records out.
+//
+//   request head  → a path that could be an LLM's?  no → kNotLlm, nothing more is read
+//                                                   yes → a call is opened (on_call_opened)
+//   bodies        → read by the dialect's tables, never held
+//   exchange end  → proof seen (shape of request or answer, host, or headers)? a record, else a
+//                   suspect; on_call_closed in any case
+//
+// An answer without its request (joined in the middle of a connection) is tried with every dialect
+// until its body shows one, or kJoinedBytesMax have shown none.
+//
+// One thread. Calls that have not ended are bounded by Limits::open_calls_max; exchanges beyond are
+// refused (counted) and answered with kNotLlm. Memory of ended calls is used again.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <memory_resource>
+#include <unordered_map>
+#include <vector>
+
+#include "body_reader.h"
+#include "dialect_table.h"
+#include "wiretally/http_exchange.h"
+#include "wiretally/identity.h"
+#include "wiretally/limits.h"
+#include "wiretally/usage_record.h"
+
+namespace wiretally::llm {
+
+class LlmRoom final : public ExchangeSink {
+ public:
+  LlmRoom(const Limits& limits, uint32_t lane, const CredentialReader& credentials,
+          UsageSink& next);
+  ~LlmRoom() override;
+
+  BodyInterest on_request(ExchangeId id, const RequestHead& head) override;
+  BodyInterest on_response(ExchangeId id, const ResponseHead& head) override;
+  BodyInterest on_body(ExchangeId id, Message message, ByteView body, EventTime time) override;
+  void on_body_loss(ExchangeId id, Message message, BodyLoss loss, uint64_t wire_bytes,
+                    EventTime time) override;
+  void on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime time) override;
+  void on_exchange_end(ExchangeId id, const ExchangeEnd& end) override;
+  void on_time(EventTime now) override;
+
+  // Exchanges that were not looked at because of Limits::open_calls_max.
+  uint64_t refused() const { return refused_; }
+  size_t open() const { return exchanges_.size(); }
+
+ private:
+  // An answer without request has this long to show its dialect.
+  static constexpr uint64_t kJoinedBytesMax = 64 * 1024;
+  static constexpr uint64_t kJoinedEventsMax = 16;
+
+  struct Call;
+  using CallPtr = std::unique_ptr<Call>;
+
+  // Nullptr for an exchange that is known to be no call.
+  CallPtr* find(ExchangeId id);
+  CallPtr* insert(ExchangeId id);
+  void erase(ExchangeId id);
+
+  CallPtr take_call();
+  std::unique_ptr<RequestReader> take_request_reader(const DialectSpec& spec);
+  std::unique_ptr<AnswerReader> take_answer_reader(const DialectSpec& spec, BodyForm expected);
+  void give_back(std::unique_ptr<RequestReader> reader);
+  void give_back(std::unique_ptr<AnswerReader> reader);
+  void give_back(CallPtr call);
+
+  BodyInterest join(ExchangeId id, const ResponseHead& head);
+  BodyInterest choose_dialect(CallPtr& entry);
+  void open_call(Call& call);
+  void end_request(Call& call, bool complete);
+  void end_answer(Call& call, bool complete);
+  void close_call(Call& call, const ExchangeEnd& end);
+
+  const Limits limits_;
+  const uint32_t lane_;
+  const CredentialReader& credentials_;
+  UsageSink& next_;
+  std::pmr::unsynchronized_pool_resource memory_;
+  std::pmr::unordered_map<uint64_t, CallPtr> exchanges_;
+  // The entry that was looked up last: bodies come in runs.
+  uint64_t recent_id_ = 0;
+  CallPtr* recent_ = nullptr;
+  uint64_t refused_ = 0;
+  uint64_t refused_up_to_ = 0;  // no exchange up to this id is looked at without an entry
+
+  std::vector<CallPtr> spare_calls_;
+  std::array<std::vector<std::unique_ptr<RequestReader>>, kDialectCount> spare_request_readers_;
+  std::array<std::vector<std::unique_ptr<AnswerReader>>, kDialectCount> spare_answer_readers_;
+};
+
+}  // namespace wiretally::llm

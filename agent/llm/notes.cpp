@@ -1,0 +1,373 @@
+#include "notes.h"
+
+#include <algorithm>
+#include <functional>
+
+namespace wiretally::llm {
+namespace {
+
+using Kind = JsonEvent::Kind;
+
+bool is_text(const JsonEvent& event) { return event.kind == Kind::kString && event.text_bytes > 0; }
+
+bool is_begin(const JsonEvent& event) {
+  return event.kind == Kind::kObjectBegin || event.kind == Kind::kArrayBegin;
+}
+
+// "" means unknown: some servers send empty ids and models in their first frames.
+template <size_t N>
+void take_text(Text<N>& to, const JsonEvent& event, bool* cut = nullptr) {
+  if (!is_text(event)) return;
+  to.assign(event.text);
+  if (cut != nullptr && (event.text_cut || to.was_cut())) *cut = true;
+}
+
+// Tools that the client runs carry these types, whatever their version.
+bool runs_on_client(std::string_view type) {
+  static constexpr std::string_view kClientTypes[] = {"custom",    "function", "bash_",
+                                                      "computer_", "memory_",  "text_editor_"};
+  return std::any_of(std::begin(kClientTypes), std::end(kClientTypes),
+                     [&](std::string_view prefix) { return type.starts_with(prefix); });
+}
+
+}  // namespace
+
+void RequestNotes::note(const RequestPath& path, const JsonEvent& event) {
+  switch (path.slot) {
+    case RequestSlot::kModel:
+      take_text(model, event, &text_cut);
+      break;
+    case RequestSlot::kStream:
+      if (event.kind == Kind::kBool) stream = event.boolean;
+      break;
+    case RequestSlot::kIncludeUsage:
+      if (event.kind == Kind::kBool) include_usage = event.boolean;
+      break;
+    case RequestSlot::kUser:
+      take_text(user, event, &text_cut);
+      break;
+    case RequestSlot::kSafetyIdentifier:
+      take_text(safety_identifier, event, &text_cut);
+      break;
+    case RequestSlot::kMetadataUserId:
+      take_text(metadata_user_id, event, &text_cut);
+      break;
+    case RequestSlot::kPrompt:
+      if (is_begin(event) || event.kind == Kind::kString) has_prompt = true;
+      break;
+    case RequestSlot::kTurnRole:
+      if (is_text(event)) has_turns = true;
+      break;
+    case RequestSlot::kServerTool:
+      if (is_text(event) && !runs_on_client(event.text)) server_side = true;
+      break;
+    case RequestSlot::kServerSide:
+      if (is_begin(event)) server_side = true;
+      break;
+    case RequestSlot::kContextEdit:
+      if (event.text.starts_with("compact")) server_side = true;
+      break;
+  }
+}
+
+void Document::clear() {
+  type.clear();
+  status.clear();
+  usage.clear();
+  spare_usage.clear();
+  apart.clear();
+  usage_closed = has_iterations = iteration_apart = content = delta = false;
+  has_choices = has_choice = finished = error = false;
+  error_code.clear();
+  error_type.clear();
+  error_status.clear();
+}
+
+void ToolNames::begin_item(uint32_t position) {
+  name_.clear();
+  type_.clear();
+  id_ = 0;
+  index_ = position;
+}
+
+void ToolNames::note(AnswerSlot slot, const JsonEvent& event) {
+  switch (slot) {
+    case AnswerSlot::kToolIndex:
+      if (event.integer.has_value()) index_ = static_cast<uint32_t>(*event.integer);
+      break;
+    case AnswerSlot::kToolId:
+      if (is_text(event)) id_ = std::hash<std::string_view>{}(event.text) | 1;
+      break;
+    case AnswerSlot::kToolType:
+      take_text(type_, event);
+      break;
+    case AnswerSlot::kToolName:
+      take_text(name_, event);
+      break;
+    default:
+      break;
+  }
+}
+
+void ToolNames::end_item(bool is_call) {
+  if (!is_call || name_.empty()) return;
+  const uint64_t place = uint64_t{choice_} << 32 | index_;
+  for (size_t i = 0; i < seen_count_; ++i) {
+    const Seen& seen = seen_[i];
+    if (id_ != 0 && seen.id == id_) return;
+    // The same place again is a later fragment, unless it carries another call's id.
+    if (seen.place == place && (id_ == 0 || seen.id == 0)) return;
+  }
+  if (seen_count_ < kSeenMax) seen_[seen_count_++] = {place, id_};
+  add(name_.view());
+}
+
+void ToolNames::add(std::string_view name) {
+  if (name.empty() || count_ == kNamesMax) return;
+  names_[count_].assign(name);
+  if (names_[count_].was_cut()) cut_ = true;
+  ++count_;
+}
+
+void ToolNames::clear() {
+  count_ = 0;
+  seen_count_ = 0;
+  choice_ = 0;
+  cut_ = false;
+  begin_item();
+}
+
+void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
+  Document& doc = document;
+  switch (path.slot) {
+    case AnswerSlot::kResponseId:
+      take_text(response_id, event, &text_cut);
+      break;
+    case AnswerSlot::kModel:
+      take_text(model, event, &text_cut);
+      break;
+    case AnswerSlot::kServiceTier:
+      take_text(service_tier, event);
+      break;
+    case AnswerSlot::kFingerprint:
+      take_text(fingerprint, event);
+      break;
+    case AnswerSlot::kObject:
+      take_text(object, event);
+      break;
+    case AnswerSlot::kType:
+      take_text(doc.type, event);
+      break;
+    case AnswerSlot::kRole:
+      if (is_text(event)) has_role = true;
+      break;
+    case AnswerSlot::kStatus:
+      take_text(doc.status, event);
+      break;
+    case AnswerSlot::kFinishReason:
+      if (is_text(event)) {
+        finish_reason = finish_reason_of(event.text);
+        doc.finished = true;
+      }
+      break;
+    case AnswerSlot::kDelta:
+      if (is_text(event)) doc.delta = true;
+      break;
+    case AnswerSlot::kContent:
+      if (is_text(event)) doc.content = true;
+      break;
+    case AnswerSlot::kChoices:
+      if (event.kind == Kind::kArrayBegin) doc.has_choices = has_choices = true;
+      break;
+    case AnswerSlot::kChoice:
+      if (event.kind == Kind::kObjectBegin) {
+        doc.has_choice = true;
+        tools.set_choice(0);
+      }
+      break;
+    case AnswerSlot::kBody:
+      if (is_begin(event) || event.kind == Kind::kString) has_body = true;
+      break;
+    case AnswerSlot::kBodyText:
+      if (event.kind == Kind::kString) has_body = true;
+      if (is_text(event)) doc.content = true;
+      break;
+    case AnswerSlot::kUsage:
+      if (event.kind == Kind::kObjectBegin) doc.usage_closed = false;
+      if (event.kind == Kind::kObjectEnd) doc.usage_closed = true;
+      break;
+    case AnswerSlot::kUsageNumber:
+      doc.usage.note(path.field, event);
+      break;
+    case AnswerSlot::kSpareUsageNumber:
+      doc.spare_usage.note(path.field, event);
+      break;
+    case AnswerSlot::kServerToolNumber:
+      usage.note(UsageField::kServerTools, event);
+      break;
+    case AnswerSlot::kIterations:
+      if (event.kind == Kind::kArrayBegin) {
+        doc.apart.clear();
+        doc.has_iterations = true;
+      }
+      break;
+    case AnswerSlot::kIteration:
+      if (event.kind == Kind::kObjectBegin) {
+        doc.iteration.clear();
+        doc.iteration_apart = false;
+      } else if (event.kind == Kind::kObjectEnd && doc.iteration_apart) {
+        doc.apart.add(doc.iteration);
+      }
+      break;
+    case AnswerSlot::kIterationType:
+      doc.iteration_apart = event.text == "compaction" || event.text == "advisor_message";
+      break;
+    case AnswerSlot::kIterationNumber:
+      doc.iteration.note(path.field, event);
+      break;
+    case AnswerSlot::kToolItem:
+      if (event.kind == Kind::kObjectBegin) tools.begin_item(event.index);
+      if (event.kind == Kind::kObjectEnd) {
+        const std::string_view type = tools.item_type();
+        tools.end_item(type.empty() || type.ends_with("_use") || type.ends_with("_call") ||
+                       type == "function" || type == "custom");
+      }
+      break;
+    case AnswerSlot::kToolChoice:
+      if (event.integer.has_value()) tools.set_choice(static_cast<uint32_t>(*event.integer));
+      break;
+    case AnswerSlot::kToolIndex:
+    case AnswerSlot::kToolId:
+    case AnswerSlot::kToolType:
+    case AnswerSlot::kToolName:
+      tools.note(path.slot, event);
+      break;
+    case AnswerSlot::kLoneToolName:
+      if (is_text(event)) tools.add(event.text);
+      break;
+    case AnswerSlot::kError:
+      if (event.kind == Kind::kObjectBegin || is_text(event)) doc.error = true;
+      break;
+    case AnswerSlot::kErrorCode:
+      take_text(doc.error_code, event);
+      break;
+    case AnswerSlot::kErrorType:
+      take_text(doc.error_type, event);
+      break;
+    case AnswerSlot::kErrorStatus:
+      take_text(doc.error_status, event);
+      break;
+  }
+}
+
+void AnswerNotes::note_content(EventTime now) {
+  if (!first_content.has_value()) first_content = now;
+  if (last_content.has_value()) {
+    longest_stall_ns = std::max(longest_stall_ns, elapsed_ns(*last_content, now).value_or(0));
+  }
+  last_content = now;
+}
+
+void AnswerNotes::fail() {
+  failed = true;
+  const Document& doc = document;
+  for (const Text<128>* name : {&doc.error_code, &doc.error_type, &doc.error_status}) {
+    if (name->empty()) continue;
+    error_type.assign(name->view());
+    return;
+  }
+}
+
+void AnswerNotes::take_usage() {
+  Document& doc = document;
+  if (doc.has_iterations) {
+    apart = doc.apart;
+  }
+  if (!doc.usage.empty()) {
+    if (spare_usage) {
+      const std::optional<uint64_t> server_tools = usage.get(UsageField::kServerTools);
+      usage.clear();
+      if (server_tools.has_value()) usage.set(UsageField::kServerTools, *server_tools);
+      spare_usage = false;
+    }
+    usage.merge(doc.usage);
+    has_usage = true;
+    usage_stale = false;
+  } else if (!doc.spare_usage.empty() && (!has_usage || spare_usage)) {
+    usage.merge(doc.spare_usage);
+    has_usage = spare_usage = true;
+    usage_stale = false;
+  }
+}
+
+FinishReason finish_reason_of(std::string_view word) {
+  struct Word {
+    std::string_view word;
+    FinishReason reason;
+  };
+  static constexpr Word kWords[] = {
+      {"stop", FinishReason::kStop},
+      {"end_turn", FinishReason::kStop},
+      {"stop_sequence", FinishReason::kStop},
+      {"completed", FinishReason::kStop},
+      {"eos", FinishReason::kStop},
+      {"eos_token", FinishReason::kStop},
+      {"length", FinishReason::kLength},
+      {"max_tokens", FinishReason::kLength},
+      {"max_output_tokens", FinishReason::kLength},
+      {"model_length", FinishReason::kLength},
+      {"model_context_window_exceeded", FinishReason::kLength},
+      {"tool_calls", FinishReason::kToolCalls},
+      {"tool_use", FinishReason::kToolCalls},
+      {"function_call", FinishReason::kToolCalls},
+      {"content_filter", FinishReason::kContentFilter},
+      {"refusal", FinishReason::kContentFilter},
+      {"error", FinishReason::kError},
+      {"failed", FinishReason::kError},
+  };
+  if (word.empty()) return FinishReason::kUnknown;
+  for (const Word& row : kWords) {
+    if (row.word == word) return row.reason;
+  }
+  return FinishReason::kOther;
+}
+
+namespace {
+
+bool all_digits(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// The name without its snapshot date (-YYYY-MM-DD, -YYYYMMDD, @YYYYMMDD, -MMDD) or "-latest".
+std::string_view undated(std::string_view model) {
+  const auto dated_by = [&](size_t size, std::string_view form) {
+    if (model.size() <= size) return false;
+    const std::string_view tail = model.substr(model.size() - size);
+    for (size_t i = 0; i < size; ++i) {
+      const bool matches = form[i] == 'N' ? all_digits(tail.substr(i, 1)) : tail[i] == form[i];
+      if (!matches) return false;
+    }
+    return true;
+  };
+  for (std::string_view form :
+       {"-NNNN-NN-NN", "-NNNNNNNN", "@NNNNNNNN", "-NNNN", "-latest", "@latest", "@default"}) {
+    if (dated_by(form.size(), form)) return model.substr(0, model.size() - form.size());
+  }
+  return model;
+}
+
+}  // namespace
+
+bool same_model(std::string_view requested, std::string_view served) {
+  // Routers name the maker in front ("openai/gpt-…"); one side may leave it out.
+  const bool requested_has_maker = requested.find('/') != std::string_view::npos;
+  const bool served_has_maker = served.find('/') != std::string_view::npos;
+  if (requested_has_maker != served_has_maker) {
+    requested = requested.substr(requested.rfind('/') + 1);
+    served = served.substr(served.rfind('/') + 1);
+  }
+  return requested == served || undated(requested) == served || requested == undated(served) ||
+         (requested.ends_with("latest") && undated(requested) == undated(served));
+}
+
+}  // namespace wiretally::llm

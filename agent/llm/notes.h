@@ -1,0 +1,208 @@
+// What is noted of a request and of an answer while their documents are scanned.
+//
+// A dialect is mostly a table of JSON paths, each with the slot that its value goes to; the slots
+// are the same for all dialects. Strings are cut at the record's limits; no text of prompts or
+// answers is kept, only whether there was any.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "json/json_scanner.h"
+#include "usage_merge.h"
+#include "wiretally/usage_record.h"
+
+namespace wiretally::llm {
+
+enum class RequestSlot : uint8_t {
+  kModel,
+  kStream,
+  kIncludeUsage,
+  kUser,
+  kSafetyIdentifier,
+  kMetadataUserId,
+  kPrompt,       // what the dialect calls its prompt: present in any form
+  kTurnRole,     // role of one message
+  kServerTool,   // `type` of a tool: does the server run it?
+  kServerSide,   // presence means that the server may call tools by itself
+  kContextEdit,  // how the server may rewrite the context: compaction reads input again
+};
+
+struct RequestPath {
+  std::string_view pattern;
+  RequestSlot slot;
+};
+
+struct RequestNotes {
+  Text<256> model;
+  Text<256> user;
+  Text<256> safety_identifier;
+  Text<256> metadata_user_id;
+  bool stream = false;
+  bool include_usage = false;
+  bool has_prompt = false;
+  bool has_turns = false;    // a message with a role
+  bool server_side = false;  // input may still grow after the first statement of usage
+  bool text_cut = false;
+
+  void note(const RequestPath& path, const JsonEvent& event);
+};
+
+enum class AnswerSlot : uint8_t {
+  kResponseId,
+  kModel,
+  kServiceTier,
+  kFingerprint,
+  kObject,  // OpenAI's name for the kind of the document
+  kType,    // the kind of the document or event
+  kRole,
+  kStatus,  // Responses: how the answer stands
+  kFinishReason,
+  kDelta,             // text whose being there is content only in some kinds of event
+  kContent,           // text whose being there is content
+  kChoices,           // the list of choices
+  kChoice,            // one of them
+  kBody,              // a part that only an answer of this dialect has
+  kBodyText,          // such a part that is content too
+  kUsage,             // the usage object
+  kUsageNumber,       // a member of it
+  kSpareUsageNumber,  // a copy in another place; counts only without the usage object
+  kServerToolNumber,  // billable requests, outside the usage object
+  kIterations,        // a list of iterations begins
+  kIteration,         // one of them
+  kIterationType,
+  kIterationNumber,
+  kToolItem,  // object that holds one tool call, or a fragment of it
+  kToolChoice,
+  kToolIndex,
+  kToolId,
+  kToolType,
+  kToolName,
+  kLoneToolName,  // the name of a tool call without an object of its own
+  kError,         // an error object or text
+  kErrorCode,
+  kErrorType,
+  kErrorStatus,
+};
+
+struct AnswerPath {
+  std::string_view pattern;
+  AnswerSlot slot;
+  UsageField field = UsageField::kCount;
+};
+
+// One JSON document of an answer: a whole body, or the data of one event. Forgotten if it turns out
+// to be broken.
+struct Document {
+  Text<64> type;
+  Text<32> status;
+  UsageSheet usage;
+  UsageSheet spare_usage;
+  UsageSheet apart;  // iterations billed apart
+  UsageSheet iteration;
+  bool usage_closed = false;
+  bool has_iterations = false;
+  bool iteration_apart = false;
+  bool content = false;
+  bool delta = false;
+  bool has_choices = false;
+  bool has_choice = false;
+  bool finished = false;  // carries a finish reason
+  bool error = false;
+  Text<128> error_code;
+  Text<128> error_type;
+  Text<128> error_status;
+
+  // Kept small, because it runs once an event.
+  void clear();
+};
+
+// The names of called tools, in order. Streams repeat a call's index in every fragment, and some
+// servers its name too.
+class ToolNames {
+ public:
+  static constexpr size_t kNamesMax = std::tuple_size_v<decltype(UsageRecord::tool_calls)>;
+
+  // `position` of the item in its list; its index, if it does not state one.
+  void begin_item(uint32_t position = 0);
+  void note(AnswerSlot slot, const JsonEvent& event);
+  void end_item(bool is_call);
+  void add(std::string_view name);
+  void clear();
+
+  void set_choice(uint32_t choice) { choice_ = choice; }
+  std::string_view item_type() const { return type_.view(); }
+  const std::array<Text<64>, kNamesMax>& names() const { return names_; }
+  uint8_t count() const { return count_; }
+  bool cut() const { return cut_; }
+
+ private:
+  struct Seen {
+    uint64_t place = 0;  // choice and index
+    uint64_t id = 0;     // hash of the call's id, 0 = none
+  };
+  static constexpr size_t kSeenMax = 32;
+
+  std::array<Text<64>, kNamesMax> names_{};
+  std::array<Seen, kSeenMax> seen_{};
+  uint8_t count_ = 0;
+  uint8_t seen_count_ = 0;
+  bool cut_ = false;
+  uint32_t choice_ = 0;
+  // of the item that is open
+  Text<64> name_;
+  Text<32> type_;
+  uint64_t id_ = 0;
+  uint32_t index_ = 0;
+};
+
+struct AnswerNotes {
+  Text<256> response_id;
+  Text<256> model;
+  Text<32> service_tier;
+  Text<32> object;
+  Text<32> fingerprint;
+  FinishReason finish_reason = FinishReason::kUnknown;
+  ToolNames tools;
+  UsageSheet usage;
+  UsageSheet apart;
+  bool usage_final = false;  // stated as the total, not as a running count
+  bool usage_stale = false;  // bytes were lost since usage was last stated
+  bool spare_usage = false;  // `usage` holds the spare copy
+  bool has_choices = false;
+  bool has_body = false;
+  bool has_role = false;
+  bool has_usage = false;
+  bool type_known = false;  // a kind that only this dialect has
+  bool terminal = false;    // the dialect's last event was seen
+  bool failed = false;      // an error inside an answer
+  bool text_cut = false;
+  bool usage_malformed = false;
+  Text<128> error_type;
+  std::optional<EventTime> first_content;
+  std::optional<EventTime> last_content;
+  int64_t longest_stall_ns = 0;
+  Document document;
+
+  void note(const AnswerPath& path, const JsonEvent& event);
+
+  // An event with generated content ended at `now`.
+  void note_content(EventTime now);
+
+  // For the dialects, at the end of a document:
+  // An error was told; its name is what the document says.
+  void fail();
+  // Merges the document's usage, if it has any.
+  void take_usage();
+};
+
+// The normalised form of any dialect's finish reason; kUnknown for "".
+FinishReason finish_reason_of(std::string_view word);
+
+// True if `served` is what a client that asked for `requested` may expect: the same, or one of them
+// a dated snapshot of the other.
+bool same_model(std::string_view requested, std::string_view served);
+
+}  // namespace wiretally::llm

@@ -1,0 +1,176 @@
+#include "provider.h"
+
+#include <strings.h>
+
+#include <algorithm>
+
+namespace wiretally::llm {
+namespace {
+
+bool equals_no_case(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+bool ends_with_no_case(std::string_view text, std::string_view tail) {
+  return text.size() >= tail.size() && equals_no_case(text.substr(text.size() - tail.size()), tail);
+}
+
+bool starts_with_no_case(std::string_view text, std::string_view head) {
+  return text.size() >= head.size() && equals_no_case(text.substr(0, head.size()), head);
+}
+
+// The host itself or one below it.
+bool is_host(std::string_view host, std::string_view domain) {
+  return equals_no_case(host, domain) ||
+         (ends_with_no_case(host, domain) && host[host.size() - domain.size() - 1] == '.');
+}
+
+struct HostRow {
+  std::string_view domain;
+  std::string_view provider;
+};
+constexpr HostRow kHosts[] = {
+    {"api.openai.com", "openai"},
+    {"openai.azure.com", "azure.ai.openai"},
+    {"cognitiveservices.azure.com", "azure.ai.openai"},
+    {"api.anthropic.com", "anthropic"},
+    {"api.groq.com", "groq"},
+    {"api.deepseek.com", "deepseek"},
+    {"api.mistral.ai", "mistral_ai"},
+    {"codestral.mistral.ai", "mistral_ai"},
+    {"api.x.ai", "x_ai"},
+    {"api.perplexity.ai", "perplexity"},
+    {"openrouter.ai", "openrouter"},
+    {"api.together.xyz", "together"},
+    {"api.together.ai", "together"},
+    {"api.fireworks.ai", "fireworks"},
+    {"api.cohere.com", "cohere"},
+    {"api.cohere.ai", "cohere"},
+    {"api.moonshot.ai", "moonshot_ai"},
+    {"api.moonshot.cn", "moonshot_ai"},
+    {"api.cerebras.ai", "cerebras"},
+    {"router.huggingface.co", "huggingface"},
+    {"generativelanguage.googleapis.com", "gcp.gemini"},
+    {"aiplatform.googleapis.com", "gcp.vertex_ai"},
+};
+
+struct HeaderRow {
+  std::string_view name;
+  std::string_view provider;
+};
+constexpr HeaderRow kAnswerHeaders[] = {
+    {"openai-version", "openai"},
+    {"openai-organization", "openai"},
+    {"anthropic-organization-id", "anthropic"},
+    {"x-groq-region", "groq"},
+    {"x-generation-id", "openrouter"},
+    {"fireworks-prompt-tokens", "fireworks"},
+};
+
+}  // namespace
+
+std::string_view provider_of_host(std::string_view host, std::string_view path) {
+  for (const HostRow& row : kHosts) {
+    if (is_host(host, row.domain)) return row.provider;
+  }
+  if (is_host(host, "services.ai.azure.com")) {
+    return path.find("/anthropic/") == std::string_view::npos ? "azure.ai.openai"
+                                                              : "azure.ai.inference";
+  }
+  if (ends_with_no_case(host, "-aiplatform.googleapis.com")) return "gcp.vertex_ai";
+  const bool of_aws = is_host(host, "amazonaws.com") || is_host(host, "api.aws");
+  if (of_aws && starts_with_no_case(host, "bedrock-")) return "aws.bedrock";
+  if (of_aws && starts_with_no_case(host, "aws-external-anthropic.")) return "anthropic";
+  if (path.find("/openai/deployments/") != std::string_view::npos) return "azure.ai.openai";
+  return {};
+}
+
+std::string_view provider_of_answer_headers(const Headers& headers) {
+  // Azure passes OpenAI's own headers on.
+  if (headers.find("apim-request-id").has_value() || headers.find("x-ms-region").has_value()) {
+    return headers.find("openai-version").has_value() ||
+                   headers.find("x-ms-deployment-name").has_value()
+               ? "azure.ai.openai"
+               : std::string_view();
+  }
+  for (const HeaderRow& row : kAnswerHeaders) {
+    if (headers.find(row.name).has_value()) return row.provider;
+  }
+  const std::optional<std::string_view> server = headers.find("server");
+  if (server.has_value() && equals_no_case(*server, "llama.cpp")) return "llamacpp";
+  return {};
+}
+
+std::string_view provider_of_answer_body(const AnswerNotes& notes) {
+  if (notes.fingerprint.view() == "fp_ollama") return "ollama";
+  if (notes.spare_usage) return "groq";
+  return {};
+}
+
+bool request_head_proves(Dialect dialect, std::string_view provider, const Headers& headers) {
+  if (dialect == Dialect::kAnthropicMessages) {
+    return provider == "anthropic" || headers.find("anthropic-version").has_value();
+  }
+  // A provider's host has other paths too that end like these; its SDK would not send this there.
+  static constexpr std::string_view kSdkHeaders[] = {"x-stainless-lang", "openai-organization",
+                                                     "openai-project"};
+  return !provider.empty() ||
+         std::any_of(std::begin(kSdkHeaders), std::end(kSdkHeaders),
+                     [&](std::string_view name) { return headers.find(name).has_value(); });
+}
+
+bool answer_head_proves(const Headers& headers) {
+  static constexpr std::string_view kNames[] = {"openai-version", "openai-processing-ms",
+                                                "anthropic-organization-id", "x-groq-region",
+                                                "x-litellm-call-id"};
+  return std::any_of(std::begin(kNames), std::end(kNames),
+                     [&](std::string_view name) { return headers.find(name).has_value(); });
+}
+
+namespace {
+
+struct GatewayRow {
+  std::string_view mark;  // a header that only this gateway sends
+  std::string_view gateway;
+  std::string_view cache_header;  // "" = it tells nothing of a cache
+};
+constexpr GatewayRow kGateways[] = {
+    {"x-litellm-call-id", "litellm", ""},
+    {"x-litellm-version", "litellm", ""},
+    {"x-portkey-trace-id", "portkey", "x-portkey-cache-status"},
+    {"x-portkey-cache-status", "portkey", "x-portkey-cache-status"},
+    {"cf-aig-log-id", "cloudflare", "cf-aig-cache-status"},
+    {"cf-aig-cache-status", "cloudflare", "cf-aig-cache-status"},
+    {"helicone-id", "helicone", "helicone-cache"},
+    {"helicone-cache", "helicone", "helicone-cache"},
+    {"x-kong-llm-model", "kong", "x-cache-status"},
+    {"x-kong-request-id", "kong", "x-cache-status"},
+    {"x-ai-cache-status", "apisix", "x-ai-cache-status"},
+};
+
+// HIT, Hit, HIT-L1, SEMANTIC HIT
+bool is_hit(std::string_view word) {
+  return starts_with_no_case(word, "hit") || ends_with_no_case(word, " hit");
+}
+
+}  // namespace
+
+void note_gateway(const Headers& answer_headers, UsageRecord& record) {
+  for (const GatewayRow& row : kGateways) {
+    if (!answer_headers.find(row.mark).has_value()) continue;
+    record.gateway.assign(row.gateway);
+    if (!row.cache_header.empty()) {
+      const std::string_view word = answer_headers.find(row.cache_header).value_or("");
+      record.cache_status.assign(word);
+      record.served_from_cache = is_hit(word);
+    }
+    break;
+  }
+  // LiteLLM names the key only of answers that came out of its cache.
+  if (record.gateway.view() == "litellm" && answer_headers.find("x-litellm-cache-key")) {
+    record.cache_status.assign("hit");
+    record.served_from_cache = true;
+  }
+}
+
+}  // namespace wiretally::llm

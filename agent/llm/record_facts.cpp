@@ -1,0 +1,181 @@
+#include "record_facts.h"
+
+#include <charconv>
+#include <initializer_list>
+
+#include "provider.h"
+#include "target.h"
+
+namespace wiretally::llm {
+namespace {
+
+// The value of the first of these headers that is there and not empty.
+std::string_view first_of(const Headers& headers, std::initializer_list<std::string_view> names) {
+  for (std::string_view name : names) {
+    const std::optional<std::string_view> value = headers.find(name);
+    if (value.has_value() && !value->empty()) return *value;
+  }
+  return {};
+}
+
+std::optional<uint64_t> number_of(std::string_view text) {
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+void note_flow(const FlowInfo& flow, Direction request_direction, UsageRecord& record) {
+  const bool a_asks = request_direction == Direction::kAToB;
+  record.client = a_asks ? flow.a : flow.b;
+  record.server = a_asks ? flow.b : flow.a;
+  record.source = flow.source;
+  record.pid = flow.pid;
+  record.process_start_ns = flow.process_start_ns;
+  // For a probed connection a→b is what the process wrote.
+  if (flow.source == Source::kTls) record.side = a_asks ? Side::kClient : Side::kServer;
+}
+
+void note_request_head(const RequestHead& head, UsageRecord& record) {
+  const Target target = split_target(head.target);
+  std::string_view host = target.authority;
+  if (host.empty()) host = first_of(head.headers, {"host", ":authority"});
+  const Authority authority = split_authority(host);
+  record.saw_request = true;
+  record.start = head.time;
+  record.http_version = head.version;
+  record.method.assign(head.method);
+  record.path.assign(target.path);
+  record.server_name.assign(authority.host);
+  record.server_port = authority.port;
+  record.provider.assign(provider_of_host(authority.host, target.path));
+  record.request_model = azure_deployment(target.path);
+  record.organization.assign(
+      first_of(head.headers, {"openai-organization", "x-goog-user-project"}));
+  record.session.assign(
+      first_of(head.headers, {"x-claude-code-session-id", "helicone-session-id", "x-session-id",
+                              "session_id", "session-id", "x-conversation-id", "conversation_id"}));
+}
+
+void note_answer_head(const ResponseHead& head, UsageRecord& record) {
+  record.saw_response = true;
+  record.response_start = head.time;
+  record.status_code = head.status;
+  if (!record.http_version.has_value()) record.http_version = head.version;
+  record.request_id.assign(first_of(
+      head.headers, {"x-request-id", "request-id", "apim-request-id", "x-amzn-requestid"}));
+  record.rate_limit_remaining_requests = number_of(first_of(
+      head.headers, {"x-ratelimit-remaining-requests", "anthropic-ratelimit-requests-remaining"}));
+  record.rate_limit_remaining_tokens = number_of(first_of(
+      head.headers, {"x-ratelimit-remaining-tokens", "anthropic-ratelimit-tokens-remaining",
+                     "anthropic-ratelimit-input-tokens-remaining"}));
+  if (record.organization.empty()) {
+    record.organization.assign(
+        first_of(head.headers, {"openai-organization", "anthropic-organization-id"}));
+  }
+  if (record.provider.empty()) {
+    record.provider.assign(provider_of_answer_headers(head.headers));
+  }
+  note_gateway(head.headers, record);
+}
+
+namespace {
+
+// Claude Code packs ids into metadata.user_id as JSON text, or as user_…_session_{uuid}.
+std::string_view session_of_user_id(std::string_view user_id) {
+  static constexpr std::string_view kMember = "\"session_id\":\"";
+  size_t begin = user_id.find(kMember);
+  if (begin != std::string_view::npos) {
+    begin += kMember.size();
+    const size_t end = user_id.find('"', begin);
+    return end == std::string_view::npos ? std::string_view() : user_id.substr(begin, end - begin);
+  }
+  static constexpr std::string_view kMark = "_session_";
+  begin = user_id.rfind(kMark);
+  if (!user_id.starts_with("user_") || begin == std::string_view::npos) return {};
+  return user_id.substr(begin + kMark.size());
+}
+
+}  // namespace
+
+void note_request_body(const RequestNotes& notes, UsageRecord& record) {
+  if (!notes.model.empty()) record.request_model = notes.model;
+  record.stream = notes.stream;
+  for (const Text<256>* user : {&notes.user, &notes.safety_identifier, &notes.metadata_user_id}) {
+    if (user->empty()) continue;
+    record.end_user = *user;
+    break;
+  }
+  if (record.session.empty()) {
+    record.session.assign(session_of_user_id(notes.metadata_user_id.view()));
+  }
+  if (notes.text_cut) record.flags.set(RecordFlag::kTextCut);
+}
+
+Outcome outcome_of(const UsageRecord& record, const AnswerState& answer, ExchangeOutcome end) {
+  if (answer.seen) {
+    if (record.status_code.value_or(0) >= 400) return Outcome::kHttpError;
+    if (answer.failed) return Outcome::kStreamError;
+    if (answer.complete || answer.terminal) return Outcome::kOk;
+  }
+  switch (end) {
+    case ExchangeOutcome::kClientClosed:
+      return Outcome::kClientAbort;
+    case ExchangeOutcome::kServerClosed:
+      return Outcome::kServerAbort;
+    case ExchangeOutcome::kComplete:
+    case ExchangeOutcome::kUnknown:
+    case ExchangeOutcome::kEndOfInput:
+      break;
+  }
+  return Outcome::kIncomplete;
+}
+
+UsageMissing missing_of(const UsageRecord& record, const AnswerState& answer, bool has_output) {
+  const uint16_t status = record.status_code.value_or(0);
+  const bool answered = answer.seen && status >= 200 && status < 300;
+  const bool known =
+      record.tokens.input.has_value() && (record.tokens.output.has_value() || !has_output);
+  if (!answered || known) return UsageMissing::kNot;
+  if (record.flags.has(RecordFlag::kUsageMalformed)) return UsageMissing::kMalformed;
+  if (answer.decode_failed) return UsageMissing::kCoding;
+  if (answer.lost) return UsageMissing::kGap;
+  if (record.flags.has(RecordFlag::kH2HeadersUnknown)) return UsageMissing::kHeadersUnknown;
+  if (!answer.complete && !answer.terminal) return UsageMissing::kAborted;
+  if (answer.midstream) return UsageMissing::kMidstream;
+  if (answer.usage_not_requested && !answer.failed) return UsageMissing::kNotRequested;
+  if (answer.request_damaged) return UsageMissing::kGap;
+  return UsageMissing::kNotInAnswer;
+}
+
+void set_final_flags(UsageRecord& record) {
+  const bool cut = record.path.was_cut() || record.request_model.was_cut() ||
+                   record.response_model.was_cut() || record.response_id.was_cut() ||
+                   record.request_id.was_cut() || record.server_name.was_cut() ||
+                   record.end_user.was_cut() || record.session.was_cut() ||
+                   record.organization.was_cut() || record.caller.subject.was_cut() ||
+                   record.caller.issuer.was_cut() || record.caller.application.was_cut() ||
+                   record.caller.tenant.was_cut() || record.caller.audience.was_cut();
+  if (cut) record.flags.set(RecordFlag::kTextCut);
+
+  bool clamped = false;
+  const auto check = [&](const std::optional<EventTime>& time) {
+    if (time.has_value()) elapsed_ns(record.start, *time, &clamped);
+  };
+  check(record.response_start);
+  check(record.first_content);
+  check(record.last_content);
+  check(record.last_byte);
+  if (clamped) record.flags.set(RecordFlag::kTimeClamped);
+
+  // An Azure deployment is the customer's own name for some model.
+  const bool comparable = !record.request_model.empty() && !record.response_model.empty() &&
+                          record.provider.view() != "azure.ai.openai";
+  if (comparable && !same_model(record.request_model.view(), record.response_model.view())) {
+    record.flags.set(RecordFlag::kModelMismatch);
+  }
+}
+
+}  // namespace wiretally::llm

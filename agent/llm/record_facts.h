@@ -1,0 +1,42 @@
+// What a record takes from heads and flow, and the judgements at its end.
+#pragma once
+
+#include <string_view>
+
+#include "notes.h"
+#include "wiretally/http_exchange.h"
+#include "wiretally/usage_record.h"
+
+namespace wiretally::llm {
+
+// Endpoints, side and process, by the way requests travel.
+void note_flow(const FlowInfo& flow, Direction request_direction, UsageRecord& record);
+
+void note_request_head(const RequestHead& head, UsageRecord& record);
+void note_answer_head(const ResponseHead& head, UsageRecord& record);
+// End user and session, as the body names them.
+void note_request_body(const RequestNotes& notes, UsageRecord& record);
+
+// How an answer came to its end.
+struct AnswerState {
+  bool seen = false;
+  bool complete = false;  // by its framing
+  bool terminal = false;  // by its dialect's last event
+  bool failed = false;    // it told an error
+  bool lost = false;      // bytes of it were lost
+  bool decode_failed = false;
+  bool midstream = false;        // the request was not seen
+  bool request_damaged = false;  // nor whole
+  bool usage_not_requested = false;
+};
+
+Outcome outcome_of(const UsageRecord& record, const AnswerState& answer, ExchangeOutcome end);
+
+// Why an answered call's numbers are unknown; kNot if they are known.
+UsageMissing missing_of(const UsageRecord& record, const AnswerState& answer, bool has_output);
+
+// Flags that follow from the finished record: cut texts, clamped times, another model than asked
+// for.
+void set_final_flags(UsageRecord& record);
+
+}  // namespace wiretally::llm

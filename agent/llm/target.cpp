@@ -1,0 +1,76 @@
+#include "target.h"
+
+#include <charconv>
+
+namespace wiretally::llm {
+
+Target split_target(std::string_view target) {
+  Target split;
+  const size_t scheme = target.find("://");
+  if (!target.starts_with('/') && scheme != std::string_view::npos) {
+    target.remove_prefix(scheme + 3);
+    const size_t path = target.find_first_of("/?#");
+    split.authority = target.substr(0, path);
+    target = path == std::string_view::npos ? std::string_view() : target.substr(path);
+  }
+  split.path = target.substr(0, target.find_first_of("?#"));
+  if (split.path.empty()) split.path = "/";
+  return split;
+}
+
+Authority split_authority(std::string_view authority) {
+  const size_t user = authority.rfind('@');
+  if (user != std::string_view::npos) authority.remove_prefix(user + 1);
+  Authority split;
+  std::string_view rest;
+  const size_t bracket = authority.find(']');
+  if (authority.starts_with('[') && bracket != std::string_view::npos) {
+    split.host = authority.substr(1, bracket - 1);
+    rest = authority.substr(bracket + 1);
+  } else {
+    const size_t colon = authority.find(':');
+    split.host = authority.substr(0, colon);
+    if (colon != std::string_view::npos) rest = authority.substr(colon);
+  }
+  if (rest.starts_with(':')) {
+    rest.remove_prefix(1);
+    uint16_t port = 0;
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), port);
+    if (error == std::errc() && end == rest.data() + rest.size()) split.port = port;
+  }
+  return split;
+}
+
+namespace {
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace
+
+Text<256> azure_deployment(std::string_view path) {
+  static constexpr std::string_view kMark = "/openai/deployments/";
+  const size_t mark = path.find(kMark);
+  if (mark == std::string_view::npos) return {};
+  std::string_view name = path.substr(mark + kMark.size());
+  name = name.substr(0, name.find('/'));
+  char decoded[256];
+  size_t size = 0;
+  while (!name.empty() && size < sizeof decoded) {
+    size_t used = 1;
+    char c = name[0];
+    if (c == '%' && name.size() >= 3 && hex_digit(name[1]) >= 0 && hex_digit(name[2]) >= 0) {
+      c = static_cast<char>(hex_digit(name[1]) << 4 | hex_digit(name[2]));
+      used = 3;
+    }
+    decoded[size++] = c;
+    name.remove_prefix(used);
+  }
+  return Text<256>(std::string_view(decoded, size));
+}
+
+}  // namespace wiretally::llm

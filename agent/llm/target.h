@@ -1,0 +1,28 @@
+// Request targets and authorities, RFC 9112 section 3.2 and RFC 3986 section 3.2.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "wiretally/bytes.h"
+
+namespace wiretally::llm {
+
+struct Target {
+  std::string_view authority;  // of an absolute-form target, else empty
+  std::string_view path;       // without query and fragment; "/" if there is none
+};
+Target split_target(std::string_view target);
+
+struct Authority {
+  std::string_view host;  // without brackets
+  std::optional<uint16_t> port;
+};
+Authority split_authority(std::string_view authority);
+
+// The deployment of an Azure path …/openai/deployments/{deployment}/…, percent-decoded; empty if
+// the path has none.
+Text<256> azure_deployment(std::string_view path);
+
+}  // namespace wiretally::llm

@@ -1,0 +1,174 @@
+#include "usage_merge.h"
+
+#include <algorithm>
+
+namespace wiretally::llm {
+
+void UsageSheet::note(UsageField field, const JsonEvent& event) {
+  switch (event.kind) {
+    case JsonEvent::Kind::kNumber:
+      if (event.integer.has_value()) {
+        set(field, *event.integer);
+        return;
+      }
+      break;
+    case JsonEvent::Kind::kNull:
+    case JsonEvent::Kind::kObjectEnd:
+    case JsonEvent::Kind::kArrayEnd:
+      return;
+    case JsonEvent::Kind::kObjectBegin:
+    case JsonEvent::Kind::kArrayBegin:
+    case JsonEvent::Kind::kString:
+    case JsonEvent::Kind::kBool:
+      break;
+  }
+  known_ &= ~bit(field);
+  malformed_ |= bit(field);
+}
+
+void UsageSheet::set(UsageField field, uint64_t value) {
+  values_[static_cast<size_t>(field)] = value;
+  known_ |= bit(field);
+  malformed_ &= ~bit(field);
+}
+
+void UsageSheet::forget(UsageField field) {
+  known_ &= ~bit(field);
+  malformed_ &= ~bit(field);
+}
+
+std::optional<uint64_t> UsageSheet::get(UsageField field) const {
+  if ((known_ & bit(field)) == 0) return std::nullopt;
+  return values_[static_cast<size_t>(field)];
+}
+
+bool UsageSheet::all_zero() const {
+  for (size_t i = 0; i < kFields; ++i) {
+    if ((known_ >> i & 1u) != 0 && values_[i] != 0) return false;
+  }
+  return true;
+}
+
+void UsageSheet::merge(const UsageSheet& frame) {
+  if (frame.empty()) return;
+  uint32_t taken = frame.known_;
+  if (frame.malformed_ == 0 && frame.all_zero() && !all_zero()) taken &= ~known_;
+  for (size_t i = 0; i < kFields; ++i) {
+    if ((taken >> i & 1u) != 0) values_[i] = frame.values_[i];
+  }
+  known_ = (known_ & ~frame.malformed_) | taken;
+  malformed_ = (malformed_ & ~taken) | frame.malformed_;
+}
+
+void UsageSheet::add(const UsageSheet& part) {
+  for (size_t i = 0; i < kFields; ++i) {
+    if ((part.known_ >> i & 1u) == 0) continue;
+    const uint64_t before = (known_ >> i & 1u) != 0 ? values_[i] : 0;
+    values_[i] = before + part.values_[i];
+  }
+  known_ |= part.known_;
+  malformed_ |= part.malformed_;
+}
+
+namespace {
+
+// A part cannot be more than its whole; where the whole is unknown so is the part's truth, and it
+// stays as stated.
+void clamp_part(std::optional<uint64_t>& part, std::optional<uint64_t> whole, RecordFlags& flags) {
+  if (!part.has_value() || !whole.has_value() || *part <= *whole) return;
+  part = whole;
+  flags.set(RecordFlag::kUsageMalformed);
+}
+
+void clamp_parts(TokenCounts& tokens, RecordFlags& flags) {
+  clamp_part(tokens.cache_read, tokens.input, flags);
+  if (tokens.input.has_value()) {
+    const uint64_t rest = *tokens.input - tokens.cache_read.value_or(0);
+    clamp_part(tokens.cache_write_5m, rest, flags);
+    clamp_part(tokens.cache_write_1h, rest - tokens.cache_write_5m.value_or(0), flags);
+  }
+  clamp_part(tokens.input_audio, tokens.input, flags);
+  clamp_part(tokens.input_image, tokens.input, flags);
+  clamp_part(tokens.reasoning, tokens.output, flags);
+  clamp_part(tokens.output_audio, tokens.output, flags);
+  clamp_part(tokens.output_image, tokens.output, flags);
+}
+
+}  // namespace
+
+void normalise_openai(const UsageSheet& sheet, const OpenaiUsageHints& hints, TokenCounts& tokens,
+                      RecordFlags& flags) {
+  using F = UsageField;
+  if (sheet.malformed()) flags.set(RecordFlag::kUsageMalformed);
+  tokens.input = sheet.get(F::kInput);
+  tokens.output = sheet.get(F::kOutput);
+  tokens.cache_read = sheet.get(F::kCacheRead);
+  if (!tokens.cache_read.has_value()) tokens.cache_read = sheet.get(F::kCacheReadAtRoot);
+  tokens.cache_write_5m = sheet.get(F::kCacheWrite);
+  tokens.input_audio = sheet.get(F::kInputAudio);
+  tokens.input_image = sheet.get(F::kInputImage);
+  tokens.output_audio = sheet.get(F::kOutputAudio);
+  tokens.output_image = sheet.get(F::kOutputImage);
+  tokens.reasoning = sheet.get(F::kReasoning);
+  if (!tokens.reasoning.has_value()) tokens.reasoning = sheet.get(F::kReasoningAtRoot);
+
+  const std::optional<uint64_t> total = sheet.get(F::kTotal);
+  if (tokens.input.has_value() && tokens.output.has_value()) {
+    const uint64_t in = *tokens.input;
+    const uint64_t out = *tokens.output;
+    const uint64_t reasoning = tokens.reasoning.value_or(0);
+    const uint64_t audio = tokens.input_audio.value_or(0);
+    const uint64_t citations = sheet.get_or_zero(F::kCitation);
+    if (!total.has_value() || *total == in + out || *total == in + out + citations) {
+      if (hints.reasoning_outside_total) tokens.output = out + reasoning;
+    } else if (*total == in + out + reasoning || *total == in + out + reasoning + citations) {
+      tokens.output = out + reasoning;
+    } else if (*total == in + out + audio) {
+      tokens.input = in + audio;
+    } else {
+      if (*total > in + out) tokens.output = *total - in;
+      flags.set(RecordFlag::kUsageMalformed);
+    }
+  }
+  if (hints.cache_may_be_outside && tokens.input.has_value() &&
+      tokens.cache_read.value_or(0) > *tokens.input) {
+    tokens.input = *tokens.input + *tokens.cache_read;
+  }
+  clamp_parts(tokens, flags);
+}
+
+void normalise_anthropic(const UsageSheet& sheet, const UsageSheet& apart, TokenCounts& tokens,
+                         RecordFlags& flags) {
+  using F = UsageField;
+  if (sheet.malformed() || apart.malformed()) flags.set(RecordFlag::kUsageMalformed);
+  UsageSheet all = sheet;
+  // The split may be older than the total (message_delta states no split): the total rules, and
+  // what has no stated lifetime counts as five minutes.
+  std::optional<uint64_t> written = all.get(F::kCacheWrite);
+  uint64_t written_1h = all.get_or_zero(F::kCacheWrite1h);
+  if (!written.has_value() &&
+      (all.get(F::kCacheWrite5m).has_value() || all.get(F::kCacheWrite1h).has_value())) {
+    written = all.get_or_zero(F::kCacheWrite5m) + written_1h;
+  }
+  if (written.has_value()) written_1h = std::min(written_1h, *written);
+
+  all.add(apart);
+  tokens.cache_read = all.get(F::kCacheRead);
+  tokens.output = all.get(F::kOutput);
+  if (!sheet.get(F::kOutput).has_value()) tokens.output.reset();
+  tokens.reasoning = sheet.get(F::kReasoning);
+  const uint64_t written_apart = apart.get_or_zero(F::kCacheWrite);
+  if (written.has_value() || apart.get(F::kCacheWrite).has_value()) {
+    tokens.cache_write_5m = written.value_or(0) - written_1h + written_apart;
+    if (all.get(F::kCacheWrite1h).has_value()) tokens.cache_write_1h = written_1h;
+  }
+  const bool whole_input_stated = sheet.get(F::kInput).has_value() &&
+                                  !all.malformed(F::kCacheRead) && !all.malformed(F::kCacheWrite);
+  if (whole_input_stated) {
+    tokens.input = all.get_or_zero(F::kInput) + tokens.cache_read.value_or(0) +
+                   written.value_or(0) + written_apart;
+  }
+  clamp_parts(tokens, flags);
+}
+
+}  // namespace wiretally::llm
