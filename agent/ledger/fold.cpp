@@ -1,0 +1,179 @@
+#include "fold.h"
+
+#include <algorithm>
+#include <tuple>
+#include <vector>
+
+namespace wiretally::ledger {
+namespace {
+
+bool damaged(const UsageRecord& record) {
+  return record.lost_bytes > 0 || record.outcome == Outcome::kIncomplete || !record.saw_request ||
+         !record.saw_response;
+}
+
+int role(const UsageRecord& record) {
+  switch (record.side) {
+    case Side::kClient:
+      return 0;
+    case Side::kUnknown:
+      return 1;
+    case Side::kServer:
+      return 2;
+  }
+  return 2;
+}
+
+auto provider_rank(const Observation& seen) {
+  return std::make_tuple(damaged(seen.record), role(seen.record), -seen.start_ns,
+                         seen.record.source != Source::kTls);
+}
+
+auto first_rank(const Observation& seen) {
+  return std::make_tuple(role(seen.record), seen.start_ns, seen.record.source != Source::kTls);
+}
+
+std::optional<uint64_t> total_tokens(const TokenCounts& tokens) {
+  if (!tokens.input || !tokens.output) return std::nullopt;
+  return *tokens.input + *tokens.output;
+}
+
+// How much is known of a call's tokens; more is better.
+auto certainty(const TokenCounts& tokens) {
+  return std::make_pair(std::min(tokens.input_source, tokens.output_source),
+                        std::max(tokens.input_source, tokens.output_source));
+}
+
+template <typename T>
+void fill(T& mine, const T& theirs) {
+  if (mine.empty()) mine = theirs;
+}
+
+template <typename T>
+void fill(std::optional<T>& mine, const std::optional<T>& theirs) {
+  if (!mine) mine = theirs;
+}
+
+void fill_endpoint(Endpoint& mine, const Endpoint& theirs) {
+  if (!mine.known()) mine = theirs;
+}
+
+RecordFlags without_usage_flags(const RecordFlags& flags) {
+  RecordFlags kept;
+  for (unsigned i = 0; i < static_cast<unsigned>(RecordFlag::kCount); ++i) {
+    const auto flag = static_cast<RecordFlag>(i);
+    if (flag == RecordFlag::kUsageMissing || flag == RecordFlag::kUsageMalformed) continue;
+    if (flags.has(flag)) kept.set(flag);
+  }
+  return kept;
+}
+
+void take_tokens(UsageRecord& mine, const UsageRecord& theirs) {
+  mine.tokens = theirs.tokens;
+  mine.usage_missing = theirs.usage_missing;
+  mine.server_tool_requests = theirs.server_tool_requests;
+  RecordFlags flags = without_usage_flags(mine.flags);
+  for (const RecordFlag flag : {RecordFlag::kUsageMissing, RecordFlag::kUsageMalformed}) {
+    if (theirs.flags.has(flag)) flags.set(flag);
+  }
+  mine.flags = flags;
+}
+
+// The answer's members that another leg saw and this one did not.
+void fill_answer(UsageRecord& mine, const UsageRecord& theirs) {
+  fill(mine.request_model, theirs.request_model);
+  fill(mine.response_model, theirs.response_model);
+  fill(mine.response_id, theirs.response_id);
+  fill(mine.request_id, theirs.request_id);
+  fill(mine.service_tier, theirs.service_tier);
+  fill(mine.gateway, theirs.gateway);
+  fill(mine.cache_status, theirs.cache_status);
+  fill(mine.status_code, theirs.status_code);
+  fill(mine.rate_limit_remaining_requests, theirs.rate_limit_remaining_requests);
+  fill(mine.rate_limit_remaining_tokens, theirs.rate_limit_remaining_tokens);
+  if (mine.finish_reason == FinishReason::kUnknown) mine.finish_reason = theirs.finish_reason;
+  if (mine.server_name.empty()) {
+    mine.server_name = theirs.server_name;
+    mine.server_port = theirs.server_port;
+  }
+  fill_endpoint(mine.client, theirs.client);
+  fill_endpoint(mine.server, theirs.server);
+}
+
+// Who called is what the outermost leg says; a server's end knows its own process, not the
+// caller's.
+void take_caller(LedgerEntry& entry, std::span<const Observation* const> by_nearness) {
+  UsageRecord& mine = entry.record;
+  const Observation& first = *by_nearness.front();
+  mine.side = first.record.side;
+  if (first.record.client.known()) mine.client = first.record.client;
+  mine.pid = first.record.pid;
+  mine.process_start_ns = first.record.process_start_ns;
+  entry.process = first.process;
+  mine.caller = first.record.caller;
+  mine.end_user = first.record.end_user;
+  mine.session = first.record.session;
+  mine.organization = first.record.organization;
+  for (const Observation* seen : by_nearness) {
+    const UsageRecord& theirs = seen->record;
+    if (mine.caller.kind == CredentialKind::kNone) mine.caller = theirs.caller;
+    fill(mine.end_user, theirs.end_user);
+    fill(mine.session, theirs.session);
+    fill(mine.organization, theirs.organization);
+    if (mine.pid == 0 && theirs.side != Side::kServer) {
+      mine.pid = theirs.pid;
+      mine.process_start_ns = theirs.process_start_ns;
+      entry.process = seen->process;
+    }
+  }
+}
+
+Leg leg_of(const UsageRecord& provider_facing, Side best_side,
+           const std::function<bool(const UsageRecord&)>& to_gateway) {
+  if (best_side == Side::kServer) return Leg::kServed;
+  return to_gateway(provider_facing) ? Leg::kGateway : Leg::kProvider;
+}
+
+}  // namespace
+
+size_t provider_facing(std::span<const Observation* const> seen) {
+  const auto best = std::min_element(seen.begin(), seen.end(), [](const auto* a, const auto* b) {
+    return provider_rank(*a) < provider_rank(*b);
+  });
+  return static_cast<size_t>(best - seen.begin());
+}
+
+void fold(std::span<const Observation* const> seen,
+          const std::function<bool(const UsageRecord&)>& to_gateway, LedgerEntry& entry) {
+  const Observation& base = *seen[provider_facing(seen)];
+  entry.record = base.record;
+  entry.process = base.process;
+  entry.start_epoch_ns = base.start_ns;
+  entry.legs = static_cast<uint32_t>(seen.size());
+  entry.legs_tokens_delta.reset();
+  if (seen.size() == 1) {
+    entry.leg = leg_of(base.record, base.record.side, to_gateway);
+    return;
+  }
+
+  std::vector<const Observation*> by_nearness(seen.begin(), seen.end());
+  std::stable_sort(by_nearness.begin(), by_nearness.end(),
+                   [](const auto* a, const auto* b) { return first_rank(*a) < first_rank(*b); });
+  const UsageRecord& first = by_nearness.front()->record;
+  entry.leg = leg_of(base.record, first.side, to_gateway);
+  const auto first_total = total_tokens(first.tokens);
+  const auto base_total = total_tokens(base.record.tokens);
+  if (&first != &base.record && first_total && base_total) {
+    entry.legs_tokens_delta =
+        static_cast<int64_t>(*first_total) - static_cast<int64_t>(*base_total);
+  }
+  for (const Observation* other : by_nearness) {
+    if (certainty(other->record.tokens) > certainty(entry.record.tokens)) {
+      take_tokens(entry.record, other->record);
+    }
+    fill_answer(entry.record, other->record);
+  }
+  take_caller(entry, by_nearness);
+}
+
+}  // namespace wiretally::ledger

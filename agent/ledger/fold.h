@@ -1,0 +1,32 @@
+// Makes one record of the observations of one call. Which leg gives what:
+//   provider-facing leg   model, tokens, status, outcome, times, price. The client's end before an
+//                         unknown one before the server's; of several the innermost; but a whole
+//                         observation before a damaged one
+//   first leg             caller, process, client address: where the call came from
+// What the chosen leg lacks is filled from the others.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+
+#include "wiretally/ledger_entry.h"
+
+namespace wiretally::ledger {
+
+struct Observation {
+  UsageRecord record;
+  int64_t start_ns = 0;  // epoch
+  int64_t finish_ns = 0;
+  std::optional<ProcessIdentity> process;  // looked up when the record came: it may be gone later
+};
+
+// The index of the observation that a record of these is built on. At least one.
+size_t provider_facing(std::span<const Observation* const> seen);
+
+// Fills record, process, start, legs, legs_tokens_delta and leg of `entry`.
+void fold(std::span<const Observation* const> seen,
+          const std::function<bool(const UsageRecord&)>& to_gateway, LedgerEntry& entry);
+
+}  // namespace wiretally::ledger

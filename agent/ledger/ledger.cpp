@@ -1,0 +1,412 @@
+#include "ledger.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace wiretally::ledger {
+namespace {
+
+// Many equal calls at once share a digest; looking at more of them would only cost time.
+constexpr size_t kCandidatesMax = 1024;
+
+template <typename Visit>
+void for_each_key(const Sighting& sighting, Visit visit) {
+  if (sighting.request.known()) visit(sighting.request.low);
+  if (sighting.response.known() && !sighting.empty_answer) visit(sighting.response.low);
+  if (sighting.id_is_proof) visit(sighting.id.low);
+}
+
+bool equal_ignoring_case(std::string_view lower, std::string_view text) {
+  return lower.size() == text.size() &&
+         std::equal(lower.begin(), lower.end(), text.begin(), [](char a, char b) {
+           return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b + 32) : b);
+         });
+}
+
+}  // namespace
+
+Ledger::Ledger(const Limits& limits, const LedgerOptions& options, std::vector<EntrySink*> sinks)
+    : limits_(limits),
+      options_(options),
+      sinks_(std::move(sinks)),
+      open_(limits.open_calls_max * std::max<uint32_t>(1, options.lanes)),
+      ids_(limits.remembered_ids_max, limits.remembered_ids_ns) {}
+
+void Ledger::on_call_opened(const CallOpened& call) {
+  if (options_.lanes <= 1) advance(call.start);
+  if (!open_.open(call, options_.wall.epoch_ns(call.start))) return;
+  for (EntrySink* sink : sinks_) sink->on_call_opened(call);
+}
+
+void Ledger::on_call_closed(ExchangeId exchange, uint32_t lane, EventTime time) {
+  if (options_.lanes <= 1) {
+    end_call(exchange, lane);
+    return advance(time);
+  }
+  Ahead ahead;
+  ahead.place.finish_ns = options_.wall.epoch_ns(time);
+  ahead.place.exchange = exchange;
+  ahead.lane = lane;
+  ahead_.insert(ahead);
+}
+
+void Ledger::end_call(ExchangeId exchange, uint32_t lane) {
+  const auto opened = open_.close(exchange, lane);
+  if (!opened) return;
+  for (EntrySink* sink : sinks_) sink->on_call_closed(*opened);
+}
+
+void Ledger::on_suspect(Dialect dialect) {
+  for (EntrySink* sink : sinks_) sink->on_suspect(dialect);
+}
+
+void Ledger::on_time(EventTime now) {
+  advance(now);
+  for (EntrySink* sink : sinks_) sink->on_time(now);
+}
+
+void Ledger::on_record(const UsageRecord& record) {
+  if (options_.lanes <= 1) {
+    advance(record.finish);
+    return take(keep(record));
+  }
+  const uint32_t observation = keep(record);
+  ahead_.insert({place_of(observations_[observation]), record.lane, observation});
+  if (ahead_.size() > limits_.held_records_max) catch_up(ahead_.begin()->place.finish_ns);
+}
+
+void Ledger::take(uint32_t observation) {
+  const Sighting sighting = make_sighting(observations_[observation].record, options_.wall);
+  const Match match = find_group(sighting);
+  if (match.twin != Twin::kNot) {
+    if (match.late) return late_twin(match, sighting, observation);
+    return join(match.group, sighting, observation);
+  }
+  if (const CountedId* counted = ids_.find(sighting)) return repeat_of(*counted, observation);
+  start_group(sighting, observation);
+  if (queue_.size() > limits_.held_records_max) count(queue_.begin()->group);
+}
+
+void Ledger::drain() {
+  catch_up(INT64_MAX);
+  while (!queue_.empty()) count(queue_.begin()->group);
+  for (EntrySink* sink : sinks_) sink->on_finish();
+}
+
+// --- time ----------------------------------------------------------------------------------------
+
+void Ledger::advance(EventTime time) {
+  const int64_t time_ns = options_.wall.epoch_ns(time);
+  if (time_ns <= now_ns_) return;
+  catch_up(time_ns);
+  now_ns_ = time_ns;
+  release();
+  retire_counted();
+}
+
+// Takes what lanes sent ahead, up to this time.
+void Ledger::catch_up(int64_t time_ns) {
+  while (!ahead_.empty() && ahead_.begin()->place.finish_ns <= time_ns) {
+    const Ahead next = *ahead_.begin();
+    ahead_.erase(ahead_.begin());
+    if (next.place.finish_ns > now_ns_) {
+      now_ns_ = next.place.finish_ns;
+      release();
+    }
+    if (next.observation) {
+      take(*next.observation);
+    } else {
+      end_call(next.place.exchange, next.lane);
+    }
+  }
+}
+
+void Ledger::release() {
+  while (!queue_.empty() && hold_is_over(groups_[queue_.begin()->group])) {
+    count(queue_.begin()->group);
+  }
+}
+
+bool Ledger::hold_is_over(const Group& group) const {
+  const int64_t held_ns = now_ns_ - group.first_finish_ns;
+  if (held_ns < limits_.hold_min_ns) return false;
+  if (held_ns >= limits_.hold_max_ns) return true;
+  return !open_.any_before(group.first_finish_ns, group.sightings);
+}
+
+// --- twins ---------------------------------------------------------------------------------------
+
+// As a function of the records alone, whenever the hold really ended: so it does not depend on how
+// the lanes interleave.
+bool Ledger::within_hold(const Sighting& sighting, const Group& group) const {
+  if (group.counted) return false;
+  const int64_t early_ns = std::min(sighting.finish_ns, group.first_finish_ns);
+  const int64_t late_ns = std::max(sighting.finish_ns, group.first_finish_ns);
+  const int64_t wait_ns = late_ns - early_ns;
+  if (wait_ns > limits_.hold_max_ns) return false;
+  return wait_ns <= limits_.hold_min_ns || sighting.start_ns < group.first_finish_ns;
+}
+
+Ledger::Twin Ledger::twin_of(const Sighting& sighting, const Group& group) const {
+  bool all_elsewhere = true;
+  bool on_same_flow = false;
+  bool equal_call = false;  // the same again, from the same place: another call
+  bool by_bytes = false;
+  bool by_id = false;
+  bool by_cut_answer = false;
+  for (const Sighting& other : group.sightings) {
+    const bool apart = elsewhere(sighting, other);
+    const bool bytes = same_bytes(sighting, other);
+    all_elsewhere &= apart;
+    on_same_flow |= same_flow(sighting, other);
+    equal_call |= bytes && !apart && same_process(sighting, other);
+    by_id |= same_id(sighting, other);
+    if (overlapping(sighting, other)) {
+      by_bytes |= bytes;
+      by_cut_answer |= same_request_cut_answer(sighting, other);
+    }
+  }
+  if (all_elsewhere && by_bytes) return Twin::kSameBytes;
+  if (by_id && equal_call) return Twin::kNot;
+  if (by_id) return on_same_flow ? Twin::kRepeat : Twin::kSameId;
+  return all_elsewhere && by_cut_answer ? Twin::kSameBytes : Twin::kNot;
+}
+
+Ledger::Match Ledger::find_group(const Sighting& sighting) const {
+  // In time before late; then the stronger evidence, the same client address, the nearest start.
+  using Rank = std::tuple<bool, Twin, bool, int64_t, uint32_t>;
+  std::optional<Rank> best_rank;
+  Match best;
+  size_t candidates = 0;
+  const auto consider = [&](uint32_t group_index) {
+    const Group& group = groups_[group_index];
+    const Twin twin = twin_of(sighting, group);
+    if (twin == Twin::kNot) return;
+    const bool late = twin == Twin::kRepeat || !within_hold(sighting, group);
+    const Sighting& first = group.sightings.front();
+    const int64_t distance_ns = first.start_ns > sighting.start_ns
+                                    ? first.start_ns - sighting.start_ns
+                                    : sighting.start_ns - first.start_ns;
+    const bool other_client = first.client != sighting.client;
+    const Rank rank{late, twin, other_client, distance_ns, group_index};
+    if (best_rank && !(rank < *best_rank)) return;
+    best_rank = rank;
+    best = {.twin = twin, .late = late, .group = group_index};
+  };
+  for_each_key(sighting, [&](uint64_t key) {
+    const auto [begin, end] = by_digest_.equal_range(key);
+    for (auto it = begin; it != end && candidates < kCandidatesMax; ++it, ++candidates) {
+      consider(it->second);
+    }
+  });
+  return best;
+}
+
+void Ledger::start_group(const Sighting& sighting, uint32_t observation) {
+  uint32_t group_index = 0;
+  if (free_groups_.empty()) {
+    group_index = static_cast<uint32_t>(groups_.size());
+    groups_.emplace_back();
+  } else {
+    group_index = free_groups_.back();
+    free_groups_.pop_back();
+  }
+  Group& group = groups_[group_index];
+  group.sightings.assign(1, sighting);
+  group.seen.assign(1, observation);
+  group.first_finish_ns = group.last_finish_ns = sighting.finish_ns;
+  group.counted = false;
+  index(group_index, sighting);
+  queue_.insert(place_of(group_index));
+}
+
+void Ledger::join(uint32_t group_index, const Sighting& sighting, uint32_t observation) {
+  queue_.erase(place_of(group_index));
+  Group& group = groups_[group_index];
+  group.sightings.push_back(sighting);
+  group.seen.push_back(observation);
+  group.first_finish_ns = std::min(group.first_finish_ns, sighting.finish_ns);
+  group.last_finish_ns = std::max(group.last_finish_ns, sighting.finish_ns);
+  index(group_index, sighting);
+  queue_.insert(place_of(group_index));
+}
+
+void Ledger::late_twin(const Match& match, const Sighting& sighting, uint32_t observation) {
+  Group& group = groups_[match.group];
+  if (match.twin != Twin::kRepeat) {
+    // It has found its call, and cannot be mistaken for the twin of an equal one.
+    group.sightings.push_back(sighting);
+    index(match.group, sighting);
+  }
+  report_late(match.twin != Twin::kSameBytes);
+  if (options_.all_legs && !group.counted) {
+    group.late.push_back(observation);
+    return;
+  }
+  const Observation* seen = &observations_[observation];
+  if (options_.all_legs) emit_twins({&seen, 1}, group.record_id);
+  free_observations_.push_back(observation);
+}
+
+void Ledger::repeat_of(const CountedId& counted, uint32_t observation) {
+  report_late(true);
+  const Observation* seen = &observations_[observation];
+  if (options_.all_legs) emit_twins({&seen, 1}, counted.record_id);
+  free_observations_.push_back(observation);
+}
+
+void Ledger::report_late(bool same_id) {
+  for (EntrySink* sink : sinks_) sink->on_late_twin(same_id ? "same_id" : "same_bytes");
+}
+
+// --- counting ------------------------------------------------------------------------------------
+
+void Ledger::count(uint32_t group_index) {
+  queue_.erase(place_of(group_index));
+  Group& group = groups_[group_index];
+  std::vector<const Observation*> seen = at(group.seen);
+  make_entry(seen);
+  price(entry_);
+  group.record_id = entry_.record_id;
+  group.counted = true;
+  const Sighting folded = make_sighting(entry_.record, options_.wall);
+  if (folded.id_is_proof) {
+    ids_.remember({.id = folded.id,
+                   .input = folded.input,
+                   .output = folded.output,
+                   .time_ns = group.last_finish_ns,
+                   .record_id = entry_.record_id});
+  }
+  deliver(entry_);
+
+  if (options_.all_legs) {
+    seen.erase(seen.begin() + static_cast<std::ptrdiff_t>(provider_facing(seen)));
+    const std::vector<const Observation*> late = at(group.late);
+    seen.insert(seen.end(), late.begin(), late.end());
+    std::stable_sort(seen.begin(), seen.end(), [](const Observation* a, const Observation* b) {
+      return std::tie(a->finish_ns, a->start_ns) < std::tie(b->finish_ns, b->start_ns);
+    });
+    emit_twins(seen, group.record_id);
+  }
+  free_observations_.insert(free_observations_.end(), group.seen.begin(), group.seen.end());
+  free_observations_.insert(free_observations_.end(), group.late.begin(), group.late.end());
+  group.seen.clear();
+  group.late.clear();
+  counted_.push_back(group_index);
+}
+
+void Ledger::make_entry(std::span<const Observation* const> seen) {
+  entry_ = {};
+  fold(
+      seen, [this](const UsageRecord& record) { return to_gateway(record); }, entry_);
+  entry_.node.assign(options_.node);
+  entry_.record_id = record_ids_.make(entry_.record, entry_.start_epoch_ns);
+}
+
+void Ledger::emit_twins(std::span<const Observation* const> twins, const RecordId& of) {
+  for (const Observation* twin : twins) {
+    make_entry({&twin, 1});
+    entry_.duplicate_of = of;
+    deliver(entry_);
+  }
+}
+
+// A counted call is kept in sight while an open call overlaps it: that one may still be its twin.
+void Ledger::retire_counted() {
+  while (!counted_.empty()) {
+    const Group& oldest = groups_[counted_.front()];
+    const bool too_many = counted_.size() > limits_.held_records_max;
+    if (!too_many && open_.any_before(oldest.last_finish_ns)) return;
+    retire(counted_.front());
+    counted_.pop_front();
+  }
+}
+
+void Ledger::retire(uint32_t group_index) {
+  Group& group = groups_[group_index];
+  for (const Sighting& sighting : group.sightings) unindex(group_index, sighting);
+  group.sightings.clear();
+  free_groups_.push_back(group_index);
+}
+
+void Ledger::price(LedgerEntry& entry) const {
+  if (entry.leg == Leg::kProvider && options_.prices != nullptr) {
+    entry.cost = options_.prices->price(entry.record);
+  }
+}
+
+void Ledger::deliver(const LedgerEntry& entry) {
+  for (EntrySink* sink : sinks_) sink->on_entry(entry);
+}
+
+// --- containers ----------------------------------------------------------------------------------
+
+Ledger::Place Ledger::place_of(const Observation& observation) {
+  const UsageRecord& record = observation.record;
+  return {.finish_ns = observation.finish_ns,
+          .start_ns = observation.start_ns,
+          .client = record.client,
+          .server = record.server,
+          .pid = record.pid,
+          .flow = record.flow,
+          .exchange = record.exchange,
+          .index = record.index};
+}
+
+Ledger::Place Ledger::place_of(uint32_t group_index) const {
+  const std::vector<const Observation*> seen = at(groups_[group_index].seen);
+  Place place = place_of(*seen[provider_facing(seen)]);
+  place.group = group_index;
+  return place;
+}
+
+std::vector<const Observation*> Ledger::at(std::span<const uint32_t> slots) const {
+  std::vector<const Observation*> seen;
+  seen.reserve(slots.size());
+  for (const uint32_t slot : slots) seen.push_back(&observations_[slot]);
+  return seen;
+}
+
+void Ledger::index(uint32_t group_index, const Sighting& sighting) {
+  for_each_key(sighting, [&](uint64_t key) { by_digest_.emplace(key, group_index); });
+}
+
+void Ledger::unindex(uint32_t group_index, const Sighting& sighting) {
+  for_each_key(sighting, [&](uint64_t key) {
+    const auto [begin, end] = by_digest_.equal_range(key);
+    const auto it =
+        std::find_if(begin, end, [&](const auto& item) { return item.second == group_index; });
+    if (it != end) by_digest_.erase(it);
+  });
+}
+
+uint32_t Ledger::keep(const UsageRecord& record) {
+  uint32_t slot = 0;
+  if (free_observations_.empty()) {
+    slot = static_cast<uint32_t>(observations_.size());
+    observations_.emplace_back();
+  } else {
+    slot = free_observations_.back();
+    free_observations_.pop_back();
+  }
+  observations_[slot] = {.record = record,
+                         .start_ns = options_.wall.epoch_ns(record.start),
+                         .finish_ns = options_.wall.epoch_ns(record.finish),
+                         .process = process_of(record)};
+  return slot;
+}
+
+std::optional<ProcessIdentity> Ledger::process_of(const UsageRecord& record) const {
+  if (record.pid == 0 || options_.processes == nullptr) return std::nullopt;
+  return options_.processes->find(record.pid, record.process_start_ns);
+}
+
+bool Ledger::to_gateway(const UsageRecord& record) const {
+  if (!record.gateway.empty()) return true;
+  return std::any_of(options_.gateways.begin(), options_.gateways.end(),
+                     [&](const std::string& name) {
+                       return equal_ignoring_case(name, record.server_name.view());
+                     });
+}
+
+}  // namespace wiretally::ledger
