@@ -1,0 +1,281 @@
+#include "library_prober.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "kernel_links.h"
+#include "log.h"
+
+namespace wiretally::uprobe {
+namespace {
+
+// Where distributions keep the OpenSSL that most programs use, and the runtimes that carry one.
+constexpr const char* kStandardPaths[] = {
+    "/usr/lib/*-linux-gnu/libssl.so*",
+    "/usr/lib64/libssl.so*",
+    "/usr/lib/libssl.so*",
+    "/usr/local/lib/libssl.so*",
+    "/usr/local/lib64/libssl.so*",
+    "/usr/bin/node",
+    "/usr/local/bin/node",
+};
+
+// The key under which the kernel will show this file in maps, which stat(2) does not always say:
+// map it and look.
+bool mapped_key(int fd, FileKey* key) {
+  const size_t bytes = 4096;
+  void* page = ::mmap(nullptr, bytes, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+  if (page == MAP_FAILED) return false;
+  bool found = false;
+  visit_mappings("/proc", static_cast<uint32_t>(::getpid()), [&](const Mapping& mapping) {
+    if (mapping.start != reinterpret_cast<uintptr_t>(page)) return true;
+    *key = mapping.file;
+    found = true;
+    return false;
+  });
+  ::munmap(page, bytes);
+  return found;
+}
+
+// Static OpenSSL may be visible in .symtab alone, and only executables are worth that search:
+// of shared libraries, what is not in .dynsym cannot be called from outside.
+bool is_shared_library(std::string_view path) {
+  const size_t slash = path.rfind('/');
+  if (slash != std::string_view::npos) path.remove_prefix(slash + 1);
+  return path.find(".so") != std::string_view::npos;
+}
+
+}  // namespace
+
+LibraryProber::LibraryProber(const Options& options, KernelPrograms& programs)
+    : options_(options), programs_(programs) {}
+
+LibraryProber::~LibraryProber() { detach_all(); }
+
+void LibraryProber::scan_all(bool at_start) {
+  at_start_ = at_start;
+  for (uint32_t pid : list_processes(options_.proc)) scan_process(pid, nullptr, 0);
+  if (at_start && options_.standard_paths) probe_standard_paths();
+  at_start_ = false;
+}
+
+LibraryProber::Library* LibraryProber::find(const FileKey& file) {
+  for (Library& library : libraries_) {
+    if (library.file == file) return &library;
+  }
+  return nullptr;
+}
+
+void LibraryProber::on_mapping(uint32_t pid, const FileKey& file, int64_t now_ns) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (Library* library = find(file)) {
+      library->processes.insert(pid);
+      return;
+    }
+  }
+  scan_process(pid, &file, now_ns);
+  // Where the kernel's word for the file differs from that of maps, this spares us its next news.
+  const auto known = examined_.find(file);
+  if (known == examined_.end() || !known->second) programs_.mark_plain(file);
+}
+
+// The wanted file comes first: its process may call it any moment.
+void LibraryProber::scan_process(uint32_t pid, const FileKey* wanted, int64_t now_ns) {
+  if (pid == static_cast<uint32_t>(::getpid())) return;
+  if (wanted != nullptr) {
+    visit_mappings(options_.proc, pid, [&](const Mapping& mapping) {
+      if (mapping.file != *wanted) return true;
+      examine(pid, mapping, now_ns);
+      return false;
+    });
+    if (examined_.contains(*wanted)) return;
+  }
+  visit_mappings(options_.proc, pid, [&](const Mapping& mapping) {
+    examine(pid, mapping, now_ns);
+    return true;
+  });
+}
+
+void LibraryProber::examine(uint32_t pid, const Mapping& mapping, int64_t now_ns) {
+  const auto known = examined_.find(mapping.file);
+  if (known == examined_.end()) {
+    examine_file(mapped_file_path(options_.proc, pid, mapping), std::string(mapping.path),
+                 mapping.file, pid, now_ns);
+  } else if (known->second) {
+    const std::lock_guard lock(mutex_);
+    if (Library* library = find(mapping.file)) library->processes.insert(pid);
+  }
+}
+
+void LibraryProber::examine_file(const std::string& access_path, const std::string& shown_path,
+                                 const FileKey& file, uint32_t pid, int64_t now_ns) {
+  ElfReport report;
+  {
+    // O_NONBLOCK: a device file can be mapped executable too.
+    const FileDescriptor opened(::open(access_path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    struct stat status = {};
+    if (!opened || ::fstat(opened.get(), &status) != 0) return;  // gone already; others will map it
+    if (examined_.size() >= kFilesMax) examined_.clear();
+    examined_[file] = false;
+    Result<ElfReport> read = Error{""};
+    if (S_ISREG(status.st_mode)) {
+      read = read_elf(opened.get(), kTlsSymbols, !is_shared_library(shown_path));
+    }
+    if (read) report = std::move(*read);
+  }
+  const std::vector<ProbePoint> points =
+      report.functions.empty() ? std::vector<ProbePoint>{} : choose_probe_points(report);
+  if (points.empty()) {
+    programs_.mark_plain(file);
+    return;
+  }
+
+  const uint32_t id = next_id_++;
+  Tag& tag = tags_[id % kTags];
+  tag.hash.store(FileKeyHash{}(file), std::memory_order_relaxed);
+  tag.from_the_start.store(at_start_, std::memory_order_relaxed);
+  Result<std::vector<FileDescriptor>> links = programs_.attach_library(access_path, points, id);
+  if (!links) {
+    fail(shown_path, links.error().message);
+    return;
+  }
+  examined_[file] = true;
+  const std::lock_guard lock(mutex_);
+  Library library{.id = id,
+                  .file = file,
+                  .path = shown_path,
+                  .functions = points.size(),
+                  .links = std::move(*links),
+                  .processes = {},
+                  .permanent = false,
+                  .idle_since_ns = now_ns};
+  library.permanent = still_on_root(library);
+  if (pid != 0) library.processes.insert(pid);
+  libraries_.push_back(std::move(library));
+  ++attached_total_;
+}
+
+void LibraryProber::probe_standard_paths() {
+  const std::string root = options_.proc + "/1/root";
+  for (const char* pattern : kStandardPaths) {
+    glob_t found = {};
+    if (::glob((root + pattern).c_str(), 0, nullptr, &found) == 0) {
+      for (size_t i = 0; i < found.gl_pathc; ++i) {
+        const std::string path = found.gl_pathv[i];
+        FileKey file;
+        {
+          const FileDescriptor opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+          if (!opened || !mapped_key(opened.get(), &file)) continue;
+        }
+        if (!examined_.contains(file)) examine_file(path, path.substr(root.size()), file, 0, 0);
+      }
+    }
+    ::globfree(&found);
+  }
+}
+
+// Whether the library is a file of the root file system, under its path, not deleted.
+bool LibraryProber::still_on_root(const Library& library) const {
+  const std::string root = options_.proc + "/1/root";
+  struct stat root_status = {};
+  struct stat status = {};
+  if (::stat((root + "/").c_str(), &root_status) != 0) return false;
+  if (::stat((root + library.path).c_str(), &status) != 0) return false;
+  return status.st_dev == root_status.st_dev && status.st_ino == library.file.inode;
+}
+
+void LibraryProber::on_exit(uint32_t pid, int64_t now_ns) {
+  const std::lock_guard lock(mutex_);
+  for (Library& library : libraries_) {
+    if (library.processes.erase(pid) > 0 && library.processes.empty()) {
+      library.idle_since_ns = now_ns;
+    }
+  }
+}
+
+void LibraryProber::tick(int64_t now_ns) {
+  std::unordered_map<FileKey, std::unordered_set<uint32_t>, FileKeyHash> idle;
+  {
+    const std::lock_guard lock(mutex_);
+    for (Library& library : libraries_) {
+      if (!library.processes.empty() || now_ns - library.idle_since_ns < options_.linger_ns)
+        continue;
+      library.idle_since_ns = now_ns;  // look again in a while, if it stays
+      library.permanent = library.permanent && still_on_root(library);
+      if (!library.permanent) idle[library.file];
+    }
+  }
+  if (idle.empty()) return;
+  // Forked children map what their parents mapped without a word, so ask all processes.
+  for (uint32_t pid : list_processes(options_.proc)) {
+    visit_mappings(options_.proc, pid, [&](const Mapping& mapping) {
+      const auto found = idle.find(mapping.file);
+      if (found != idle.end()) found->second.insert(pid);
+      return true;
+    });
+  }
+  std::vector<FileDescriptor> links;
+  {
+    const std::lock_guard lock(mutex_);
+    for (Library& library : libraries_) {
+      const auto found = idle.find(library.file);
+      if (found == idle.end()) continue;
+      library.processes = std::move(found->second);
+      if (!library.processes.empty()) continue;
+      std::move(library.links.begin(), library.links.end(), std::back_inserter(links));
+      library.links.clear();
+      examined_.erase(library.file);
+      ++detached_total_;
+    }
+    std::erase_if(libraries_, [](const Library& library) { return library.links.empty(); });
+  }
+  close_links(std::move(links));
+}
+
+void LibraryProber::detach_all() {
+  std::vector<FileDescriptor> links;
+  {
+    const std::lock_guard lock(mutex_);
+    for (Library& library : libraries_) {
+      std::move(library.links.begin(), library.links.end(), std::back_inserter(links));
+      examined_.erase(library.file);
+      ++detached_total_;
+    }
+    libraries_.clear();
+  }
+  close_links(std::move(links));
+}
+
+void LibraryProber::fail(std::string_view path, const std::string& reason) {
+  log_line(LogLevel::kWarning, "not probed: " + std::string(path) + ": " + reason);
+  const std::lock_guard lock(mutex_);
+  if (failures_.size() < kFailuresMax) failures_.push_back({std::string(path), reason});
+}
+
+ProberStatus LibraryProber::status() const {
+  const std::lock_guard lock(mutex_);
+  ProberStatus status;
+  for (const Library& library : libraries_) {
+    status.libraries.push_back({.path = library.path,
+                                .file = library.file,
+                                .functions = library.functions,
+                                .processes = library.processes.size()});
+  }
+  status.failures = failures_;
+  status.attached_total = attached_total_;
+  status.detached_total = detached_total_;
+  return status;
+}
+
+LibraryTag LibraryProber::library(uint64_t cookie) const {
+  const Tag& tag = tags_[(cookie >> 8) % kTags];
+  return {.hash = tag.hash.load(std::memory_order_relaxed),
+          .from_the_start = tag.from_the_start.load(std::memory_order_relaxed)};
+}
+
+}  // namespace wiretally::uprobe

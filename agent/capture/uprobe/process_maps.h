@@ -1,0 +1,53 @@
+// What /proc says about processes and the files they map.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace wiretally::uprobe {
+
+// A file as the kernel names it in /proc/PID/maps. On some file systems (overlay, btrfs) stat(2)
+// says another device, so keys from the two must never be compared.
+struct FileKey {
+  uint32_t device = 0;  // major << 20 | minor
+  uint64_t inode = 0;
+
+  friend bool operator==(const FileKey&, const FileKey&) = default;
+};
+
+struct FileKeyHash {
+  size_t operator()(const FileKey& key) const {
+    return (key.inode * 0x9E3779B97F4A7C15ULL) ^ key.device;
+  }
+};
+
+// One executable mapping of a file.
+struct Mapping {
+  uint64_t start = 0;
+  uint64_t end = 0;
+  uint64_t file_offset = 0;
+  FileKey file;
+  std::string_view path;  // may end in " (deleted)"; borrowed
+};
+
+// Reads one line of maps; false if it is no executable mapping of a file.
+bool parse_mapping(std::string_view line, Mapping* mapping);
+
+// Calls `visit` for each executable mapping of a file; it returns false to stop. False if the maps
+// cannot be read (the process is gone, or not ours to look at).
+bool visit_mappings(const std::string& proc, uint32_t pid,
+                    const std::function<bool(const Mapping&)>& visit);
+
+std::vector<uint32_t> list_processes(const std::string& proc);
+
+// Start of the process on the boot clock, in the kernel's clock ticks; 0 if it is gone.
+uint64_t process_start_ticks(const std::string& proc, uint32_t pid);
+
+// A path that leads to the mapped file itself, in whatever mount namespace it lies and even if it
+// has been deleted; good as long as the process lives.
+std::string mapped_file_path(const std::string& proc, uint32_t pid, const Mapping& mapping);
+
+}  // namespace wiretally::uprobe

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* OpenSSL and its kin: plaintext at the return of SSL_read and SSL_write in all their forms, the
+ * connection's beginning at SSL_new, its end at SSL_free and SSL_clear.
+ *
+ * One entry program and one return program serve every function: the probe's cookie says which.
+ * Kernels without cookies (before 5.15) take one entry program for each function instead. */
+
+#include "lib/connection.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+/* The stack pointer at a function's entry and the one its return probe sees name the same call. */
+#if defined(__TARGET_ARCH_x86)
+#define STACK_AT_RETURN(ctx) (PT_REGS_SP(ctx) + 8) /* the return address has been popped */
+#else
+#define STACK_AT_RETURN(ctx) PT_REGS_SP(ctx)
+#endif
+
+static __always_inline bool is_read(__u32 function) {
+  return function == WT_FN_READ || function == WT_FN_READ_EX;
+}
+
+/* Ends the connection and tells the reader how far it had come. */
+static __always_inline void close_connection(__u32 pid, __u64 handle, struct wt_connection* state,
+                                             __u64 cookie) {
+  struct emission emission = {.connection = state,
+                              .handle = handle,
+                              .time_ns = bpf_ktime_get_boot_ns(),
+                              .cookie = cookie,
+                              .pid = pid};
+  emit_close(&emission);
+}
+
+/* SSL_free. An object that was never seen in use is closed too: what it carried slipped by. */
+static __always_inline int on_free(__u32 pid, __u64 handle, __u64 cookie) {
+  struct wt_connection_key key = {.pid = pid, .handle = handle};
+  if (!handle) return 0;
+  struct wt_connection* state = find_connection(pid, handle, cookie);
+  if (!state) return 0;
+  close_connection(pid, handle, state, cookie);
+  bpf_map_delete_elem(&connections, &key);
+  return 0;
+}
+
+/* SSL_clear makes the object ready for another connection. Many programs call it at a connection's
+ * start, when there is nothing to end yet. */
+static __always_inline int on_clear(__u32 pid, __u64 handle, __u64 cookie) {
+  const __u64 start = process_start(current_task());
+  struct wt_connection* state = lookup_connection(pid, handle);
+  __u32 generation = next_generation(bpf_ktime_get_boot_ns(), state);
+  if (state && state->process_start_ns == start) {
+    if (!state->offset[WT_WRITTEN] && !state->offset[WT_READ] && state->joined == WT_BORN) return 0;
+    close_connection(pid, handle, state, cookie);
+  }
+  insert_connection(pid, start, handle, generation, WT_BORN, cookie);
+  return 0;
+}
+
+static __always_inline void remember(struct pt_regs* ctx, __u64 thread, struct call* call) {
+  struct call_key key = {.thread = thread, .stack = STACK_AT_RETURN(ctx)};
+  if (bpf_map_update_elem(&calls, &key, call, BPF_ANY)) COUNT_LOSS(table_full, 1);
+}
+
+static __always_inline int on_entry(struct pt_regs* ctx, __u32 function, __u64 cookie) {
+  const __u64 thread = bpf_get_current_pid_tgid();
+  const __u32 pid = thread >> 32;
+  const __u64 handle = PT_REGS_PARM1(ctx);
+  if (!watched(pid)) return 0;
+  if (function == WT_FN_FREE) return on_free(pid, handle, cookie);
+  if (function == WT_FN_CLEAR) return on_clear(pid, handle, cookie);
+
+  struct call call = {.handle = handle, .cookie = cookie, .function = function};
+  if (function != WT_FN_NEW) {
+    struct wt_connection* state = find_connection(pid, handle, cookie);
+    if (!state) return 0;
+    call.offset = state->offset[is_read(function) ? WT_READ : WT_WRITTEN];
+    call.buffer = PT_REGS_PARM2(ctx);
+    if (function == WT_FN_READ_EX || function == WT_FN_WRITE_EX)
+      call.done_pointer = PT_REGS_PARM4(ctx);
+    if (function == WT_FN_WRITE_EX2) call.done_pointer = PT_REGS_PARM5(ctx);
+  }
+  remember(ctx, thread, &call);
+  return 0;
+}
+
+SEC("uprobe")
+int tls_entry(struct pt_regs* ctx) {
+  const __u64 cookie = has_cookies ? bpf_get_attach_cookie(ctx) : 0;
+  return on_entry(ctx, cookie & 0xff, cookie);
+}
+
+#define ENTRY_WITHOUT_COOKIE(name, function) \
+  SEC("uprobe")                              \
+  int tls_entry_##name(struct pt_regs* ctx) { return on_entry(ctx, function, function); }
+
+ENTRY_WITHOUT_COOKIE(read, WT_FN_READ)
+ENTRY_WITHOUT_COOKIE(write, WT_FN_WRITE)
+ENTRY_WITHOUT_COOKIE(read_ex, WT_FN_READ_EX)
+ENTRY_WITHOUT_COOKIE(write_ex, WT_FN_WRITE_EX)
+ENTRY_WITHOUT_COOKIE(write_ex2, WT_FN_WRITE_EX2)
+ENTRY_WITHOUT_COOKIE(new, WT_FN_NEW)
+ENTRY_WITHOUT_COOKIE(free, WT_FN_FREE)
+ENTRY_WITHOUT_COOKIE(clear, WT_FN_CLEAR)
+
+/* SSL_new has returned: the pointer begins a new connection, whatever it was before. */
+static __always_inline void on_born(__u32 pid, __u64 handle, __u64 cookie) {
+  if (!handle) return;
+  const __u64 start = process_start(current_task());
+  struct wt_connection* last = lookup_connection(pid, handle);
+  const __u32 generation = next_generation(bpf_ktime_get_boot_ns(), last);
+  if (last && last->process_start_ns == start) close_connection(pid, handle, last, cookie);
+  insert_connection(pid, start, handle, generation, WT_BORN, cookie);
+}
+
+/* How many bytes the call transferred; 0 when it failed, wants a retry or met the end. */
+static __always_inline __u64 transferred(const struct call* call, __s32 result) {
+  if (result <= 0) return 0;
+  if (call->function == WT_FN_READ || call->function == WT_FN_WRITE) return result;
+  __u64 done = 0;
+  if (bpf_probe_read_user(&done, sizeof(done), (const void*)call->done_pointer)) {
+    COUNT_LOSS(fault_events, 1);
+    return 0;
+  }
+  return done;
+}
+
+static __always_inline void on_transfer(__u32 pid, const struct call* call, __u64 length) {
+  struct wt_connection* state = find_connection(pid, call->handle, call->cookie);
+  if (!state) return;
+  const __u32 transfer = is_read(call->function) ? WT_READ : WT_WRITTEN;
+  /* Where one probed form is built on another, the inner call has emitted these bytes already. */
+  if (state->offset[transfer] == call->offset + length) return;
+  struct emission emission = {.connection = state,
+                              .handle = call->handle,
+                              .time_ns = bpf_ktime_get_boot_ns(),
+                              .cookie = call->cookie,
+                              .pid = pid,
+                              .transfer = transfer};
+  if (is_ignored(pid, call->handle, state->generation)) {
+    state->offset[transfer] += length;
+    return;
+  }
+  emit_call(&emission, call->buffer, length);
+}
+
+SEC("uretprobe")
+int tls_return(struct pt_regs* ctx) {
+  const __u64 thread = bpf_get_current_pid_tgid();
+  const __u32 pid = thread >> 32;
+  if (!watched(pid)) return 0;
+  struct call_key key = {.thread = thread, .stack = PT_REGS_SP(ctx)};
+  struct call* found = bpf_map_lookup_elem(&calls, &key);
+  if (!found) {
+    COUNT_LOSS(unmatched, 1);
+    return 0;
+  }
+  struct call call = *found;
+  bpf_map_delete_elem(&calls, &key);
+  if (call.function == WT_FN_NEW) {
+    on_born(pid, PT_REGS_RC(ctx), call.cookie);
+    return 0;
+  }
+  const __u64 length = transferred(&call, (__s32)PT_REGS_RC(ctx));
+  if (length) on_transfer(pid, &call, length);
+  return 0;
+}
