@@ -15,20 +15,19 @@
 
 namespace wiretally {
 
-// stream → http → llm, shared-nothing, driven by one thread. Records leave through `usage`.
+// stream → http → llm, shared-nothing, driven by one thread. Records leave through `usage`; all
+// references outlive the lane.
 class Lane {
  public:
-  Lane(const Limits& limits, uint32_t index, const CredentialReader& credentials, UsageSink& usage)
+  Lane(const Limits& limits, uint32_t index, Counters& counters,
+       const CredentialReader& credentials, UsageSink& usage)
       : llm_(limits, index, credentials, usage),
-        http_(limits, counters_, llm_),
-        stream_(limits, counters_, http_) {}
+        http_(limits, counters, llm_),
+        stream_(limits, counters, http_) {}
 
   CaptureSink& capture() { return stream_; }
-  Counters& counters() { return counters_; }
-  const Counters& counters() const { return counters_; }
 
  private:
-  Counters counters_;
   llm::LlmRoom llm_;
   http::HttpRoom http_;
   stream::StreamRoom stream_;

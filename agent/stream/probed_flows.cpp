@@ -64,6 +64,16 @@ void ProbedFlows::on_connection_close(const ConnectionClose& close) {
   finish(*flow, close.time, close.reason, lost_written || lost_read);
 }
 
+void ProbedFlows::on_connection_eof(const ConnectionEof& eof) {
+  ProbedFlow* flow = find(eof.connection);
+  if (flow == nullptr || flow->key.generation != eof.connection.generation) return;
+  flow->last_time = eof.time;
+  const Direction direction =
+      eof.transfer == Transfer::kWritten ? Direction::kAToB : Direction::kBToA;
+  if (!flow->opened || flow->ignored()) return;
+  output_.end(*flow, direction, eof.time, flow->next[index_of(direction)]);
+}
+
 void ProbedFlows::on_connection_audit(const ConnectionAudit& audit) {
   ProbedFlow* flow = find(audit.connection);
   if (flow == nullptr || flow->key.generation != audit.connection.generation) return;

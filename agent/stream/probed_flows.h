@@ -28,6 +28,7 @@ class ProbedFlows {
 
   FlowDemand on_chunk(const Chunk& chunk);
   void on_connection_close(const ConnectionClose& close);
+  void on_connection_eof(const ConnectionEof& eof);
   void on_connection_audit(const ConnectionAudit& audit);
   void on_end(EventTime now);
 

@@ -31,6 +31,7 @@ class StreamRoom final : public CaptureSink {
   void on_connection_close(const ConnectionClose& close) override {
     probed_.on_connection_close(close);
   }
+  void on_connection_eof(const ConnectionEof& eof) override { probed_.on_connection_eof(eof); }
   void on_connection_audit(const ConnectionAudit& audit) override {
     probed_.on_connection_audit(audit);
   }

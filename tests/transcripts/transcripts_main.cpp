@@ -13,9 +13,9 @@
 
 #include "dialogue.h"
 #include "entrances.h"
-#include "header_credential_reader.h"
+#include "credential_reader.h"
 #include "ledger.h"
-#include "ndjson/usage_record_json.h"
+#include "ndjson/ndjson_sink.h"
 #include "pipeline.h"
 
 namespace wiretally::test {
@@ -95,14 +95,14 @@ class Bench final : public UsageSink {
     Lines lines;
     ledger::Ledger ledger(limits_, ledger::LedgerOptions{}, {&lines});
     ledger_ = &ledger;
-    CountingEntrance counting(lane_.capture(), lane_.counters());
+    CountingEntrance counting(lane_.capture(), counters_);
     play(dialogue, entrance, cuts, seed, counting);
     const bool probe = entrance == Entrance::kClientProbe || entrance == Entrance::kServerProbe;
     counting.on_end({.ns = dialogue.steps.empty() ? 0 : dialogue.steps.back().time_ns,
                      .clock = probe ? Clock::kBoot : Clock::kCapture});
     ledger.drain();
     ledger_ = nullptr;
-    for (const SourceCounters& source : lane_.counters().sources) check_accounts(source);
+    for (const SourceCounters& source : counters_.sources) check_accounts(source);
     if (lines.open_calls != 0) throw std::runtime_error("a call was opened and never closed");
     return lines.lines;
   }
@@ -118,7 +118,8 @@ class Bench final : public UsageSink {
 
   Limits limits_;
   identity::HeaderCredentialReader credentials_;
-  Lane lane_{limits_, 0, credentials_, *this};
+  Counters counters_;
+  Lane lane_{limits_, 0, counters_, credentials_, *this};
   ledger::Ledger* ledger_ = nullptr;
 };
 

@@ -35,6 +35,7 @@ class CheckingSink final : public CaptureSink {
   }
   FlowDemand on_chunk(const Chunk&) override { return FlowDemand::kMore; }
   void on_connection_close(const ConnectionClose&) override {}
+  void on_connection_eof(const ConnectionEof&) override {}
   void on_connection_audit(const ConnectionAudit&) override {}
   void on_time(EventTime) override {}
   void on_end(EventTime) override {}

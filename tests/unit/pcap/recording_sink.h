@@ -21,6 +21,7 @@ class RecordingSink final : public CaptureSink {
   }
   FlowDemand on_chunk(const Chunk&) override { return FlowDemand::kMore; }
   void on_connection_close(const ConnectionClose&) override {}
+  void on_connection_eof(const ConnectionEof&) override {}
   void on_connection_audit(const ConnectionAudit&) override {}
   void on_time(EventTime) override {}
   void on_end(EventTime) override {}

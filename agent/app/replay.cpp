@@ -1,0 +1,133 @@
+// `wiretally replay`: capture files through the same pipeline, on one thread, driven by their time
+// stamps. The output is a pure function of the input.
+#include <cstdio>
+#include <memory>
+
+#include "agent_metrics.h"
+#include "capture_file.h"
+#include "commands.h"
+#include "csv/csv_sink.h"
+#include "key_secret.h"
+#include "metrics_server.h"
+#include "ndjson/ndjson_sink.h"
+#include "packet_decoder.h"
+#include "pipeline.h"
+#include "prometheus_sink.h"
+#include "startup.h"
+#include "table/table_sink.h"
+#include "version.h"
+
+namespace wiretally {
+namespace {
+
+// The sink that prints in the wanted format.
+class Output {
+ public:
+  static Result<Output> open(const Settings& settings, const Limits& limits,
+                             const PriceBook& prices, const Counters& counters) {
+    Output output;
+    output.format_ = settings.format;
+    switch (settings.format) {
+      case Format::kTable:
+        output.sink_ = std::make_unique<sinks::TableSink>(stdout);
+        return output;
+      case Format::kPrometheus: {
+        auto calls = std::make_unique<sinks::PrometheusSink>(
+            limits, sinks::PrometheusOptions{.prices = &prices});
+        output.calls_ = calls.get();
+        output.sink_ = std::move(calls);
+        output.agent_ = std::make_unique<sinks::AgentMetrics>(
+            sinks::BuildInfo{std::string(version()), std::string(revision()), ""});
+        output.agent_->watch(counters);
+        return output;
+      }
+      case Format::kNdjson:
+      case Format::kCsv:
+        break;
+    }
+    auto file = sinks::LineFile::open("-", sinks::LineFile::Mode::kAtOnce);
+    if (!file) return file.error();
+    if (settings.format == Format::kNdjson) {
+      output.sink_ = std::make_unique<sinks::NdjsonSink>(*std::move(file));
+    } else {
+      output.sink_ = std::make_unique<sinks::CsvSink>(*std::move(file));
+    }
+    return output;
+  }
+
+  EntrySink* sink() { return sink_.get(); }
+
+  // Everything has been delivered: what is printed only now.
+  void finish() {
+    if (format_ != Format::kPrometheus) return;
+    const std::string text = sinks::metrics_text(*calls_, agent_.get());
+    std::fwrite(text.data(), 1, text.size(), stdout);
+  }
+
+ private:
+  Format format_ = Format::kTable;
+  std::unique_ptr<EntrySink> sink_;
+  sinks::PrometheusSink* calls_ = nullptr;
+  std::unique_ptr<sinks::AgentMetrics> agent_;
+};
+
+// Feeds one file. Everything readable is fed before an error is returned.
+Status feed(const std::string& path, const Limits& limits, const Settings& settings,
+            Counters& counters, Lane& lane, EventTime& last) {
+  auto file = pcap::CaptureFile::open(path, limits);
+  if (!file) return file.error();
+  pcap::PacketDecoder decoder(limits, counters, lane.capture());
+  decoder.only_ports(settings.ports);
+  pcap::RawPacket packet;
+  auto step = pcap::CaptureFile::Step::kPacket;
+  while ((step = file->next(packet)) == pcap::CaptureFile::Step::kPacket) {
+    decoder.decode(packet);
+    last = packet.time;
+  }
+  lane.capture().on_end(last);
+  if (step == pcap::CaptureFile::Step::kCorrupt) return Error{file->error()};
+  if (std::string unknown = decoder.link_type_error(); !unknown.empty()) {
+    return Error{path + ": " + unknown};
+  }
+  return Done{};
+}
+
+}  // namespace
+
+int replay(const Settings& settings) {
+  const Limits limits = limits_of(settings);
+  const auto prices = price_book(settings);
+  if (!prices) return fail(prices.error());
+  identity::KeySecret secret = identity::public_replay_key();
+  if (settings.key_secret.empty()) {
+    std::fputs("wiretally: hashes use the public replay key; give --key-secret FILE for an own one\n",
+               stderr);
+  } else {
+    const auto own = identity::load_or_create_key(settings.key_secret);
+    if (!own) return fail(own.error());
+    secret = *own;
+  }
+  const identity::HeaderCredentialReader credentials(
+      secret, privacy_of(settings, identity::SubjectPrivacy::kPlain));
+
+  // Sinks first, capture last.
+  Counters counters;
+  auto output = Output::open(settings, limits, *prices, counters);
+  if (!output) return fail(output.error());
+  ledger::Ledger ledger(limits, ledger_options(settings, *prices), {output->sink()});
+  Lane lane(limits, 0, counters, credentials, ledger);
+
+  int status = kExitSuccess;
+  for (const std::string& path : settings.files) {
+    EventTime last;
+    if (const Status fed = feed(path, limits, settings, counters, lane, last); !fed) {
+      std::fflush(stdout);
+      status = fail(fed.error());
+    }
+  }
+  ledger.drain();
+  output->finish();
+  return status;
+}
+
+}  // namespace wiretally

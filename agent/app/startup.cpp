@@ -1,0 +1,44 @@
+#include "startup.h"
+
+#include <cstdio>
+#include <string>
+
+#include "commands.h"
+
+namespace wiretally {
+
+Limits limits_of(const Settings& settings) {
+  Limits limits;
+  limits.hold_max_ns = settings.count_hold_ns;
+  limits.hold_min_ns = std::min(limits.hold_min_ns, limits.hold_max_ns);
+  return limits;
+}
+
+Result<pricing::Catalog> price_book(const Settings& settings) {
+  if (settings.prices.empty()) return pricing::Catalog::built_in();
+  return pricing::Catalog::load_litellm(settings.prices);
+}
+
+identity::SubjectPrivacy privacy_of(const Settings& settings, identity::SubjectPrivacy otherwise) {
+  if (settings.subjects == "auto") return identity::SubjectPrivacy::kAuto;
+  if (settings.subjects == "plain") return identity::SubjectPrivacy::kPlain;
+  if (settings.subjects == "hash") return identity::SubjectPrivacy::kHash;
+  return otherwise;
+}
+
+ledger::LedgerOptions ledger_options(const Settings& settings, const PriceBook& prices) {
+  ledger::LedgerOptions options;
+  options.prices = &prices;
+  options.all_legs = settings.all_legs;
+  options.node = settings.node;
+  return options;
+}
+
+int fail(std::string_view message) {
+  std::fprintf(stderr, "wiretally: %.*s\n", static_cast<int>(message.size()), message.data());
+  return kExitEnvironment;
+}
+
+int fail(const Error& error) { return fail(error.message); }
+
+}  // namespace wiretally

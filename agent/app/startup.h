@@ -1,0 +1,29 @@
+// What `run` and `replay` build from the settings before the first byte is read.
+#pragma once
+
+#include <string_view>
+
+#include "catalog.h"
+#include "credential_reader.h"
+#include "ledger.h"
+#include "settings.h"
+#include "wiretally/limits.h"
+#include "wiretally/result.h"
+
+namespace wiretally {
+
+Limits limits_of(const Settings& settings);
+
+// The built-in prices, or those of --prices.
+Result<pricing::Catalog> price_book(const Settings& settings);
+
+// How subjects are written: as set, else `otherwise`.
+identity::SubjectPrivacy privacy_of(const Settings& settings, identity::SubjectPrivacy otherwise);
+
+ledger::LedgerOptions ledger_options(const Settings& settings, const PriceBook& prices);
+
+// Prints the error the way every verb does, and returns the exit status for it.
+int fail(const Error& error);
+int fail(std::string_view message);
+
+}  // namespace wiretally
