@@ -1,0 +1,53 @@
+// The agent's own metrics (wiretally_*): what was captured, parsed, skipped, dropped and missing,
+// summed over the lanes, and what is probed. Held and written by prometheus-cpp.
+//
+// The byte identity: captured = parsed + skipped + dropped + buffered. Scrapes run beside the
+// lanes, so it holds to the byte when the lanes are quiet.
+#pragma once
+
+#include <prometheus/collectable.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
+
+#include <string>
+#include <vector>
+
+#include "wiretally/counters.h"
+
+namespace wiretally::sinks {
+
+struct BuildInfo {
+  std::string version;
+  std::string revision;
+  std::string kernel;
+};
+
+class AgentMetrics {
+ public:
+  explicit AgentMetrics(const BuildInfo& build);
+
+  // A lane's counters; they outlive this. Before the first scrape.
+  void watch(const Counters& counters) { lanes_.push_back(&counters); }
+
+  // What is seen and what is not, and why. Any thread.
+  void set_probed_libraries(const std::string& kind, double libraries);
+  void set_unprobed_processes(const std::string& kind, const std::string& reason, double processes);
+  void add_late_attach(const std::string& kind, double calls);
+
+  std::string text() const;
+
+ private:
+  void collect_bytes(std::vector<prometheus::MetricFamily>& families) const;
+  void collect_connections(std::vector<prometheus::MetricFamily>& families) const;
+  template <typename Read>
+  double sum(Read read) const;
+
+  std::vector<const Counters*> lanes_;
+  prometheus::Registry registry_;
+  prometheus::Family<prometheus::Gauge>& probed_libraries_;
+  prometheus::Family<prometheus::Gauge>& unprobed_processes_;
+  prometheus::Family<prometheus::Counter>& late_attach_;
+};
+
+}  // namespace wiretally::sinks

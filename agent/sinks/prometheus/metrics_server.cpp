@@ -1,0 +1,142 @@
+#include "metrics_server.h"
+
+#include <CivetServer.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+namespace wiretally::sinks {
+namespace {
+
+constexpr const char* kScraperHeader = "X-Prometheus-Scrape-Timeout-Seconds";
+constexpr const char* kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
+constexpr const char* kTextType = "text/plain; charset=utf-8";
+
+struct Answer {
+  int status = 200;
+  const char* type = kTextType;
+  std::string body;
+};
+
+const char* reason_phrase(int status) {
+  switch (status) {
+    case 200:
+      return "OK";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    default:
+      return "Service Unavailable";
+  }
+}
+
+// Whether all of it went out.
+bool send(mg_connection* connection, const Answer& answer, bool head_only) {
+  std::string text = "HTTP/1.1 " + std::to_string(answer.status) + " " +
+                     reason_phrase(answer.status) + "\r\nContent-Type: " + answer.type +
+                     "\r\nContent-Length: " + std::to_string(answer.body.size()) +
+                     "\r\nCache-Control: no-store\r\nConnection: close\r\n";
+  if (answer.status == 405) text += "Allow: GET, HEAD\r\n";
+  text += "\r\n";
+  if (!head_only) text += answer.body;
+  return mg_write(connection, text.data(), text.size()) == static_cast<int>(text.size());
+}
+
+}  // namespace
+
+std::string metrics_text(PrometheusSink& calls, const AgentMetrics* agent) {
+  std::string text = calls.text();
+  if (agent != nullptr) text += agent->text();
+  return text;
+}
+
+class MetricsServer::Impl {
+ public:
+  Impl(std::function<bool()> ready, PrometheusSink& calls, const AgentMetrics* agent)
+      : ready_(std::move(ready)), calls_(calls), agent_(agent) {
+    callbacks_.log_message = [](const mg_connection*, const char*) { return 1; };
+  }
+
+  Status start(const std::string& listen) {
+    const std::vector<std::string> options = {
+        "listening_ports",          listen, "num_threads",       "4",
+        "request_timeout_ms",       "5000", "enable_keep_alive", "no",
+        "enable_directory_listing", "no"};
+    errno = 0;
+    try {
+      server_ = std::make_unique<CivetServer>(options, &callbacks_);
+    } catch (const CivetException&) {
+      const int error = errno;
+      return Error{"cannot listen on " + listen +
+                   (error != 0 ? std::string(": ") + std::strerror(error) : std::string()) +
+                   "; stop what listens there, or choose another address with --listen"};
+    }
+    mg_set_request_handler(server_context(), "**", &Impl::on_request, this);
+    return Done{};
+  }
+
+  uint16_t port() const {
+    const std::vector<int> ports = server_->getListeningPorts();
+    return ports.empty() ? uint16_t{0} : static_cast<uint16_t>(ports.front());
+  }
+
+ private:
+  mg_context* server_context() { return const_cast<mg_context*>(server_->getContext()); }
+
+  static int on_request(mg_connection* connection, void* self) {
+    static_cast<Impl*>(self)->answer(connection);
+    return 1;
+  }
+
+  void answer(mg_connection* connection) {
+    const mg_request_info* request = mg_get_request_info(connection);
+    const std::string_view path = request->local_uri != nullptr ? request->local_uri : "";
+    const std::string_view method = request->request_method;
+    const bool head = method == "HEAD";
+    if (path != "/metrics" && path != "/healthz" && path != "/readyz") {
+      send(connection, {.status = 404, .body = "not found\n"}, head);
+    } else if (method != "GET" && !head) {
+      send(connection, {.status = 405, .body = "method not allowed\n"}, false);
+    } else if (path == "/metrics") {
+      answer_metrics(connection, head);
+    } else if (path == "/readyz" && ready_ && !ready_()) {
+      send(connection, {.status = 503, .body = "not ready\n"}, head);
+    } else {
+      send(connection, {.body = "ok\n"}, head);
+    }
+  }
+
+  void answer_metrics(mg_connection* connection, bool head) {
+    // A HEAD shows no values, so it must not use up a series' zero.
+    const bool scraper = !head && mg_get_header(connection, kScraperHeader) != nullptr;
+    Scrape scrape = calls_.scrape(scraper ? Reader::kPrometheus : Reader::kOther);
+    if (agent_ != nullptr) scrape.text += agent_->text();
+    const Answer answer{.type = kMetricsType, .body = std::move(scrape.text)};
+    if (send(connection, answer, head) && scraper) calls_.delivered(scrape);
+  }
+
+  std::function<bool()> ready_;
+  PrometheusSink& calls_;
+  const AgentMetrics* agent_;
+  CivetCallbacks callbacks_;
+  std::unique_ptr<CivetServer> server_;
+};
+
+MetricsServer::MetricsServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+MetricsServer::~MetricsServer() = default;
+
+Result<std::unique_ptr<MetricsServer>> MetricsServer::start(const Options& options,
+                                                            PrometheusSink& calls,
+                                                            const AgentMetrics* agent) {
+  auto impl = std::make_unique<Impl>(options.ready, calls, agent);
+  const Status started = impl->start(options.listen);
+  if (!started) return started.error();
+  return std::unique_ptr<MetricsServer>(new MetricsServer(std::move(impl)));
+}
+
+uint16_t MetricsServer::port() const { return impl_->port(); }
+
+}  // namespace wiretally::sinks
