@@ -29,7 +29,6 @@ void SseReader::reset() {
 bool SseReader::gap() {
   const bool open = has_field_ || lost_;
   state_ = State::kLost;
-  after_cr_ = false;
   has_field_ = false;
   has_data_ = false;
   lost_ = true;
@@ -89,7 +88,6 @@ const uint8_t* SseReader::line(const uint8_t* p, const uint8_t* end) {
     after_cr_ = false;
     return p + 1;
   }
-  after_cr_ = false;
   if (c == '\n' || c == '\r') {
     after_cr_ = c == '\r';
     event_end();
@@ -161,7 +159,7 @@ void SseReader::value_part(ByteView part, bool last) {
   if (state_ == State::kData) {
     if (!part.empty()) events_.on_sse_data(part);
   } else if (state_ == State::kError) {
-    if (last || !part.empty()) events_.on_sse_error_field(part, last);
+    events_.on_sse_error_field(part, last);
   } else if (state_ == State::kType) {
     const size_t kept = std::min(part.size(), kTypeBytes - type_size_);
     std::memcpy(type_ + type_size_, part.data(), kept);

@@ -47,7 +47,7 @@ class SseReader {
 
   // The parts that are handed on are views of `bytes`.
   void feed(ByteView bytes);
-  // The input has ended: a last event without its blank line is delivered.
+  // The input has ended: a last event without its blank line is delivered. Then as after reset().
   void finish();
   // Bytes were lost: what is open is given up (no on_sse_end, no last part), and reading resumes
   // behind the next blank line; the first line end behind the gap may end any line, so it does not

@@ -22,7 +22,7 @@ constexpr std::array<bool, 256> token_bytes() {
   std::array<bool, 256> table{};
   for (unsigned c = 0; c < 256; ++c) {
     table[c] = (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.' ||
-               (c < 0x80 && is_letter(static_cast<uint8_t>(c)));
+               is_letter(static_cast<uint8_t>(c));
   }
   return table;
 }

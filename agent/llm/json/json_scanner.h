@@ -20,8 +20,8 @@
 // Patterns: member names joined by '.', "[]" for any element of an array:
 // "choices[].delta.tool_calls[].function.name"; "[].usage" where the document is an array, "" for
 // the document itself. A pattern that ends in an object or array reports its begin and end. Names
-// that contain a dot, and empty names, cannot be matched. A pattern given twice is reported under
-// its first id.
+// that contain '.' or '[', and empty names, cannot be matched. A pattern given twice is reported
+// under its first id.
 //
 // Rules
 // - Of duplicate members each is reported, so the last wins if the consumer overwrites.

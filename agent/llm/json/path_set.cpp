@@ -19,7 +19,7 @@ uint16_t member_of(Tree& tree, uint16_t parent, std::string_view name) {
     if (member.name == name) return member.node;
   }
   const uint16_t node = add_node(tree);
-  tree.nodes[parent].members.push_back({std::string(name), node});
+  tree.nodes[parent].members.push_back({Tree::signature_of(name), std::string(name), node});
   tree.nodes[parent].name_sizes |= uint64_t{1} << (name.size() % 64);
   return node;
 }

@@ -16,6 +16,7 @@ struct PathSet::Tree {
   static constexpr uint16_t kNone = UINT16_MAX;
 
   struct Member {
+    uint32_t signature;
     std::string name;
     uint16_t node;
   };
@@ -29,6 +30,13 @@ struct PathSet::Tree {
 
   std::vector<Node> nodes;
 
+  // Tells most names apart without a look at their bytes one by one. `name` is not empty.
+  static uint32_t signature_of(std::string_view name) {
+    const auto byte = [&](size_t i) { return uint32_t{static_cast<uint8_t>(name[i])}; };
+    return static_cast<uint32_t>(name.size()) << 24 | byte(0) << 16 | byte(name.size() / 2) << 8 |
+           byte(name.size() - 1);
+  }
+
   bool matched(uint16_t node) const { return node != kNone && nodes[node].matched; }
   // The node of an element or of a named member; kNone for `node` kNone.
   uint16_t element(uint16_t node) const { return node == kNone ? kNone : nodes[node].element; }
@@ -36,11 +44,9 @@ struct PathSet::Tree {
   uint16_t member(uint16_t node, std::string_view name) const {
     const Node& parent = nodes[node];
     if ((parent.name_sizes >> (name.size() % 64) & 1) == 0) return kNone;
+    const uint32_t signature = signature_of(name);
     for (const Member& member : parent.members) {
-      if (member.name.size() == name.size() && member.name.front() == name.front() &&
-          member.name == name) {
-        return member.node;
-      }
+      if (member.signature == signature && member.name == name) return member.node;
     }
     return kNone;
   }

@@ -47,7 +47,6 @@ constexpr uint32_t kReplacement = 0xFFFD;
 void StringDecoder::reset() {
   state_ = State::kPlain;
   full_ = false;
-  sequence_size_ = 0;
   high_surrogate_ = 0;
   kept_size_ = 0;
   text_bytes_ = 0;
@@ -230,7 +229,6 @@ void StringDecoder::append_ascii(const uint8_t* bytes, size_t size) {
   const size_t kept = std::min(size, kTextBytes - kept_size_);
   std::memcpy(kept_ + kept_size_, bytes, kept);
   kept_size_ = static_cast<uint16_t>(kept_size_ + kept);
-  full_ = kept < size;
 }
 
 void StringDecoder::append_replacement() { code_point(kReplacement); }

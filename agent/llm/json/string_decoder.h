@@ -44,7 +44,7 @@ class StringDecoder {
   void append_replacement();
 
   State state_ = State::kPlain;
-  bool full_ = false;          // nothing more is kept
+  bool full_ = false;          // a character did not fit: nothing more is kept
   uint8_t hex_digits_ = 0;     // read so far
   uint8_t sequence_size_ = 0;  // bytes of a UTF-8 sequence that a feed's end has cut
   uint8_t sequence_[4] = {};

@@ -317,6 +317,41 @@ TEST(JsonScanner, ReadsOneDocumentAfterAnother) {
   EXPECT_EQ(log.lines, (Lines{"0@0 1", "0@0 [", "0@0 3"}));
 }
 
+// A scanner and its parts are used again and again: nothing of a document may colour the next.
+TEST(JsonScanner, ResetForgetsEverything) {
+  const PathSet paths{"t", "n"};
+  const std::string mark = "\xEF\xBB\xBF";
+  for (std::string_view before :
+       {"\xEF\xBB", "\xEF\xBB\xBF{\"t\":1}", "{\"x\":[", "{\"x\":\"\\", "{\"t\":\"\\ud83d",
+        "{\"t\":\"\\u00", "{\"t\":\"\\n\xE2\x82", "{\"t\":12", "{\"t", "[", "oops"}) {
+    Log log;
+    JsonScanner scanner(paths, log);
+    scanner.feed(as_bytes(before));
+    scanner.reset();
+    log.lines.clear();
+    EXPECT_EQ(scanner.feed(as_bytes(mark + R"({"x":"","t":"\ude00z\u00e9","n":3})")),
+              Verdict::kComplete)
+        << before;
+    EXPECT_EQ(log.lines, (Lines{"0@0 \"\xEF\xBF\xBDz\xC3\xA9\"", "1@0 3"})) << before;
+    scanner.reset();
+    scanner.feed(as_bytes(before));
+    scanner.reset();
+    EXPECT_EQ(scanner.feed(as_bytes("]")), Verdict::kBad) << before;
+  }
+}
+
+TEST(JsonScanner, TextBehindACutTextIsWhole) {
+  const std::string a255(255, 'a');
+  EXPECT_EQ(lines_of(PathSet{"t[]"}, "{\"t\":[\"" + a255 + "\\u00e9z\",\"\\u0041b\"]}"),
+            (Lines{"0@0 \"" + a255 + "\"/258", "0@1 \"Ab\""}));
+}
+
+TEST(JsonScanner, NamesAreComparedWhole) {
+  EXPECT_EQ(lines_of(PathSet{"model", "mode"}, R"({"modes":1,"mode":2,"model":3,"mod":4,"Model":5,
+      "input":6})"),
+            (Lines{"1@0 2", "0@0 3"}));
+}
+
 TEST(JsonScanner, WhatIsNotJsonIsBad) {
   const PathSet paths{"a.b", "a[]", "z"};
   for (std::string_view document : {"",
