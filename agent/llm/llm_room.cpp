@@ -236,9 +236,9 @@ BodyInterest LlmRoom::choose_dialect(CallPtr& entry) {
     return BodyInterest::kWanted;
   }
   const AnswerReader& any = *call.reader();
-  const bool given_up = call.record.response_bytes > kJoinedBytesMax ||
+  const bool given_up = call.record.response_bytes >= kJoinedBytesMax ||
                         any.events() > kJoinedEventsMax || any.document_ended() ||
-                        any.form() == BodyForm::kOther;
+                        any.form() == BodyForm::kOther || call.answer_ended;
   if (!given_up) return BodyInterest::kWanted;
   give_back(std::move(entry));
   return BodyInterest::kNotLlm;
@@ -255,12 +255,29 @@ BodyInterest LlmRoom::on_body(ExchangeId id, Message message, ByteView body, Eve
     if (call.request != nullptr) call.request->feed(body);
     return BodyInterest::kWanted;
   }
-  call.record.response_bytes += body.size();
   call.answer_digest.feed(body);
-  for (std::unique_ptr<AnswerReader>& reader : call.answers) {
-    if (reader != nullptr) reader->feed(body, time);
+  if (call.spec == nullptr) return feed_candidates(*entry, body, time);
+  call.record.response_bytes += body.size();
+  if (call.reader() != nullptr) call.reader()->feed(body, time);
+  return BodyInterest::kWanted;
+}
+
+// Looks at the candidates only at fixed offsets and at the body's end, so that the choice does not
+// depend on how the body arrives.
+BodyInterest LlmRoom::feed_candidates(CallPtr& entry, ByteView body, EventTime time) {
+  Call& call = *entry;
+  while (!body.empty() && call.spec == nullptr) {
+    const uint64_t to_border = kJoinedStepBytes - call.record.response_bytes % kJoinedStepBytes;
+    const ByteView part = body.first(std::min<uint64_t>(body.size(), to_border));
+    body = body.subspan(part.size());
+    call.record.response_bytes += part.size();
+    for (std::unique_ptr<AnswerReader>& candidate : call.answers) candidate->feed(part, time);
+    if (part.size() < to_border) return BodyInterest::kWanted;
+    if (choose_dialect(entry) == BodyInterest::kNotLlm) return BodyInterest::kNotLlm;
   }
-  return call.spec == nullptr ? choose_dialect(*entry) : BodyInterest::kWanted;
+  call.record.response_bytes += body.size();
+  if (!body.empty()) call.reader()->feed(body, time);
+  return BodyInterest::kWanted;
 }
 
 void LlmRoom::on_body_loss(ExchangeId id, Message message, BodyLoss loss, uint64_t /*wire_bytes*/,

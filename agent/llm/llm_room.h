@@ -52,6 +52,7 @@ class LlmRoom final : public ExchangeSink {
   // An answer without request has this long to show its dialect.
   static constexpr uint64_t kJoinedBytesMax = 64 * 1024;
   static constexpr uint64_t kJoinedEventsMax = 16;
+  static constexpr uint64_t kJoinedStepBytes = 1024;
 
   struct Call;
   using CallPtr = std::unique_ptr<Call>;
@@ -70,6 +71,7 @@ class LlmRoom final : public ExchangeSink {
 
   BodyInterest join(ExchangeId id, const ResponseHead& head);
   BodyInterest choose_dialect(CallPtr& entry);
+  BodyInterest feed_candidates(CallPtr& entry, ByteView body, EventTime time);
   void open_call(Call& call);
   void end_request(Call& call, bool complete);
   void end_answer(Call& call, bool complete);

@@ -1,0 +1,338 @@
+// The room: which exchanges become calls, what it takes from heads, times, digests, bounds.
+#include "llm_room.h"
+
+#include "dialogue.h"
+
+namespace wiretally::llm {
+namespace {
+
+constexpr std::string_view kChat =
+    R"({"model":"gpt-5.5","messages":[{"role":"user","content":"hi"}],"stream":true})";
+
+EventTime at_ms(int64_t ms) { return {.ns = ms * 1'000'000, .clock = Clock::kBoot}; }
+
+class LlmRoomTest : public ::testing::Test {
+ protected:
+  BodyInterest request(uint64_t id, std::string_view target, std::vector<HeaderField> fields = {},
+                       std::string_view method = "POST") {
+    RequestHead head;
+    head.flow = &flow_;
+    head.flow_id = FlowId{7};
+    head.direction = direction_;
+    head.time = at_ms(0);
+    head.method = method;
+    head.target = target;
+    head.headers.fields = fields;
+    return room_.on_request(ExchangeId{id}, head);
+  }
+  BodyInterest answer(uint64_t id, std::vector<HeaderField> fields, uint16_t status = 200) {
+    ResponseHead head;
+    head.flow = &flow_;
+    head.flow_id = FlowId{7};
+    head.direction = opposite(direction_);
+    head.time = at_ms(10);
+    head.status = status;
+    head.headers.fields = fields;
+    return room_.on_response(ExchangeId{id}, head);
+  }
+  BodyInterest body(uint64_t id, Message message, std::string_view text, int64_t ms = 20) {
+    return room_.on_body(ExchangeId{id}, message, as_bytes(text), at_ms(ms));
+  }
+  void end_message(uint64_t id, Message message, MessageEnd end = MessageEnd::kComplete) {
+    room_.on_message_end(ExchangeId{id}, message, end, at_ms(90));
+  }
+  void end(uint64_t id, ExchangeOutcome outcome = ExchangeOutcome::kComplete) {
+    ExchangeEnd exchange_end;
+    exchange_end.time = at_ms(100);
+    exchange_end.last_byte = at_ms(95);
+    exchange_end.outcome = outcome;
+    room_.on_exchange_end(ExchangeId{id}, exchange_end);
+  }
+  // A whole call with the given answer.
+  const UsageRecord& call(uint64_t id, std::string_view events) {
+    request(id, "/v1/chat/completions");
+    body(id, Message::kRequest, kChat);
+    end_message(id, Message::kRequest);
+    answer(id, {{"content-type", "text/event-stream"}});
+    body(id, Message::kResponse, events);
+    end_message(id, Message::kResponse);
+    end(id);
+    return sink_.records.back();
+  }
+
+  FlowInfo flow_;
+  Direction direction_ = Direction::kAToB;
+  Limits limits_{.open_calls_max = 3};
+  NoCredentials credentials_;
+  KeepingSink sink_;
+  LlmRoom room_{limits_, 4, credentials_, sink_};
+};
+
+const std::string kEvent =
+    frame(R"({"object":"chat.completion.chunk","choices":[{"delta":{"content":"a"}}]})");
+
+TEST_F(LlmRoomTest, OrdinaryRequestsAreNotReadAtAll) {
+  EXPECT_EQ(request(1, "/healthz"), BodyInterest::kNotLlm);
+  EXPECT_EQ(answer(1, {{"content-type", "application/json"}}), BodyInterest::kNotLlm);
+  EXPECT_EQ(body(1, Message::kResponse, R"({"object":"chat.completion"})"), BodyInterest::kNotLlm);
+  end(1);
+  EXPECT_EQ(request(2, "/v1/chat/completions", {}, "GET"), BodyInterest::kNotLlm);
+  EXPECT_EQ(request(3, "/v1/chat/completions", {}, "HEAD"), BodyInterest::kNotLlm);
+  end(2);
+  end(3);
+  EXPECT_EQ(request(4, "/v1/moderations"), BodyInterest::kNotLlm);
+  EXPECT_EQ(request(5, "/v1/models"), BodyInterest::kNotLlm);
+  end(4);
+  end(5);
+  EXPECT_TRUE(sink_.records.empty());
+  EXPECT_TRUE(sink_.suspects.empty());
+  EXPECT_EQ(sink_.opened, 0);
+  EXPECT_EQ(room_.open(), 0u);
+}
+
+TEST_F(LlmRoomTest, SuspectWithoutProofIsClosedWithoutRecord) {
+  EXPECT_EQ(request(1, "/api/messages"), BodyInterest::kWanted);
+  body(1, Message::kRequest, R"({"text":"x"})");
+  end_message(1, Message::kRequest);
+  EXPECT_EQ(answer(1, {{"content-type", "text/html"}}), BodyInterest::kNotLlm);
+  end(1);
+  EXPECT_TRUE(sink_.records.empty());
+  EXPECT_EQ(sink_.suspects, std::vector<Dialect>{Dialect::kAnthropicMessages});
+  EXPECT_EQ(sink_.opened, 1);
+  EXPECT_EQ(sink_.closed, 1);
+}
+
+TEST_F(LlmRoomTest, HostOrSdkProvesACallWithoutBody) {
+  request(1, "/v1/chat/completions", {{"Host", "api.openai.com"}});
+  end(1, ExchangeOutcome::kClientClosed);
+  request(2, "/v1/messages", {{"Host", "x"}, {"Anthropic-Version", "2023-06-01"}});
+  end(2, ExchangeOutcome::kClientClosed);
+  request(3, "/v1/messages", {{"Host", "api.openai.com"}});
+  end(3, ExchangeOutcome::kClientClosed);
+  ASSERT_EQ(sink_.records.size(), 2u);
+  EXPECT_EQ(sink_.records[1].provider.view(), "unknown");
+  EXPECT_EQ(sink_.suspects.size(), 1u);
+}
+
+TEST_F(LlmRoomTest, TimesComeFromContentEvents) {
+  request(1, "/v1/chat/completions");
+  body(1, Message::kRequest, kChat);
+  end_message(1, Message::kRequest);
+  answer(1, {{"content-type", "text/event-stream"}});
+  body(
+      1, Message::kResponse,
+      frame(
+          R"({"object":"chat.completion.chunk","choices":[{"delta":{"role":"assistant","content":""}}]})"),
+      20);
+  body(1, Message::kResponse, kEvent.substr(0, 12), 30);
+  body(1, Message::kResponse, kEvent.substr(12), 40);
+  body(1, Message::kResponse, ": keep-alive\n\n", 50);
+  body(1, Message::kResponse, kEvent, 70);
+  body(1, Message::kResponse, kEvent, 75);
+  body(1, Message::kResponse, "data: [DONE]\n\n", 80);
+  end(1, ExchangeOutcome::kClientClosed);
+  ASSERT_EQ(sink_.records.size(), 1u);
+  const UsageRecord& record = sink_.records[0];
+  EXPECT_EQ(record.start, at_ms(0));
+  EXPECT_EQ(record.response_start, at_ms(10));
+  EXPECT_EQ(record.first_content, at_ms(40));
+  EXPECT_EQ(record.last_content, at_ms(75));
+  EXPECT_EQ(record.longest_stall_ns, 30'000'000);
+  EXPECT_EQ(record.last_byte, at_ms(95));
+  EXPECT_EQ(record.finish, at_ms(100));
+  EXPECT_EQ(record.outcome, Outcome::kOk);
+}
+
+TEST_F(LlmRoomTest, ContentIsTextReasoningOrArguments) {
+  const auto has_content = [&](uint64_t id, std::string_view delta) {
+    return call(id, frame(std::string(R"({"object":"chat.completion.chunk","choices":[{"delta":)")
+                              .append(delta)
+                              .append("}]}")))
+        .first_content.has_value();
+  };
+  EXPECT_TRUE(has_content(1, R"({"content":"a"})"));
+  EXPECT_TRUE(has_content(2, R"({"reasoning_content":"a"})"));
+  EXPECT_TRUE(has_content(3, R"({"tool_calls":[{"function":{"arguments":"{"}}]})"));
+  EXPECT_TRUE(has_content(4, R"({"content":[{"type":"text","text":"a"}]})"));
+  EXPECT_FALSE(has_content(5, R"({"role":"assistant","content":""})"));
+  EXPECT_FALSE(has_content(6, R"({"tool_calls":[{"function":{"name":"f","arguments":""}}]})"));
+  EXPECT_FALSE(has_content(7, R"({"content":null})"));
+}
+
+TEST_F(LlmRoomTest, EndpointsAndSideFollowTheRequest) {
+  flow_.source = Source::kTls;
+  flow_.a.port = 1000;
+  flow_.b.port = 443;
+  flow_.pid = 12;
+  EXPECT_EQ(call(1, kEvent).side, Side::kClient);
+  EXPECT_EQ(sink_.records.back().client.port, 1000);
+  direction_ = Direction::kBToA;
+  EXPECT_EQ(call(2, kEvent).side, Side::kServer);
+  EXPECT_EQ(sink_.records.back().client.port, 443);
+  EXPECT_EQ(sink_.records.back().pid, 12u);
+  EXPECT_EQ(sink_.records.back().flow, FlowId{7});
+  EXPECT_EQ(sink_.records.back().lane, 4u);
+  flow_.source = Source::kPacket;
+  EXPECT_EQ(call(3, kEvent).side, Side::kUnknown);
+}
+
+TEST_F(LlmRoomTest, HeadsGiveIdsLimitsAndAuthority) {
+  request(1, "http://gw.example:8080/openai/v1/chat/completions?key=secret#x",
+          {{"Host", "other"}, {"OpenAI-Organization", "org-1"}, {"x-session-id", "s1"}});
+  body(1, Message::kRequest, kChat);
+  answer(1,
+         {{"X-Request-Id", "req_1"},
+          {"x-ratelimit-remaining-requests", "99"},
+          {"x-ratelimit-remaining-tokens", "many"},
+          {"x-litellm-call-id", "c"},
+          {"x-litellm-cache-key", "k"}},
+         503);
+  end(1);
+  ASSERT_EQ(sink_.records.size(), 1u);
+  const UsageRecord& record = sink_.records[0];
+  EXPECT_EQ(record.server_name.view(), "gw.example");
+  EXPECT_EQ(record.server_port, 8080);
+  EXPECT_EQ(record.path.view(), "/openai/v1/chat/completions");
+  EXPECT_EQ(record.organization.view(), "org-1");
+  EXPECT_EQ(record.session.view(), "s1");
+  EXPECT_EQ(record.request_id.view(), "req_1");
+  EXPECT_EQ(record.rate_limit_remaining_requests, 99u);
+  EXPECT_EQ(record.rate_limit_remaining_tokens, std::nullopt);
+  EXPECT_EQ(record.gateway.view(), "litellm");
+  EXPECT_TRUE(record.served_from_cache);
+  EXPECT_EQ(record.outcome, Outcome::kHttpError);
+  EXPECT_EQ(record.usage_missing, UsageMissing::kNot);
+}
+
+TEST_F(LlmRoomTest, DigestsAreOfWholeMessagesHoweverTheyAreCut) {
+  const UsageRecord first = call(1, kEvent);
+  const UsageRecord second = call(2, kEvent);
+  const UsageRecord other = call(3, kEvent + kEvent);
+  EXPECT_TRUE(first.request_digest.known());
+  EXPECT_EQ(first.request_digest, second.request_digest);
+  EXPECT_EQ(first.response_digest, second.response_digest);
+  EXPECT_FALSE(first.response_digest == other.response_digest);
+
+  request(4, "/v1/chat/completions");
+  for (char c : kChat) body(4, Message::kRequest, {&c, 1});
+  end_message(4, Message::kRequest);
+  answer(4, {{"content-type", "text/event-stream"}});
+  body(4, Message::kResponse, kEvent);
+  room_.on_body_loss(ExchangeId{4}, Message::kResponse, BodyLoss::kGap, 5, at_ms(30));
+  end_message(4, Message::kResponse);
+  end(4);
+  EXPECT_EQ(sink_.records.back().request_digest, first.request_digest);
+  EXPECT_FALSE(sink_.records.back().response_digest.known());
+  EXPECT_EQ(sink_.records.back().request_bytes, kChat.size());
+  EXPECT_EQ(sink_.records.back().response_bytes, kEvent.size());
+}
+
+TEST_F(LlmRoomTest, AnswerMayEndBeforeItsRequest) {
+  request(1, "/v1/chat/completions");
+  answer(1, {{"content-type", "text/event-stream"}});
+  body(1, Message::kResponse, kEvent + "data: [DONE]\n\n");
+  end_message(1, Message::kResponse);
+  body(1, Message::kRequest, kChat);
+  end_message(1, Message::kRequest);
+  end(1);
+  ASSERT_EQ(sink_.records.size(), 1u);
+  EXPECT_EQ(sink_.records[0].request_model.view(), "gpt-5.5");
+}
+
+TEST_F(LlmRoomTest, CallsOfOneFlowInterleave) {
+  for (uint64_t id : {1u, 2u}) {
+    request(id, "/v1/chat/completions");
+    answer(id, {{"content-type", "text/event-stream"}});
+  }
+  const std::string chunks[] = {
+      frame(R"({"id":"first","object":"chat.completion.chunk","choices":[]})"),
+      frame(R"({"id":"second","object":"chat.completion.chunk","choices":[]})")};
+  for (size_t i = 0; i < chunks[1].size(); ++i) {
+    body(1, Message::kResponse, std::string_view(chunks[0]).substr(i, 1));
+    body(2, Message::kResponse, std::string_view(chunks[1]).substr(i, 1));
+  }
+  end(2);
+  end(1);
+  ASSERT_EQ(sink_.records.size(), 2u);
+  EXPECT_EQ(sink_.records[0].response_id.view(), "second");
+  EXPECT_EQ(sink_.records[1].response_id.view(), "first");
+}
+
+TEST_F(LlmRoomTest, ExchangesBeyondTheLimitAreRefused) {
+  for (uint64_t id = 1; id <= 3; ++id) {
+    EXPECT_EQ(request(id, "/v1/chat/completions"), BodyInterest::kWanted);
+  }
+  EXPECT_EQ(request(4, "/v1/chat/completions"), BodyInterest::kNotLlm);
+  EXPECT_EQ(room_.refused(), 1u);
+  end(1);
+  // Its answer is not taken for one whose request was never seen.
+  EXPECT_EQ(answer(4, {{"content-type", "application/json"}}), BodyInterest::kNotLlm);
+  EXPECT_EQ(request(5, "/v1/chat/completions"), BodyInterest::kWanted);
+}
+
+TEST_F(LlmRoomTest, AnswersWithoutRequestAreGivenUpEarly) {
+  EXPECT_EQ(answer(1, {{"content-type", "text/html"}}), BodyInterest::kNotLlm);
+  EXPECT_EQ(answer(2, {{"content-type", "application/json"}}, 404), BodyInterest::kNotLlm);
+  EXPECT_EQ(answer(3, {{"content-type", "application/json"}}), BodyInterest::kWanted);
+  EXPECT_EQ(body(3, Message::kResponse, R"({"status":"up"})" + std::string(1024, ' ')),
+            BodyInterest::kNotLlm);
+  EXPECT_EQ(answer(4, {{"content-type", "text/event-stream"}}), BodyInterest::kWanted);
+  BodyInterest interest = BodyInterest::kWanted;
+  int events = 0;
+  for (; interest == BodyInterest::kWanted && events < 100; ++events) {
+    interest = body(4, Message::kResponse, "data: {\"tick\":1}\n\n");
+  }
+  EXPECT_LT(events, 70);
+  EXPECT_EQ(answer(5, {{"content-type", "application/json"}}), BodyInterest::kWanted);
+  body(5, Message::kResponse, "{\"a\":[");
+  const std::string filler(1000, '1');
+  int parts = 0;
+  do {
+    interest = body(5, Message::kResponse, filler);
+  } while (interest == BodyInterest::kWanted && ++parts < 1000);
+  EXPECT_LT(parts, 100);
+  for (uint64_t id = 3; id <= 5; ++id) end(id);
+  EXPECT_EQ(sink_.opened, 0);
+  EXPECT_TRUE(sink_.records.empty());
+  EXPECT_EQ(room_.open(), 0u);
+}
+
+TEST_F(LlmRoomTest, OtherModelThanAskedForIsFlagged) {
+  const auto mismatch = [&](uint64_t id, std::string_view served) {
+    return call(id, frame(std::string(R"({"object":"chat.completion.chunk","choices":[],"model":")")
+                              .append(served)
+                              .append("\"}")))
+        .flags.has(RecordFlag::kModelMismatch);
+  };
+  EXPECT_FALSE(mismatch(1, "gpt-5.5"));
+  EXPECT_FALSE(mismatch(2, "gpt-5.5-2026-04-23"));
+  EXPECT_FALSE(mismatch(3, "openai/gpt-5.5"));
+  EXPECT_TRUE(mismatch(4, "gpt-5.5-mini"));
+  EXPECT_TRUE(mismatch(5, "deepseek-v4"));
+}
+
+TEST_F(LlmRoomTest, LongIdentifiersAreCutWithAFlag) {
+  const std::string id(400, 'x');
+  const UsageRecord& record =
+      call(1, frame(R"({"object":"chat.completion.chunk","choices":[],"id":")" + id + "\"}"));
+  EXPECT_EQ(record.response_id.view(), id.substr(0, 256));
+  EXPECT_TRUE(record.flags.has(RecordFlag::kTextCut));
+}
+
+TEST_F(LlmRoomTest, LongStreamsKeepNothing) {
+  request(1, "/v1/chat/completions");
+  body(1, Message::kRequest, kChat);
+  answer(1, {{"content-type", "text/event-stream"}});
+  std::string part;
+  while (part.size() < 64 * 1024) part += kEvent;
+  for (int i = 0; i < 160; ++i) body(1, Message::kResponse, part);
+  body(1, Message::kResponse,
+       frame(R"({"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}})"));
+  end_message(1, Message::kResponse);
+  end(1);
+  EXPECT_EQ(sink_.records.at(0).tokens.output, 2u);
+  EXPECT_GT(sink_.records[0].response_bytes, 10u << 20);
+}
+
+}  // namespace
+}  // namespace wiretally::llm

@@ -1,0 +1,142 @@
+// The room's smaller parts: targets, providers, model names, merging.
+#include <gtest/gtest.h>
+
+#include "dialect_table.h"
+#include "notes.h"
+#include "provider.h"
+#include "target.h"
+#include "usage_merge.h"
+
+namespace wiretally::llm {
+namespace {
+
+TEST(Target, Forms) {
+  EXPECT_EQ(split_target("/a/b?c=/d#e").path, "/a/b");
+  EXPECT_EQ(split_target("http://h:1?x").path, "/");
+  EXPECT_EQ(split_target("http://h:1?x").authority, "h:1");
+  EXPECT_EQ(split_target("https://[::1]:8/p").authority, "[::1]:8");
+  EXPECT_EQ(split_target("/redirect?to=http://h/p").authority, "");
+  EXPECT_EQ(split_target("").path, "/");
+}
+
+TEST(Target, Authorities) {
+  const auto split = [](std::string_view text) {
+    const Authority authority = split_authority(text);
+    return std::string(authority.host) + "|" +
+           (authority.port.has_value() ? std::to_string(*authority.port) : "");
+  };
+  EXPECT_EQ(split("h"), "h|");
+  EXPECT_EQ(split("h:443"), "h|443");
+  EXPECT_EQ(split("[::1]:8080"), "::1|8080");
+  EXPECT_EQ(split("[fe80::1]"), "fe80::1|");
+  EXPECT_EQ(split("user@h:1"), "h|1");
+  EXPECT_EQ(split("h:99999"), "h|");
+  EXPECT_EQ(split("h:"), "h|");
+  EXPECT_EQ(split(""), "|");
+}
+
+TEST(Target, AzureDeployments) {
+  EXPECT_EQ(azure_deployment("/openai/deployments/a%2Fb/chat/completions").view(), "a/b");
+  EXPECT_EQ(azure_deployment("/x/openai/deployments/a%zz/embeddings").view(), "a%zz");
+  EXPECT_EQ(azure_deployment("/openai/v1/chat/completions").view(), "");
+}
+
+TEST(DialectTable, PathTails) {
+  const auto dialect = [](std::string_view path) {
+    const DialectSpec* spec = suspect_dialect(path);
+    return spec == nullptr ? std::string_view("none") : dialect_name(spec->dialect);
+  };
+  EXPECT_EQ(dialect("/v1/chat/completions"), "openai_chat");
+  EXPECT_EQ(dialect("/api/paas/v4/chat/completions/"), "openai_chat");
+  EXPECT_EQ(dialect("/v1/completions"), "openai_completions");
+  EXPECT_EQ(dialect("/gw/anthropic/v1/messages"), "anthropic_messages");
+  EXPECT_EQ(dialect("/openai/responses"), "openai_responses");
+  EXPECT_EQ(dialect("/v1/responses/compact"), "openai_responses");
+  EXPECT_EQ(dialect("/v1/embeddings"), "openai_embeddings");
+  for (std::string_view path :
+       {"/v1/messages/count_tokens", "/v1/messages/batches", "/v1/responses/input_tokens",
+        "/v1/moderations", "/v1/batches", "/v1/models", "/v1/chat/completions/chatcmpl-1", "/",
+        "/mymessages", "/v1/threads/t/messages"}) {
+    EXPECT_EQ(dialect(path), "none") << path;
+  }
+}
+
+TEST(Provider, Hosts) {
+  EXPECT_EQ(provider_of_host("api.openai.com", "/"), "openai");
+  EXPECT_EQ(provider_of_host("EU.API.OpenAI.com", "/"), "openai");
+  EXPECT_EQ(provider_of_host("notapi.openai.com.evil.example", "/"), "");
+  EXPECT_EQ(provider_of_host("xapi.openai.com", "/"), "");
+  EXPECT_EQ(provider_of_host("acme.openai.azure.com", "/"), "azure.ai.openai");
+  EXPECT_EQ(provider_of_host("10.1.2.3", "/openai/deployments/d/x"), "azure.ai.openai");
+  EXPECT_EQ(provider_of_host("a.services.ai.azure.com", "/anthropic/v1/messages"),
+            "azure.ai.inference");
+  EXPECT_EQ(provider_of_host("us-east5-aiplatform.googleapis.com", "/"), "gcp.vertex_ai");
+  EXPECT_EQ(provider_of_host("bedrock-mantle.us-east-1.api.aws", "/"), "aws.bedrock");
+  EXPECT_EQ(provider_of_host("127.0.0.1", "/v1/chat/completions"), "");
+  EXPECT_EQ(provider_of_host("", "/"), "");
+}
+
+TEST(Models, DatedSnapshotsAreTheSame) {
+  EXPECT_TRUE(same_model("gpt-4o", "gpt-4o-2024-11-20"));
+  EXPECT_TRUE(same_model("claude-sonnet-4", "claude-sonnet-4-20250514"));
+  EXPECT_TRUE(same_model("claude-x-latest", "claude-x-20250514"));
+  EXPECT_TRUE(same_model("claude-x", "claude-x@20250514"));
+  EXPECT_TRUE(same_model("gpt-4", "gpt-4-0613"));
+  EXPECT_FALSE(same_model("gpt-4o-2024-05-13", "gpt-4o-2024-11-20"));
+  EXPECT_FALSE(same_model("gpt-4o", "gpt-4o-mini"));
+  EXPECT_FALSE(same_model("claude-opus-4-7", "deepseek-v4-pro"));
+}
+
+JsonEvent number(uint64_t value) {
+  JsonEvent event;
+  event.kind = JsonEvent::Kind::kNumber;
+  event.integer = value;
+  return event;
+}
+
+TEST(UsageSheet, ZeroesFillButNeverOverwrite) {
+  UsageSheet sheet;
+  UsageSheet frame;
+  frame.note(UsageField::kInput, number(12));
+  sheet.merge(frame);
+  UsageSheet zeros;
+  zeros.note(UsageField::kInput, number(0));
+  zeros.note(UsageField::kOutput, number(0));
+  sheet.merge(zeros);
+  EXPECT_EQ(sheet.get(UsageField::kInput), 12u);
+  EXPECT_EQ(sheet.get(UsageField::kOutput), 0u);
+  EXPECT_EQ(sheet.get(UsageField::kTotal), std::nullopt);
+}
+
+TEST(UsageSheet, MalformedMakesUnknownUntilTheNextNumber) {
+  UsageSheet sheet;
+  sheet.note(UsageField::kInput, number(5));
+  JsonEvent fraction;
+  fraction.kind = JsonEvent::Kind::kNumber;
+  sheet.note(UsageField::kInput, fraction);
+  EXPECT_EQ(sheet.get(UsageField::kInput), std::nullopt);
+  EXPECT_TRUE(sheet.malformed());
+  UsageSheet frame;
+  frame.note(UsageField::kInput, number(6));
+  sheet.merge(frame);
+  EXPECT_EQ(sheet.get(UsageField::kInput), 6u);
+  EXPECT_FALSE(sheet.malformed());
+}
+
+TEST(UsageMerge, AnthropicSplitFollowsTheTotal) {
+  UsageSheet sheet;
+  sheet.set(UsageField::kInput, 1);
+  sheet.set(UsageField::kCacheWrite, 30);
+  sheet.set(UsageField::kCacheWrite5m, 60);
+  sheet.set(UsageField::kCacheWrite1h, 40);
+  TokenCounts tokens;
+  RecordFlags flags;
+  normalise_anthropic(sheet, {}, tokens, flags);
+  EXPECT_EQ(tokens.input, 31u);
+  EXPECT_EQ(tokens.cache_write_1h, 30u);
+  EXPECT_EQ(tokens.cache_write_5m, 0u);
+  EXPECT_TRUE(flags.empty());
+}
+
+}  // namespace
+}  // namespace wiretally::llm
