@@ -108,6 +108,12 @@ inline std::string ip_bytes(const TcpPacket& packet) {
   return ip_bytes(packet.source.address, packet.destination.address, 6, tcp_bytes(packet));
 }
 
+// A UDP datagram without checksum, for tunnels.
+inline std::string udp_bytes(uint16_t destination_port, const std::string& content) {
+  return be16(33'333) + be16(destination_port) + be16(static_cast<uint32_t>(8 + content.size())) +
+         be16(0) + content;
+}
+
 // --- frames --------------------------------------------------------------------------------------
 
 enum class Link {

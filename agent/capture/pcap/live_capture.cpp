@@ -15,9 +15,14 @@ constexpr int kReadTimeoutMs = 100;
 constexpr size_t kRingMibMin = 16;
 constexpr size_t kRingMibMax = 2047;  // libpcap takes bytes as an int
 
-// See the header. Ports: VXLAN, VXLAN's old one, GENEVE.
+// See the header. Ports: VXLAN, VXLAN's old one, GENEVE. The first byte of the IP header is looked
+// at too, because the kernel can show a tag where it announced an IP packet (see
+// has_leftover_tag() of the decoder).
 constexpr char kFilter[] =
-    "not (arp or icmp or icmp6 or (udp and not (udp port 4789 or udp port 8472 or udp port 6081)))";
+    "not (arp"
+    " or (ip[0] = 0x45 and (icmp or (udp and not (port 4789 or port 8472 or port 6081))))"
+    " or (ip6[0] & 0xf0 = 0x60 and (icmp6 or (udp and not (port 4789 or port 8472 or port "
+    "6081)))))";
 
 std::string known_interfaces() {
   std::string names = "any";

@@ -113,6 +113,15 @@ std::optional<uint32_t> jumbo_length_of(ByteView options) {
   return std::nullopt;
 }
 
+// Of a frame with two VLAN tags newer kernels (seen with 6.18) show a cooked socket the type of the
+// IP packet, and yet leave the inner tag in front of it.
+bool has_leftover_tag(ByteView bytes, uint16_t type) {
+  if ((type != kTypeIpv4 && type != kTypeIpv6) || bytes.size() < 5) return false;
+  const int version = type == kTypeIpv4 ? 4 : 6;
+  return bytes[0] >> 4 != version && load_be16(bytes.data() + 2) == type &&
+         bytes[4] >> 4 == version;
+}
+
 bool is_tunnel_port(uint16_t port) {
   return port == kPortVxlan || port == kPortVxlanOld || port == kPortGeneve;
 }
@@ -280,24 +289,26 @@ void PacketDecoder::read_mpls(Packet& packet) {
 
 void PacketDecoder::read_cooked_v1(Packet& packet) {
   constexpr size_t kHeaderBytes = 16;
-  constexpr uint16_t kHardwareNetlink = 824;
   if (!packet.layer.has(kHeaderBytes)) return drop_malformed();
   const uint16_t hardware = load_be16(packet.layer.data() + 2);
   const uint16_t type = load_be16(packet.layer.data() + 14);
-  if (hardware == kHardwareNetlink) return not_tcp();
   packet.layer.remove_front(kHeaderBytes);
-  read_ether_type(packet, type);
+  read_cooked(packet, hardware, type);
 }
 
 void PacketDecoder::read_cooked_v2(Packet& packet) {
   constexpr size_t kHeaderBytes = 20;
-  constexpr uint16_t kHardwareNetlink = 824;
   if (!packet.layer.has(kHeaderBytes)) return drop_malformed();
   const uint16_t type = load_be16(packet.layer.data());
   const uint16_t hardware = load_be16(packet.layer.data() + 8);
-  if (hardware == kHardwareNetlink) return not_tcp();
   packet.layer.remove_front(kHeaderBytes);
-  read_ether_type(packet, type);
+  read_cooked(packet, hardware, type);
+}
+
+void PacketDecoder::read_cooked(Packet& packet, uint16_t hardware, uint16_t type) {
+  constexpr uint16_t kHardwareNetlink = 824;  // there the type is a netlink family
+  if (hardware == kHardwareNetlink) return not_tcp();
+  read_ether_type(packet, has_leftover_tag(packet.layer.bytes, type) ? kTypeVlan : type);
 }
 
 // The address family is in the byte order of the machine that captured (NULL) or in network order

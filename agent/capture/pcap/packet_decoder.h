@@ -62,6 +62,7 @@ class PacketDecoder {
   void read_mpls(Packet& packet);
   void read_cooked_v1(Packet& packet);
   void read_cooked_v2(Packet& packet);
+  void read_cooked(Packet& packet, uint16_t hardware, uint16_t type);
   void read_loopback(Packet& packet);
   void read_ip(Packet& packet);
   void read_ipv4(Packet& packet);

@@ -504,6 +504,17 @@ TEST(PcapngFile, CorruptBlocksEndTheFileWithTheirPlace) {
   EXPECT_THAT(damaged(32, 44), HasSubstr("the two lengths of its block differ"));
 }
 
+TEST(PcapngFile, BlocksThatArePassedOverAreCheckedToo) {
+  PcapngWriter writer;
+  writer.add_block(5, "statistics");
+  std::string bytes = writer.bytes();
+  bytes[bytes.size() - 4] ^= 0x40;
+  EXPECT_EQ(
+      read_memory(bytes).error,
+      "capture: the block after packet 0 at byte offset 28 is corrupt: the two lengths of its "
+      "block differ; everything before it was read");
+}
+
 TEST(PcapngFile, CorruptSectionsAndInterfaces) {
   PcapngWriter writer;
   std::string bytes = writer.bytes();

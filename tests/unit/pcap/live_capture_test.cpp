@@ -16,11 +16,13 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "recording_sink.h"
 #include "support/pcap_writer.h"
@@ -141,41 +143,74 @@ TEST(LiveCapture, SegmentsFromLoopbackOnAny) {
   }));
 }
 
+// TCP in everything that the decoder reads, as Ethernet frames.
+std::vector<std::string> frames_with_tcp_inside() {
+  const std::string ip = ip_bytes(packet_number(1));
+  const IpAddress a = endpoint("198.51.100.1", 0).address;
+  const IpAddress b = endpoint("198.51.100.2", 0).address;
+  const auto udp = [&](uint16_t port, const std::string& content) {
+    return test::ethernet_bytes(0x0800, test::ip_bytes(a, b, 17, test::udp_bytes(port, content)));
+  };
+  TcpPacket v6 = packet_number(1);
+  v6.source = endpoint("2001:db8::1", 40'000);
+  v6.destination = endpoint("2001:db8::2", 80);
+  const std::string vxlan =
+      test::be32(0x0800'0000) + test::be32(0x700) + test::ethernet_bytes(0x0800, ip);
+  return {frame_bytes(test::Link::kEthernet, packet_number(1)),
+          frame_bytes(test::Link::kEthernet, v6),
+          frame_bytes(test::Link::kVlan, packet_number(1)),
+          frame_bytes(test::Link::kQinq, packet_number(1)),
+          test::ethernet_bytes(0x0800, test::ip_bytes(a, b, 4, ip)),
+          test::ethernet_bytes(0x0800, test::ip_bytes(a, b, 47, test::be32(0x0800) + ip)),
+          udp(4789, vxlan),
+          udp(8472, vxlan),
+          udp(6081, test::be32(0x0000'0800) + test::be32(0x700) + ip)};
+}
+
 TEST(LiveCapture, TheFilterKeepsTunnelsTagsAndBothFamilies) {
-  SKIP_UNLESS_RUN(in_own_network([] {
-    auto capture = LiveCapture::open({.interface = "lo"});
+  for (const char* interface : {"lo", "any"}) {
+    SCOPED_TRACE(interface);
+    SKIP_UNLESS_RUN(in_own_network([&] {
+      auto capture = LiveCapture::open({.interface = interface});
+      ASSERT_TRUE(capture) << capture.error().message;
+      FrameSender sender;
+      const IpAddress address = endpoint("198.51.100.1", 0).address;
+      ASSERT_TRUE(sender.send(test::ethernet_bytes(
+          0x0800, test::ip_bytes(address, address, 17, test::udp_bytes(53, "a query")))));
+      const std::vector<std::string> frames = frames_with_tcp_inside();
+      for (const std::string& frame : frames) ASSERT_TRUE(sender.send(frame));
+      Receiver receiver;
+      receiver.receive(*capture, frames.size());
+      EXPECT_EQ(receiver.sink.kept.size(), frames.size());
+      EXPECT_EQ(receiver.counters->packets_not_tcp.value(), 0u) << "the query was kept away";
+    }));
+  }
+}
+
+TEST(LiveCapture, AnInterfaceThatGoesAwayIsAnErrorNotASpin) {
+  std::string reason;
+  SKIP_UNLESS_RUN(in_own_network([&] {
+    if (std::system("ip link add wt0 type veth peer name wt1 2>/dev/null && ip link set wt0 up") !=
+        0) {
+      reason = "no veth pair can be made here";
+      return;
+    }
+    auto capture = LiveCapture::open({.interface = "wt0"});
     ASSERT_TRUE(capture) << capture.error().message;
-    const std::string ip = ip_bytes(packet_number(1));
-    const IpAddress a = endpoint("198.51.100.1", 0).address;
-    const IpAddress b = endpoint("198.51.100.2", 0).address;
-    TcpPacket v6 = packet_number(1);
-    v6.source = endpoint("2001:db8::1", 40'000);
-    v6.destination = endpoint("2001:db8::2", 80);
-    const auto udp = [&](uint16_t port, const std::string& content) {
-      return test::ethernet_bytes(
-          0x0800, test::ip_bytes(a, b, 17,
-                                 test::be16(5) + test::be16(port) +
-                                     test::be16(static_cast<uint32_t>(8 + content.size())) +
-                                     test::be16(0) + content));
-    };
-    FrameSender sender;
-    ASSERT_TRUE(sender.send(udp(53, "a query that the filter keeps away")));
-    const std::string frames[] = {
-        test::ethernet_bytes(0x0800, ip),
-        frame_bytes(test::Link::kEthernet, v6),
-        frame_bytes(test::Link::kVlan, packet_number(1)),
-        frame_bytes(test::Link::kQinq, packet_number(1)),
-        test::ethernet_bytes(0x0800, test::ip_bytes(a, b, 4, ip)),
-        test::ethernet_bytes(0x0800, test::ip_bytes(a, b, 47, test::be32(0x0800) + ip)),
-        udp(4789, test::be32(0x0800'0000) + test::be32(0x700) + test::ethernet_bytes(0x0800, ip)),
-        udp(8472, test::be32(0x0800'0000) + test::be32(0x700) + test::ethernet_bytes(0x0800, ip)),
-        udp(6081, test::be32(0x0000'0800) + test::be32(0x700) + ip)};
-    for (const std::string& frame : frames) ASSERT_TRUE(sender.send(frame));
+    ASSERT_EQ(std::system("ip link delete wt0"), 0);
     Receiver receiver;
-    receiver.receive(*capture, std::size(frames));
-    EXPECT_EQ(receiver.sink.kept.size(), std::size(frames));
-    EXPECT_EQ(receiver.counters->packets_not_tcp.value(), 0u);
+    std::string message;
+    for (int i = 0; i < 100 && message.empty(); ++i) {
+      struct pollfd ready {
+        .fd = capture->fd(), .events = POLLIN, .revents = 0
+      };
+      ::poll(&ready, 1, 100);
+      const auto got = capture->poll(1000, receiver.decoder);
+      if (!got) message = got.error().message;
+    }
+    EXPECT_THAT(message, HasSubstr("interface wt0: capturing ended"));
   }));
+  if (!reason.empty()) GTEST_SKIP() << reason;
 }
 
 TEST(LiveCapture, ABurstOfSmallPacketsFitsIntoTheRing) {

@@ -22,6 +22,7 @@ using test::frame_bytes;
 using test::ip_bytes;
 using test::Link;
 using test::TcpPacket;
+using test::udp_bytes;
 using testing::HasSubstr;
 
 constexpr uint8_t kTcp = 6, kUdp = 17, kGre = 47;
@@ -45,10 +46,6 @@ TcpPacket request_v6() {
 const IpAddress kOuterA = endpoint("192.168.1.1", 0).address;
 const IpAddress kOuterB = endpoint("192.168.1.2", 0).address;
 
-std::string udp_bytes(uint16_t port, const std::string& content) {
-  return be16(33'333) + be16(port) + be16(static_cast<uint32_t>(8 + content.size())) + be16(0) +
-         content;
-}
 std::string outer_udp(uint16_t port, const std::string& content) {
   return ip_bytes(kOuterA, kOuterB, kUdp, udp_bytes(port, content));
 }
@@ -182,6 +179,17 @@ TEST(PacketLink, CookedWithVlanTag) {
   expect_delivered_from(113, tagged, request_v4());
 }
 
+TEST(PacketLink, CookedWithATagLeftBetweenHeaderAndPacket) {
+  for (const TcpPacket& packet : {request_v4(), request_v6()}) {
+    const uint16_t type = packet.source.address.version == 6 ? 0x86dd : 0x0800;
+    for (const Link link : {Link::kSll, Link::kSll2}) {
+      std::string frame = frame_bytes(link, packet);
+      frame.insert(link == Link::kSll ? 16 : 20, be16(42) + be16(type));
+      expect_delivered_from(link_type_of(link), frame, packet);
+    }
+  }
+}
+
 TEST(PacketLink, CookedNetlinkIsNoPacket) {
   std::string frame = frame_bytes(Link::kSll, request_v4());
   frame.replace(2, 2, be16(824));
@@ -264,6 +272,21 @@ TEST(PacketIp, LengthZeroMeansToTheEndOfTheFrame) {
   outer.replace(2, 2, be16(0));
   outer.replace(24, 2, be16(0));
   expect_delivered_from(1, frame_bytes(Link::kEthernet, outer), request_v4());
+}
+
+TEST(PacketIp, EnclosingLengthsEndThePayloadWhereTheIpLengthSaysNothing) {
+  std::string ip = ip_bytes(request_v4());
+  ip.replace(2, 2, be16(0));
+  const std::string snap = std::string("\xaa\xaa\x03\0\0\0", 6) + be16(0x0800) + ip;
+  expect_delivered_from(1, ethernet_bytes(static_cast<uint16_t>(snap.size()), snap) + "trailer",
+                        request_v4());
+  const std::string ppp = be16(0x0021) + ip;
+  const std::string pppoe = be16(0x1100) + be16(7) + be16(static_cast<uint32_t>(ppp.size())) + ppp;
+  expect_delivered_from(1, ethernet_bytes(0x8864, pppoe + "trailer"), request_v4());
+  const std::string vxlan =
+      ip_bytes(kOuterA, kOuterB, kUdp,
+               udp_bytes(4789, vxlan_bytes(9, ethernet_bytes(0x0800, ip))) + "trailer");
+  expect_delivered_from(12, vxlan, request_v4());
 }
 
 TEST(PacketIp, LengthZeroOfAnAbsurdFrameIsMalformed) {
@@ -509,6 +532,10 @@ TEST(PacketTcp, PortFilter) {
   bench.decode(12, broken);
   EXPECT_EQ(bench.sink.kept.size(), 2u);
   EXPECT_EQ(bench.packets().captured_events.value(), 2u);
+  std::string later = ip_bytes(kOuterA, kOuterB, kTcp, "of which ports?");
+  later.replace(6, 2, be16(3));
+  bench.decode(12, later);
+  EXPECT_EQ(bench.drops(DropReason::kPacketFragment), 1u) << "it may have been a wanted one's";
   bench.decoder.only_ports({});
   bench.decode(12, ip_bytes(packet));
   EXPECT_EQ(bench.sink.kept.size(), 3u);
