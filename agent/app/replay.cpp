@@ -3,16 +3,16 @@
 #include <cstdio>
 #include <memory>
 
-#include "agent_metrics.h"
 #include "capture_file.h"
 #include "commands.h"
 #include "csv/csv_sink.h"
 #include "key_secret.h"
-#include "metrics_server.h"
 #include "ndjson/ndjson_sink.h"
 #include "packet_decoder.h"
 #include "pipeline.h"
-#include "prometheus_sink.h"
+#include "prometheus/agent_metrics.h"
+#include "prometheus/metrics_server.h"
+#include "prometheus/prometheus_sink.h"
 #include "startup.h"
 #include "table/table_sink.h"
 #include "version.h"
@@ -32,8 +32,9 @@ class Output {
         output.sink_ = std::make_unique<sinks::TableSink>(stdout);
         return output;
       case Format::kPrometheus: {
-        auto calls = std::make_unique<sinks::PrometheusSink>(
-            limits, sinks::PrometheusOptions{.prices = &prices});
+        sinks::PrometheusOptions options;
+        options.prices = &prices;
+        auto calls = std::make_unique<sinks::PrometheusSink>(limits, options);
         output.calls_ = calls.get();
         output.sink_ = std::move(calls);
         output.agent_ = std::make_unique<sinks::AgentMetrics>(
@@ -100,8 +101,9 @@ int replay(const Settings& settings) {
   if (!prices) return fail(prices.error());
   identity::KeySecret secret = identity::public_replay_key();
   if (settings.key_secret.empty()) {
-    std::fputs("wiretally: hashes use the public replay key; give --key-secret FILE for an own one\n",
-               stderr);
+    std::fputs(
+        "wiretally: hashes use the public replay key; give --key-secret FILE for an own one\n",
+        stderr);
   } else {
     const auto own = identity::load_or_create_key(settings.key_secret);
     if (!own) return fail(own.error());

@@ -81,13 +81,16 @@ std::vector<std::string> encode(const std::vector<std::string>& pieces, const Op
   std::vector<std::string> coded;
   for (size_t i = 0; i < pieces.size(); ++i) {
     const bool last = i + 1 == pieces.size();
-    std::string out(deflateBound(&stream, pieces[i].size()) + 64, '\0');
+    std::string out;
     stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(pieces[i].data()));
     stream.avail_in = static_cast<uInt>(pieces[i].size());
-    stream.next_out = reinterpret_cast<Bytef*>(out.data());
-    stream.avail_out = static_cast<uInt>(out.size());
-    deflate(&stream, last ? Z_FINISH : options.flush ? Z_SYNC_FLUSH : Z_NO_FLUSH);
-    out.resize(out.size() - stream.avail_out);
+    do {
+      char buffer[4096];
+      stream.next_out = reinterpret_cast<Bytef*>(buffer);
+      stream.avail_out = sizeof buffer;
+      deflate(&stream, last ? Z_FINISH : options.flush ? Z_SYNC_FLUSH : Z_NO_FLUSH);
+      out.append(buffer, sizeof buffer - stream.avail_out);
+    } while (stream.avail_out == 0);
     if (!out.empty()) coded.push_back(out);
   }
   deflateEnd(&stream);
