@@ -96,6 +96,7 @@ class LibraryProber {
   void fail(std::string_view path, const std::string& reason);
 
   const Options options_;
+  std::string root_;  // where the host's files are; empty if that is where we are
   KernelPrograms& programs_;
   bool at_start_ = false;
   uint32_t next_id_ = 1;
