@@ -9,6 +9,8 @@
 
 #include "kernel_links.h"
 #include "log.h"
+#include "probe_points.h"
+#include "tls_functions.h"
 
 namespace wiretally::uprobe {
 namespace {
@@ -118,7 +120,7 @@ void LibraryProber::examine(uint32_t pid, const Mapping& mapping, int64_t now_ns
 
 void LibraryProber::examine_file(const std::string& access_path, const std::string& shown_path,
                                  const FileKey& file, uint32_t pid, int64_t now_ns) {
-  ElfReport report;
+  std::vector<ProbePoint> points;
   {
     // O_NONBLOCK: a device file can be mapped executable too.
     const FileDescriptor opened(::open(access_path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -126,14 +128,12 @@ void LibraryProber::examine_file(const std::string& access_path, const std::stri
     if (!opened || ::fstat(opened.get(), &status) != 0) return;  // gone already; others will map it
     if (examined_.size() >= kFilesMax) examined_.clear();
     examined_[file] = false;
-    Result<ElfReport> read = Error{""};
     if (S_ISREG(status.st_mode)) {
-      read = read_elf(opened.get(), kTlsSymbols, !is_shared_library(shown_path));
+      const Result<ElfReport> report =
+          read_elf(opened.get(), kTlsSymbols, !is_shared_library(shown_path));
+      if (report) points = choose_probe_points(opened.get(), *report);
     }
-    if (read) report = std::move(*read);
   }
-  const std::vector<ProbePoint> points =
-      report.functions.empty() ? std::vector<ProbePoint>{} : choose_probe_points(report);
   if (points.empty()) {
     programs_.mark_plain(file);
     return;
@@ -263,10 +263,12 @@ ProberStatus LibraryProber::status() const {
   const std::lock_guard lock(mutex_);
   ProberStatus status;
   for (const Library& library : libraries_) {
-    status.libraries.push_back({.path = library.path,
-                                .file = library.file,
-                                .functions = library.functions,
-                                .processes = library.processes.size()});
+    status.libraries.push_back(
+        {.path = library.path,
+         .file = library.file,
+         .functions = library.functions,
+         .links = programs_.uses_multi_links() ? library.links.size() : library.links.size() / 2,
+         .processes = library.processes.size()});
   }
   status.failures = failures_;
   status.attached_total = attached_total_;

@@ -25,6 +25,7 @@ struct ProbedLibrary {
   std::string path;  // as the first process that mapped it names it
   FileKey file;
   size_t functions = 0;  // probed
+  size_t links = 0;      // that hold the probes
   size_t processes = 0;  // known to map it
 };
 
