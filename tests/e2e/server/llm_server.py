@@ -3,8 +3,9 @@
 
 Speaks OpenAI chat, completions, Responses and embeddings and Anthropic messages over clear text and TLS (two
 ports), and keeps a book: one JSON line for each call, flushed when the call ends, in the field names of the usage
-record, so that a test compares the two by name. Lines stand in order of the calls' ends, which may be after the client
-has its answer; `number` gives the order of their beginnings. Token numbers derive from the call's number: no two calls share them.
+record, so that a test compares the two by name. Token numbers derive from the call's number: no two calls share
+them. Lines stand in order of the calls' ends, which may be after the client has its answer; `number` gives the order
+of their beginnings.
 
 When it is ready it prints one JSON line: {"http": port, "https": port, "ca": file, "book": file, "pid": pid}.
 
