@@ -38,7 +38,7 @@ constexpr std::array<Column, 9> kTotalColumns = {{{"PROVIDER", false},
 std::string clean(std::string_view text, size_t bytes_max = kTextMax) {
   std::string shown;
   append_clean(shown, text, bytes_max);
-  if (shown.empty()) shown = "-";
+  if (shown.empty()) shown.push_back('-');
   return shown;
 }
 
@@ -73,10 +73,11 @@ std::string caller_of(const LedgerEntry& entry) {
 }
 
 std::string outcome_of(const UsageRecord& record) {
-  std::string text(outcome_name(record.outcome));
-  if (record.outcome == Outcome::kHttpError && record.status_code) {
-    text = "http " + std::to_string(*record.status_code);
+  if (record.outcome != Outcome::kHttpError || !record.status_code) {
+    return std::string(outcome_name(record.outcome));
   }
+  std::string text("http ");
+  append_integer(text, *record.status_code);
   return text;
 }
 
