@@ -54,8 +54,10 @@ std::string milliseconds_of(std::optional<int64_t> ns) {
   return text;
 }
 
-std::string count_of(const std::optional<uint64_t>& tokens) {
-  return tokens ? std::to_string(*tokens) : "?";
+// A refused call has no tokens that could be unknown.
+std::string count_of(const UsageRecord& record, const std::optional<uint64_t>& tokens) {
+  if (tokens) return std::to_string(*tokens);
+  return record.outcome == Outcome::kHttpError ? "-" : "?";
 }
 
 std::string model_of(const UsageRecord& record) {
@@ -151,8 +153,8 @@ TableSink::Row TableSink::call_row(const LedgerEntry& entry) {
           model_of(r),
           caller_of(entry),
           outcome_of(r),
-          count_of(r.tokens.input),
-          count_of(r.tokens.output),
+          count_of(r, r.tokens.input),
+          count_of(r, r.tokens.output),
           milliseconds_of(ttft),
           milliseconds_of(elapsed_ns(r.start, r.last_byte))};
 }
