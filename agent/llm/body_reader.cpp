@@ -141,6 +141,7 @@ void AnswerReader::begin_document() {
 
 void AnswerReader::feed_document(ByteView part) {
   if (!in_document_) begin_document();
+  if (part.empty()) return;
   if (data_bytes_ < sizeof head_) {
     const size_t kept = std::min(part.size(), sizeof head_ - static_cast<size_t>(data_bytes_));
     std::memcpy(head_ + data_bytes_, part.data(), kept);

@@ -69,12 +69,25 @@ LlmRoom::CallPtr* LlmRoom::find(ExchangeId id) {
 
 LlmRoom::CallPtr* LlmRoom::insert(ExchangeId id) {
   const auto key = static_cast<uint64_t>(id);
-  if (exchanges_.size() >= limits_.open_calls_max) {
+  if (calls_ >= limits_.open_calls_max) {
     ++refused_;
-    refused_up_to_ = std::max(refused_up_to_, key);
+    forgotten_up_to_ = std::max(forgotten_up_to_, key);
     return nullptr;
   }
-  return &exchanges_[key];
+  ++calls_;
+  CallPtr& entry = exchanges_[key];
+  entry = take_call();
+  return &entry;
+}
+
+// Remembers an exchange that is no call, so that its answer is not taken for one without request.
+void LlmRoom::ignore(ExchangeId id) {
+  const auto key = static_cast<uint64_t>(id);
+  if (exchanges_.size() - calls_ < limits_.open_calls_max) {
+    exchanges_[key] = nullptr;
+  } else {
+    forgotten_up_to_ = std::max(forgotten_up_to_, key);
+  }
 }
 
 void LlmRoom::erase(ExchangeId id) {
@@ -119,18 +132,21 @@ void LlmRoom::give_back(CallPtr call) {
   for (std::unique_ptr<AnswerReader>& reader : call->answers) give_back(std::move(reader));
   *call = Call();
   spare_calls_.push_back(std::move(call));
+  --calls_;
 }
 
 // --- heads ---------------------------------------------------------------------------------------
 
 BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
-  CallPtr* entry = insert(id);
-  if (entry == nullptr) return BodyInterest::kNotLlm;
   const Target target = split_target(head.target);
   const DialectSpec* spec = head.method == "POST" ? suspect_dialect(target.path) : nullptr;
-  if (spec == nullptr) return BodyInterest::kNotLlm;
+  if (spec == nullptr) {
+    ignore(id);
+    return BodyInterest::kNotLlm;
+  }
+  CallPtr* entry = insert(id);
+  if (entry == nullptr) return BodyInterest::kNotLlm;
 
-  *entry = take_call();
   Call& call = **entry;
   call.spec = spec;
   UsageRecord& record = call.record;
@@ -200,11 +216,10 @@ BodyInterest LlmRoom::on_response(ExchangeId id, const ResponseHead& head) {
 BodyInterest LlmRoom::join(ExchangeId id, const ResponseHead& head) {
   const BodyForm expected = form_of_content_type(content_type_of(head.headers));
   const bool worth_a_look = is_success(head.status) && expected != BodyForm::kOther &&
-                            static_cast<uint64_t>(id) > refused_up_to_;
+                            static_cast<uint64_t>(id) > forgotten_up_to_;
   CallPtr* entry = worth_a_look ? insert(id) : nullptr;
   if (entry == nullptr) return BodyInterest::kNotLlm;
 
-  *entry = take_call();
   Call& call = **entry;
   UsageRecord& record = call.record;
   record.exchange = id;
