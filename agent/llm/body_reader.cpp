@@ -43,7 +43,7 @@ AnswerReader::AnswerReader(const DialectSpec& spec)
 void AnswerReader::reset(BodyForm expected) {
   sse_.reset();
   scanner_.reset();
-  notes_ = {};
+  notes_.clear();
   expected_ = expected;
   form_ = BodyForm::kUndecided;
   events_ = 0;
@@ -191,7 +191,7 @@ void AnswerReader::on_sse_error_field(ByteView part, bool last) {
   in_document_ = false;
   scanner_.finish();
   Document& doc = notes_.document;
-  if (doc.error_type.empty()) doc.error_type.assign(doc.type.view());
+  doc.note_error(doc.type.view(), 0);
   notes_.fail();
 }
 

@@ -31,7 +31,6 @@ std::unique_ptr<T> take_from(std::vector<std::unique_ptr<T>>& spares) {
 struct LlmRoom::Call {
   const DialectSpec* spec = nullptr;  // nothing while an answer without request is undecided
   UsageRecord record;
-  RequestNotes request_notes;  // valid once the request has ended
   std::unique_ptr<RequestReader> request;
   std::array<std::unique_ptr<AnswerReader>, kDialectCount> answers;  // [0], or one a candidate
   BodyDigest answer_digest;
@@ -40,7 +39,9 @@ struct LlmRoom::Call {
   bool served_model_rules = false;
   bool opened = false;
   bool model_in_path = false;
-  bool proven = false;  // by heads or by the request's shape
+  bool asked_for_usage = false;
+  bool server_side = false;  // RequestNotes::server_side
+  bool proven = false;       // by heads or by the request's shape
   bool request_ended = false;
   bool request_complete = false;
   bool request_lost = false;
@@ -335,9 +336,11 @@ void LlmRoom::end_request(Call& call, bool complete) {
   if (call.request_ended || call.request == nullptr) return;
   call.request_ended = true;
   call.request_complete = complete;
-  call.request_notes = call.request->notes();
-  note_request_body(call.request_notes, call.record);
-  if (call.spec->request_has_shape(call.request_notes, call.model_in_path)) call.proven = true;
+  const RequestNotes& notes = call.request->notes();
+  note_request_body(notes, call.record);
+  call.asked_for_usage = notes.include_usage;
+  call.server_side = notes.server_side;
+  if (call.spec->request_has_shape(notes, call.model_in_path)) call.proven = true;
   if (complete && !call.request_lost) call.record.request_digest = call.request->digest().value();
   give_back(std::move(call.request));
 }
@@ -376,8 +379,10 @@ void note_answer_body(const AnswerReader& reader, UsageRecord& record) {
   record.response_model = notes.model;
   record.service_tier = notes.service_tier;
   record.finish_reason = notes.finish_reason;
-  record.tool_calls = notes.tools.names();
   record.tool_call_count = notes.tools.count();
+  for (size_t i = 0; i < record.tool_call_count; ++i) {
+    record.tool_calls[i].assign(notes.tools.name(i));
+  }
   record.stream = reader.form() == BodyForm::kEvents;
   if (record.stream) {
     record.first_content = notes.first_content;
@@ -420,7 +425,7 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
     if (answer.seen) forget_request(record);
   }
   answer.request_damaged = record.saw_request && (call.request_lost || !call.request_complete);
-  answer.usage_not_requested = call.spec->usage_on_request && !call.request_notes.include_usage &&
+  answer.usage_not_requested = call.spec->usage_on_request && !call.asked_for_usage &&
                                record.saw_request && !answer.request_damaged;
 
   if (reader != nullptr) {
@@ -443,8 +448,7 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
         {.provider = record.provider.view(),
          .streamed = record.stream,
          .settled = notes.usage_final || !record.stream || (in_order && !notes.usage_stale),
-         .input_may_grow =
-             answer.midstream || answer.request_damaged || call.request_notes.server_side},
+         .input_may_grow = answer.midstream || answer.request_damaged || call.server_side},
         record);
     const bool whole =
         (answer.complete || answer.terminal) && !answer.lost && !answer.decode_failed;
