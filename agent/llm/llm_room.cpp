@@ -11,6 +11,9 @@ namespace {
 
 bool is_success(uint16_t status) { return status >= 200 && status < 300; }
 
+// Spares of each kind: enough for a steady load, and a burst's memory goes back.
+constexpr size_t kSparesMax = 1024;
+
 size_t row_of(const DialectSpec& spec) {
   size_t row = 0;
   while (dialects()[row] != &spec) ++row;
@@ -23,6 +26,11 @@ std::unique_ptr<T> take_from(std::vector<std::unique_ptr<T>>& spares) {
   std::unique_ptr<T> taken = std::move(spares.back());
   spares.pop_back();
   return taken;
+}
+
+template <typename T>
+void keep(std::unique_ptr<T> spare, std::vector<std::unique_ptr<T>>& spares) {
+  if (spares.size() < kSparesMax) spares.push_back(std::move(spare));
 }
 
 }  // namespace
@@ -117,22 +125,22 @@ std::unique_ptr<AnswerReader> LlmRoom::take_answer_reader(const DialectSpec& spe
 }
 
 void LlmRoom::give_back(std::unique_ptr<RequestReader> reader) {
-  if (reader != nullptr) {
-    spare_request_readers_[row_of(reader->spec())].push_back(std::move(reader));
-  }
+  if (reader == nullptr) return;
+  auto& spares = spare_request_readers_[row_of(reader->spec())];
+  keep(std::move(reader), spares);
 }
 
 void LlmRoom::give_back(std::unique_ptr<AnswerReader> reader) {
-  if (reader != nullptr) {
-    spare_answer_readers_[row_of(reader->spec())].push_back(std::move(reader));
-  }
+  if (reader == nullptr) return;
+  auto& spares = spare_answer_readers_[row_of(reader->spec())];
+  keep(std::move(reader), spares);
 }
 
 void LlmRoom::give_back(CallPtr call) {
   give_back(std::move(call->request));
   for (std::unique_ptr<AnswerReader>& reader : call->answers) give_back(std::move(reader));
   *call = Call();
-  spare_calls_.push_back(std::move(call));
+  keep(std::move(call), spare_calls_);
   --calls_;
 }
 
