@@ -77,6 +77,11 @@ void play_call(LlmRoom& room, uint64_t number) {
                           " with a long name\"}\n\n"),
                  {});
   }
+  room.on_body(id, Message::kResponse,
+               as_bytes(R"(data: {"choices":[{"delta":{"tool_calls":[{"function":{"name":"f"}}]}}]}
+
+)"),
+               {});
   room.on_message_end(id, Message::kResponse, MessageEnd::kComplete, {});
   room.on_exchange_end(id, {});
 }
