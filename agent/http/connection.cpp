@@ -478,6 +478,11 @@ void Connection::decide(Half& half, Direction request_direction) {
   request_direction_ = request_direction;
   settle_undecided(true);
   if (joined_) pairing_.join_midstream();
+  const Half& asking = half_of(Message::kRequest);
+  if (asking.undecided_gap_bytes > 0) {
+    pairing_.gap_between(Message::kRequest, asking.undecided_gap_at, asking.undecided_gap_bytes,
+                         event_->time);
+  }
   Half& peer = other(half);
   if (peer.state == State::kStart) {
     if (joined_) {
@@ -739,6 +744,8 @@ void Connection::gap_between(Half& half, uint64_t offset, uint64_t bytes) {
   drop(DropReason::kHttpResync, release_held(half));
   if (protocol_ == Protocol::kUndecided) {
     joined_ = true;
+    if (half.undecided_gap_bytes == 0) half.undecided_gap_at = offset;
+    half.undecided_gap_bytes += bytes;
   } else if (in_known_head && message_of(half) == Message::kResponse &&
              pairing_.answer_ruined(half.start, bytes, event_->time)) {
     pairing_.doubt(Message::kResponse);

@@ -63,6 +63,8 @@ class Connection {
     uint64_t next_offset = 0;      // behind the last byte or gap
     uint64_t undecided_bytes = 0;  // passed over before the protocol was known
     uint64_t undecided_cost = 0;
+    uint64_t undecided_gap_at = 0;  // lost before the protocol was known
+    uint64_t undecided_gap_bytes = 0;
 
     // The message.
     MessageStart start;
