@@ -35,6 +35,8 @@ int64_t clock_ns(clockid_t clock) {
 
 EventTime boot_now() { return {.ns = clock_ns(CLOCK_BOOTTIME), .clock = Clock::kBoot}; }
 
+EventTime capture_now() { return {.ns = clock_ns(CLOCK_REALTIME), .clock = Clock::kCapture}; }
+
 std::string kernel_release() {
   utsname name{};
   ::uname(&name);
@@ -216,11 +218,9 @@ void Agent::lane_loop() {
     // A full ring wakes us; else the timer does. Probes never wake the reader event by event.
     ::poll(waits.data(), waits.size(), kLanePollMs);
     poll_packets();
-    if (probes_) {
-      probes_->poll(0);
-      continue;
-    }
-    if (const EventTime now = boot_now(); now.ns >= next_time_ns) {
+    if (probes_) probes_->poll(0);
+    // Time passes on both clocks: packet timers run on the capture clock, probes tell their own.
+    if (const EventTime now = capture_now(); now.ns >= next_time_ns) {
       next_time_ns = now.ns + kTimeEveryNs;
       lane_.capture().on_time(now);
     }

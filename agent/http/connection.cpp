@@ -512,6 +512,7 @@ bool Connection::begin_request(Half& half) {
     const bool http10 = half.parser.http_minor == 0;
     interest = lane_.sink.on_request(
         exchange->id, {.flow = event_->info,
+                       .flow_id = flow_,
                        .direction = half.direction,
                        .time = half.start.time,
                        .version = http10 ? HttpVersion::kHttp10 : HttpVersion::kHttp11,
@@ -540,6 +541,7 @@ bool Connection::begin_answer(Half& half) {
   const bool http10 = half.parser.http_minor == 0;
   const BodyInterest interest = lane_.sink.on_response(
       exchange->id, {.flow = event_->info,
+                     .flow_id = flow_,
                      .direction = half.direction,
                      .time = half.start.time,
                      .version = http10 ? HttpVersion::kHttp10 : HttpVersion::kHttp11,

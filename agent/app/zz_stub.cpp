@@ -1,4 +1,0 @@
-#include "commands.h"
-namespace wiretally {
-int doctor(const Settings&) { return 2; }
-}  // namespace wiretally
