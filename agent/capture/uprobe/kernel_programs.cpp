@@ -177,6 +177,7 @@ Result<std::vector<FileDescriptor>> KernelPrograms::attach_library(
       addresses.push_back({.file_offset = point.file_offset,
                            .cookie = wt_cookie(library, static_cast<uint8_t>(point.function))});
     }
+    if (addresses.empty()) continue;
     const Status linked = multi_ ? link_at_once(path, addresses, on_return, &links)
                                  : link_one_by_one(path, addresses, on_return, &links);
     if (!linked) {

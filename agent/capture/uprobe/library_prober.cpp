@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "boot_clock.h"
 #include "kernel_links.h"
 #include "log.h"
 #include "probe_points.h"
@@ -76,11 +77,17 @@ LibraryProber::Library* LibraryProber::find(const FileKey& file) {
   return nullptr;
 }
 
+// What was there at start is the other kind of late.
+void LibraryProber::add_process(Library* library, uint32_t pid, int64_t mapped_ns) const {
+  library->processes.insert(pid);
+  if (mapped_ns != 0 && mapped_ns < library->probed_ns) library->early.insert(pid);
+}
+
 void LibraryProber::on_mapping(uint32_t pid, const FileKey& file, int64_t now_ns) {
   {
     const std::lock_guard lock(mutex_);
     if (Library* library = find(file)) {
-      library->processes.insert(pid);
+      add_process(library, pid, now_ns);
       return;
     }
   }
@@ -114,7 +121,7 @@ void LibraryProber::examine(uint32_t pid, const Mapping& mapping, int64_t now_ns
                  mapping.file, pid, now_ns);
   } else if (known->second) {
     const std::lock_guard lock(mutex_);
-    if (Library* library = find(mapping.file)) library->processes.insert(pid);
+    if (Library* library = find(mapping.file)) add_process(library, pid, now_ns);
   }
 }
 
@@ -145,7 +152,13 @@ void LibraryProber::examine_file(const std::string& access_path, const std::stri
   tag.from_the_start.store(at_start_, std::memory_order_relaxed);
   Result<std::vector<FileDescriptor>> links = programs_.attach_library(access_path, points, id);
   if (!links) {
-    fail(shown_path, links.error().message);
+    const std::lock_guard lock(mutex_);
+    if (::access(access_path.c_str(), F_OK) != 0) {  // its process has ended meanwhile
+      examined_.erase(file);
+      ++slipped_processes_;
+    } else {
+      fail(shown_path, links.error().message);
+    }
     return;
   }
   examined_[file] = true;
@@ -156,10 +169,12 @@ void LibraryProber::examine_file(const std::string& access_path, const std::stri
                   .functions = points.size(),
                   .links = std::move(*links),
                   .processes = {},
+                  .early = {},
+                  .probed_ns = boot_now_ns(),
                   .permanent = false,
                   .idle_since_ns = now_ns};
   library.permanent = still_on_root(library);
-  if (pid != 0) library.processes.insert(pid);
+  if (pid != 0) add_process(&library, pid, now_ns);
   libraries_.push_back(std::move(library));
   ++attached_total_;
 }
@@ -170,6 +185,9 @@ void LibraryProber::probe_standard_paths() {
     if (::glob((root_ + pattern).c_str(), 0, nullptr, &found) == 0) {
       for (size_t i = 0; i < found.gl_pathc; ++i) {
         const std::string path = found.gl_pathv[i];
+        // A link's target is here under its own name, or will be met when somebody maps it.
+        struct stat status = {};
+        if (::lstat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
         FileKey file;
         {
           const FileDescriptor opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -191,9 +209,10 @@ bool LibraryProber::still_on_root(const Library& library) const {
   return status.st_dev == root_status.st_dev && status.st_ino == library.file.inode;
 }
 
-void LibraryProber::on_exit(uint32_t pid, int64_t now_ns) {
+void LibraryProber::on_exit(uint32_t pid, bool silent, int64_t now_ns) {
   const std::lock_guard lock(mutex_);
   for (Library& library : libraries_) {
+    if (library.early.erase(pid) > 0 && silent) ++slipped_processes_;
     if (library.processes.erase(pid) > 0 && library.processes.empty()) {
       library.idle_since_ns = now_ns;
     }
@@ -253,9 +272,9 @@ void LibraryProber::detach_all() {
   close_links(std::move(links));
 }
 
+// The caller holds mutex_.
 void LibraryProber::fail(std::string_view path, const std::string& reason) {
   log_line(LogLevel::kWarning, "not probed: " + std::string(path) + ": " + reason);
-  const std::lock_guard lock(mutex_);
   if (failures_.size() < kFailuresMax) failures_.push_back({std::string(path), reason});
 }
 
@@ -273,6 +292,7 @@ ProberStatus LibraryProber::status() const {
   status.failures = failures_;
   status.attached_total = attached_total_;
   status.detached_total = detached_total_;
+  status.slipped_processes = slipped_processes_;
   return status;
 }
 

@@ -39,6 +39,7 @@ struct ProberStatus {
   std::vector<LibraryFailure> failures;  // TLS libraries that could not be probed
   uint64_t attached_total = 0;
   uint64_t detached_total = 0;
+  uint64_t slipped_processes = 0;  // mapped a library before it was probed and ended unheard
 };
 
 // What the reader needs of the library that a cookie names.
@@ -62,8 +63,8 @@ class LibraryProber {
   void scan_all(bool at_start);
   // A process has mapped this file.
   void on_mapping(uint32_t pid, const FileKey& file, int64_t now_ns);
-  // A process has ended, or runs another program now.
-  void on_exit(uint32_t pid, int64_t now_ns);
+  // A process has ended, or runs another program now. `silent`: no TLS call of it was ever seen.
+  void on_exit(uint32_t pid, bool silent, int64_t now_ns);
   // Removes what nobody maps any more. Call a few times a second.
   void tick(int64_t now_ns);
   void detach_all();
@@ -79,6 +80,8 @@ class LibraryProber {
     size_t functions = 0;
     std::vector<FileDescriptor> links;
     std::unordered_set<uint32_t> processes;
+    std::unordered_set<uint32_t> early;  // of them, those that mapped it before it was probed
+    int64_t probed_ns = 0;
     bool permanent = false;     // on the root file system, found by its standard path
     int64_t idle_since_ns = 0;  // meaningful while processes is empty
   };
@@ -94,6 +97,7 @@ class LibraryProber {
   void probe_standard_paths();
   bool still_on_root(const Library& library) const;
   Library* find(const FileKey& file);
+  void add_process(Library* library, uint32_t pid, int64_t mapped_ns) const;
   void fail(std::string_view path, const std::string& reason);
 
   const Options options_;
@@ -113,6 +117,7 @@ class LibraryProber {
   std::vector<LibraryFailure> failures_;
   uint64_t attached_total_ = 0;
   uint64_t detached_total_ = 0;
+  uint64_t slipped_processes_ = 0;
 };
 
 }  // namespace wiretally::uprobe

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "attach_warmer.h"
 #include "connection_table.h"
 #include "kernel_programs.h"
 #include "library_prober.h"
@@ -33,7 +34,8 @@ struct ProbeOptions {
   bool force_perf_links = false;  // as on kernels without uprobe_multi
 };
 
-// Connections whose beginning slipped by, because their process was quicker than the attachment.
+// What slipped by because its process was quicker than the attachment: connections whose first
+// request we have not seen, and processes that mapped a new library and ended unheard.
 enum class LateAttach : uint8_t {
   kAgentStart,  // it was there before the agent
   kNewLibrary,  // its library had never been seen before
@@ -103,6 +105,7 @@ class ProbeSource {
   Counters& counters_;
   CaptureSink& sink_;
   std::unique_ptr<KernelPrograms> programs_;
+  AttachWarmer warmer_;
   LibraryProber prober_;
   std::vector<std::string> degraded_;
   std::unique_ptr<ring_buffer, void (*)(ring_buffer*)> events_;
