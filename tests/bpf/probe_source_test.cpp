@@ -1,9 +1,11 @@
 // Real probes on real processes. Needs root and a kernel with BTF; skips with the reason where
 // that is missing.
+#include <bpf/bpf.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -305,6 +307,111 @@ TEST_P(ProbeSourceTest, StopsInTimeWithTenLibraries) {
     victim->go_on();
     EXPECT_EQ(victim->wait(), 0);
   }
+}
+
+// The links that a process holds, from the kernel's notes on its descriptors.
+std::vector<uint32_t> links_of(pid_t pid) {
+  std::vector<uint32_t> links;
+  const std::string folder = "/proc/" + std::to_string(pid) + "/fdinfo";
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    std::ifstream info(entry.path());
+    std::string word;
+    while (info >> word) {
+      uint32_t link = 0;
+      if (word == "link_id:" && info >> link) links.push_back(link);
+    }
+  }
+  return links;
+}
+
+bool link_exists(uint32_t id) {
+  return static_cast<bool>(FileDescriptor(::bpf_link_get_fd_by_id(id)));
+}
+
+TEST_P(ProbeSourceTest, KilledAgentLeavesNothingBehind) {
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  const pid_t agent = ::fork();
+  if (agent == 0) {
+    LiveSource live({.force_perf_links = GetParam()});
+    [[maybe_unused]] ssize_t written = ::write(ready[1], "x", 1);
+    while (true) live.source->poll(10);
+  }
+  char c = 0;
+  ASSERT_EQ(::read(ready[0], &c, 1), 1);
+  Victim victim(pair({"bench:20000", "say", "bench:20000"}));
+  victim.line();
+  EXPECT_EQ(victim.line(), "here");  // its calls have been probed
+  const std::vector<uint32_t> links = links_of(agent);
+  EXPECT_GE(links.size(), 4U);
+  victim.go_on();
+  ::kill(agent, SIGKILL);
+  const auto killed = steady_clock::now();
+  ::waitpid(agent, nullptr, 0);
+  EXPECT_EQ(victim.wait(), 0);
+  const auto limit = seconds(5) + milliseconds(GetParam() ? 150 * links.size() : 0);
+  while (std::any_of(links.begin(), links.end(), link_exists) &&
+         steady_clock::now() - killed < limit) {
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+  EXPECT_TRUE(std::none_of(links.begin(), links.end(), link_exists));
+  ::close(ready[0]);
+  ::close(ready[1]);
+}
+
+// Real clients against OpenSSL's own server, which reads and writes through BIO_f_ssl.
+TEST_P(ProbeSourceTest, HearsRealClients) {
+  const std::string key = folder_ / "key.pem";
+  const std::string certificate = folder_ / "certificate.pem";
+  Victim request({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key,
+                  "-out", certificate, "-days", "2", "-subj", "/CN=localhost"});
+  if (request.wait() != 0) GTEST_SKIP() << "no openssl command to make a certificate";
+  auto live = start();
+  Victim server(
+      {"openssl", "s_server", "-accept", "127.0.0.1:0", "-key", key, "-cert", certificate, "-www"});
+  std::string port;
+  while (!port.starts_with("ACCEPT")) {
+    port = server.line();
+    ASSERT_NE(port, "") << "the server did not start";
+  }
+  port = port.substr(port.rfind(':') + 1);
+  const std::string url = "https://127.0.0.1:" + port + "/";
+
+  const struct {
+    const char* name;
+    std::vector<std::string> command;
+  } clients[] = {
+      {"curl", {"curl", "-sk", "-o", "/dev/null", url + "curl"}},
+      {"python3",
+       {"python3", "-c",
+        "import ssl, urllib.request as u; u.urlopen('" + url +
+            "python3', context=ssl._create_unverified_context()).read()"}},
+      {"node",
+       {"node", "-e",
+        "process.env.NODE_TLS_REJECT_UNAUTHORIZED = 0; fetch('" + url +
+            "node').then(r => r.text())"}},
+  };
+  for (const auto& client : clients) {
+    Victim process(client.command, {"NODE_NO_WARNINGS=1"});
+    const uint32_t pid = process.pid();
+    const int code = process.wait();
+    if (code == 127) {
+      std::cout << client.name << " is not installed: left out" << std::endl;
+      continue;
+    }
+    ASSERT_EQ(code, 0) << client.name;
+    ASSERT_TRUE(live->wait_for_end(pid)) << client.name;
+    const auto heard = live->sink.of_process(pid);
+    ASSERT_EQ(heard.size(), 1U) << client.name;
+    EXPECT_TRUE(heard[0]->bytes[kWritten].starts_with("GET /" + std::string(client.name)))
+        << client.name;
+    EXPECT_TRUE(heard[0]->bytes[kRead].starts_with("HTTP/1.0 200")) << client.name;
+    EXPECT_NE(heard[0]->bytes[kRead].find("</html>"), std::string::npos) << "to the end";
+    EXPECT_FALSE(heard[0]->joined) << client.name;
+  }
+  if (GetParam()) return;
+  // The server's end too, in one process.
+  EXPECT_GE(live->sink.of_process(server.pid()).size(), 1U);
 }
 
 }  // namespace
