@@ -406,7 +406,7 @@ TEST_P(ProbeSourceTest, HearsRealClients) {
     EXPECT_TRUE(heard[0]->bytes[kWritten].starts_with("GET /" + std::string(client.name)))
         << client.name;
     EXPECT_TRUE(heard[0]->bytes[kRead].starts_with("HTTP/1.0 200")) << client.name;
-    EXPECT_NE(heard[0]->bytes[kRead].find("</html>"), std::string::npos) << "to the end";
+    EXPECT_NE(heard[0]->bytes[kRead].find("</HTML>"), std::string::npos) << "to the end";
     EXPECT_FALSE(heard[0]->joined) << client.name;
   }
   if (GetParam()) return;
