@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "live.h"
+#include "tls_functions.h"
 
 namespace wiretally::uprobe {
 namespace {
@@ -35,7 +36,10 @@ void expect_bytes_in_place(const Heard& heard, size_t way, int direction) {
   }
 }
 
-class ProbeSourceTest : public testing::TestWithParam<bool> {
+// What the kernel offers, and what older ones would.
+enum class Links { kMulti, kPerf, kNoCookies };
+
+class ProbeSourceTest : public testing::TestWithParam<Links> {
  protected:
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root";
@@ -50,11 +54,18 @@ class ProbeSourceTest : public testing::TestWithParam<bool> {
   }
 
   std::unique_ptr<LiveSource> start(ProbeOptions options = {}) {
-    options.force_perf_links = GetParam();
+    options = as_kernel(options);
     auto live = std::make_unique<LiveSource>(options);
     EXPECT_EQ(live->error, "");
     return live;
   }
+
+  static ProbeOptions as_kernel(ProbeOptions options) {
+    options.force_perf_links = GetParam() != Links::kMulti;
+    options.force_no_cookies = GetParam() == Links::kNoCookies;
+    return options;
+  }
+  static bool slow_links() { return GetParam() != Links::kMulti; }
 
   static std::vector<std::string> pair(std::vector<std::string> steps) {
     steps.insert(steps.begin(), TLS_PAIR);
@@ -76,8 +87,14 @@ class ProbeSourceTest : public testing::TestWithParam<bool> {
   std::filesystem::path folder_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Links, ProbeSourceTest, testing::Bool(),
-                         [](const auto& parameter) { return parameter.param ? "perf" : "multi"; });
+std::string links_name(const testing::TestParamInfo<Links>& parameter) {
+  static constexpr const char* kNames[] = {"multi", "perf", "no_cookies"};
+  return kNames[static_cast<size_t>(parameter.param)];
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernel, ProbeSourceTest,
+                         testing::Values(Links::kMulti, Links::kPerf, Links::kNoCookies),
+                         links_name);
 
 TEST_P(ProbeSourceTest, HearsExactBytesOfBothForms) {
   auto live = start();
@@ -302,11 +319,50 @@ TEST_P(ProbeSourceTest, StopsInTimeWithTenLibraries) {
   std::cout << "stopped and detached in " << took.count() << " ms, " << links << " links"
             << std::endl;
   // Perf links are removed by the kernel one after another.
-  EXPECT_LT(took, seconds(2) + milliseconds(GetParam() ? 150 * links : 0));
+  EXPECT_LT(took, seconds(2) + milliseconds(slow_links() ? 150 * links : 0));
   for (auto& victim : victims) {
     victim->go_on();
     EXPECT_EQ(victim->wait(), 0);
   }
+}
+
+// Something has put the library's own byte back into the victim's memory.
+TEST_P(ProbeSourceTest, VanishedProbeIsSetAnew) {
+  if (GetParam() == Links::kNoCookies) GTEST_SKIP() << "the same as with cookies";
+  auto live = start({.verify_ns = 200'000'000});
+  const std::string library = copy_library(folder_ / "library") + "/libssl.so.3";
+  Victim victim(pair({"say", "w:100"}), with_library(folder_ / "library"));
+  const uint32_t pid = victim.pid();
+  EXPECT_EQ(victim.line(), "here");
+  ASSERT_TRUE(live->wait_for_library(library));
+
+  const FileDescriptor file(::open(library.c_str(), O_RDONLY));
+  Result<ElfReport> report = read_elf(file.get(), kTlsSymbols, false);
+  ASSERT_TRUE(report);
+  const uint64_t offset = choose_probe_points(file.get(), *report)[0].file_offset;
+  uint8_t original = 0;
+  ASSERT_EQ(::pread(file.get(), &original, 1, static_cast<off_t>(offset)), 1);
+  uint64_t address = 0;
+  visit_mappings("/proc", pid, [&](const Mapping& mapping) {
+    if (mapping.path == library) address = mapping.start + offset - mapping.file_offset;
+    return true;
+  });
+  const FileDescriptor memory(::open(("/proc/" + std::to_string(pid) + "/mem").c_str(), O_RDWR));
+  uint8_t byte = original;
+  ASSERT_EQ(::pread(memory.get(), &byte, 1, static_cast<off_t>(address)), 1);
+  EXPECT_NE(byte, original) << "the breakpoint";
+  ASSERT_EQ(::pwrite(memory.get(), &original, 1, static_cast<off_t>(address)), 1);
+
+  EXPECT_TRUE(
+      live->poll_until([&] { return live->source->status().libraries.reattached_total > 0; }));
+  victim.go_on();
+  EXPECT_EQ(victim.wait(), 0);
+  ASSERT_TRUE(live->wait_for_end(pid));
+  uint64_t heard = 0;
+  for (const Heard* connection : live->sink.of_process(pid)) {
+    heard += connection->seen[0] + connection->seen[1];
+  }
+  EXPECT_EQ(heard, 200U);
 }
 
 // The links that a process holds, from the kernel's notes on its descriptors.
@@ -333,7 +389,7 @@ TEST_P(ProbeSourceTest, KilledAgentLeavesNothingBehind) {
   ASSERT_EQ(::pipe(ready), 0);
   const pid_t agent = ::fork();
   if (agent == 0) {
-    LiveSource live({.force_perf_links = GetParam()});
+    LiveSource live(as_kernel({}));
     [[maybe_unused]] ssize_t written = ::write(ready[1], "x", 1);
     while (true) live.source->poll(10);
   }
@@ -349,7 +405,7 @@ TEST_P(ProbeSourceTest, KilledAgentLeavesNothingBehind) {
   const auto killed = steady_clock::now();
   ::waitpid(agent, nullptr, 0);
   EXPECT_EQ(victim.wait(), 0);
-  const auto limit = seconds(5) + milliseconds(GetParam() ? 150 * links.size() : 0);
+  const auto limit = seconds(5) + milliseconds(slow_links() ? 150 * links.size() : 0);
   while (std::any_of(links.begin(), links.end(), link_exists) &&
          steady_clock::now() - killed < limit) {
     std::this_thread::sleep_for(milliseconds(10));
@@ -409,7 +465,6 @@ TEST_P(ProbeSourceTest, HearsRealClients) {
     EXPECT_NE(heard[0]->bytes[kRead].find("</HTML>"), std::string::npos) << "to the end";
     EXPECT_FALSE(heard[0]->joined) << client.name;
   }
-  if (GetParam()) return;
   // The server's end too, in one process.
   EXPECT_GE(live->sink.of_process(server.pid()).size(), 1U);
 }

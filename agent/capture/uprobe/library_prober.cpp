@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "boot_clock.h"
 #include "kernel_links.h"
@@ -128,6 +129,7 @@ void LibraryProber::examine(uint32_t pid, const Mapping& mapping, int64_t now_ns
 void LibraryProber::examine_file(const std::string& access_path, const std::string& shown_path,
                                  const FileKey& file, uint32_t pid, int64_t now_ns) {
   std::vector<ProbePoint> points;
+  uint8_t original = 0;
   {
     // O_NONBLOCK: a device file can be mapped executable too.
     const FileDescriptor opened(::open(access_path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -139,6 +141,10 @@ void LibraryProber::examine_file(const std::string& access_path, const std::stri
       const Result<ElfReport> report =
           read_elf(opened.get(), kTlsSymbols, !is_shared_library(shown_path));
       if (report) points = choose_probe_points(opened.get(), *report);
+      if (!points.empty() &&
+          ::pread(opened.get(), &original, 1, static_cast<off_t>(points[0].file_offset)) != 1) {
+        points.clear();
+      }
     }
   }
   if (points.empty()) {
@@ -166,7 +172,8 @@ void LibraryProber::examine_file(const std::string& access_path, const std::stri
   Library library{.id = id,
                   .file = file,
                   .path = shown_path,
-                  .functions = points.size(),
+                  .points = std::move(points),
+                  .original = original,
                   .links = std::move(*links),
                   .processes = {},
                   .early = {},
@@ -220,6 +227,59 @@ void LibraryProber::on_exit(uint32_t pid, bool silent, int64_t now_ns) {
 }
 
 void LibraryProber::tick(int64_t now_ns) {
+  detach_idle(now_ns);
+  if (now_ns < next_verify_ns_) return;
+  next_verify_ns_ = now_ns + options_.verify_ns;
+  verify();
+}
+
+// Whether the process runs the library's own byte where the breakpoint should stand. If so,
+// `access_path` leads to the file.
+bool LibraryProber::vanished_from(uint32_t pid, const Library& library,
+                                  std::string* access_path) const {
+  uint64_t address = 0;
+  const uint64_t offset = library.points[0].file_offset;
+  visit_mappings(options_.proc, pid, [&](const Mapping& mapping) {
+    if (mapping.file != library.file || offset < mapping.file_offset ||
+        offset - mapping.file_offset >= mapping.end - mapping.start) {
+      return true;
+    }
+    address = mapping.start + (offset - mapping.file_offset);
+    *access_path = mapped_file_path(options_.proc, pid, mapping);
+    return false;
+  });
+  if (address == 0) return false;
+  const std::string path = options_.proc + "/" + std::to_string(pid) + "/mem";
+  const FileDescriptor memory(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  uint8_t byte = 0;
+  return memory && ::pread(memory.get(), &byte, 1, static_cast<off_t>(address)) == 1 &&
+         byte == library.original;
+}
+
+// One process of each library is asked; where the probe is gone, all are set anew.
+void LibraryProber::verify() {
+  const std::lock_guard lock(mutex_);
+  for (Library& library : libraries_) {
+    std::string access_path;
+    if (library.processes.empty() ||
+        !vanished_from(*library.processes.begin(), library, &access_path)) {
+      continue;
+    }
+    close_links(std::exchange(library.links, {}));
+    Result<std::vector<FileDescriptor>> links =
+        programs_.attach_library(access_path, library.points, library.id);
+    if (links) {
+      library.links = std::move(*links);
+      ++reattached_total_;
+    } else {
+      examined_.erase(library.file);
+      fail(library.path, links.error().message);
+    }
+  }
+  std::erase_if(libraries_, [](const Library& library) { return library.links.empty(); });
+}
+
+void LibraryProber::detach_idle(int64_t now_ns) {
   std::unordered_map<FileKey, std::unordered_set<uint32_t>, FileKeyHash> idle;
   {
     const std::lock_guard lock(mutex_);
@@ -285,13 +345,14 @@ ProberStatus LibraryProber::status() const {
     status.libraries.push_back(
         {.path = library.path,
          .file = library.file,
-         .functions = library.functions,
+         .functions = library.points.size(),
          .links = programs_.uses_multi_links() ? library.links.size() : library.links.size() / 2,
          .processes = library.processes.size()});
   }
   status.failures = failures_;
   status.attached_total = attached_total_;
   status.detached_total = detached_total_;
+  status.reattached_total = reattached_total_;
   status.slipped_processes = slipped_processes_;
   return status;
 }

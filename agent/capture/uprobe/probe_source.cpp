@@ -50,7 +50,8 @@ Result<std::unique_ptr<ProbeSource>> ProbeSource::create(const ProbeOptions& opt
   Result<std::unique_ptr<KernelPrograms>> programs =
       KernelPrograms::load({.ring_bytes = options.ring_mib << 20,
                             .connections_max = options.connections_max,
-                            .force_perf_links = options.force_perf_links});
+                            .force_perf_links = options.force_perf_links,
+                            .force_no_cookies = options.force_no_cookies});
   if (!programs) return programs.error();
   std::unique_ptr<ProbeSource> source(
       new ProbeSource(options, counters, sink, std::move(*programs)));
@@ -70,7 +71,8 @@ ProbeSource::ProbeSource(const ProbeOptions& options, Counters& counters, Captur
       warmer_(*programs_),
       prober_({.proc = options.proc,
                .linger_ns = linger_ns(options, *programs_),
-               .standard_paths = options.standard_paths},
+               .standard_paths = options.standard_paths,
+               .verify_ns = options.verify_ns},
               *programs_),
       events_(nullptr, free_ring),
       lifecycle_(nullptr, free_ring),

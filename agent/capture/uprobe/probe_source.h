@@ -31,7 +31,9 @@ struct ProbeOptions {
   std::string proc = "/proc";
   int64_t linger_ns = 1'000'000'000;  // probes stay this long after a file's last process
   bool standard_paths = true;
-  bool force_perf_links = false;  // as on kernels without uprobe_multi
+  int64_t verify_ns = 30'000'000'000;  // how often to look whether the probes are still there
+  bool force_perf_links = false;       // as on kernels without uprobe_multi (before 6.6)
+  bool force_no_cookies = false;       // as on kernels without uprobe cookies (before 5.15)
 };
 
 // What slipped by because its process was quicker than the attachment: connections whose first
