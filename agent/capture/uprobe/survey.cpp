@@ -21,6 +21,7 @@ namespace wiretally::uprobe {
 namespace {
 
 constexpr size_t kBlockBytes = 256 * 1024;
+constexpr size_t kFilesMax = 65'536;
 constexpr uint64_t kSearchedBytesMax = 512ULL << 20;
 
 std::string_view file_name(std::string_view path) {
@@ -54,6 +55,8 @@ std::optional<TlsVerdict> find_trace(int fd) {
   return std::nullopt;
 }
 
+}  // namespace
+
 // Looks at each file once.
 class FileJudge {
  public:
@@ -61,6 +64,7 @@ class FileJudge {
 
   // What this file does about TLS; nothing if it has none.
   std::optional<TlsVerdict> judge(uint32_t pid, const Mapping& mapping, bool is_program) {
+    if (verdicts_.size() >= kFilesMax) verdicts_.clear();
     const auto [known, fresh] = verdicts_.try_emplace(mapping.file);
     if (fresh) known->second = look(pid, mapping, is_program);
     return known->second;
@@ -72,7 +76,8 @@ class FileJudge {
     if (name.starts_with("libjvm.so")) return TlsVerdict::kJava;
     if (name.starts_with("libgnutls.so")) return TlsVerdict::kGnuTls;
     if (name.starts_with("libssl3.so")) return TlsVerdict::kNss;
-    const FileDescriptor file = open(pid, mapping);
+    const FileDescriptor file(
+        ::open(mapped_file_path(proc_, pid, mapping).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     struct stat status = {};
     if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
     const Result<ElfReport> report = read_elf(file.get(), kTlsSymbols, is_program);
@@ -81,18 +86,11 @@ class FileJudge {
     return is_program ? find_trace(file.get()) : std::nullopt;
   }
 
-  FileDescriptor open(uint32_t pid, const Mapping& mapping) const {
-    constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
-    FileDescriptor file(::open(mapped_file_path(proc_, pid, mapping).c_str(), kFlags));
-    if (file) return file;  // else without the privilege to follow map_files
-    const std::string path =
-        proc_ + "/" + std::to_string(pid) + "/root" + std::string(mapping.path);
-    return FileDescriptor(::open(path.c_str(), kFlags));
-  }
-
   std::string proc_;
   std::unordered_map<FileKey, std::optional<TlsVerdict>, FileKeyHash> verdicts_;
 };
+
+namespace {
 
 std::string read_small_file(const std::string& path) {
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -146,28 +144,30 @@ std::string_view tls_verdict_sentence(TlsVerdict verdict) {
   return kSentences[static_cast<size_t>(verdict)];
 }
 
-std::vector<ProcessVerdict> survey(const std::string& proc) {
+Survey::Survey(const std::string& proc) : proc_(proc), judge_(std::make_unique<FileJudge>(proc)) {}
+Survey::~Survey() = default;
+
+std::vector<ProcessVerdict> Survey::run() {
   std::vector<ProcessVerdict> rows;
-  FileJudge judge(proc);
-  for (uint32_t pid : list_processes(proc)) {
-    const std::string folder = proc + "/" + std::to_string(pid);
+  for (uint32_t pid : list_processes(proc_)) {
+    const std::string folder = proc_ + "/" + std::to_string(pid);
     if (pid == static_cast<uint32_t>(::getpid()) || is_kernel_thread(folder)) continue;
     bool readable = false;
     const std::string executable = executable_of(folder, &readable);
     if (executable.empty()) continue;  // gone
     std::vector<FileKey> seen;
-    readable =
-        visit_mappings(proc, pid,
-                       [&](const Mapping& mapping) {
-                         if (std::find(seen.begin(), seen.end(), mapping.file) != seen.end())
-                           return true;
-                         seen.push_back(mapping.file);
-                         const auto verdict = judge.judge(pid, mapping, mapping.path == executable);
-                         if (verdict)
-                           rows.push_back({pid, executable, std::string(mapping.path), *verdict});
-                         return true;
-                       }) &&
-        readable;
+    readable = visit_mappings(
+                   proc_, pid,
+                   [&](const Mapping& mapping) {
+                     if (std::find(seen.begin(), seen.end(), mapping.file) != seen.end())
+                       return true;
+                     seen.push_back(mapping.file);
+                     const auto verdict = judge_->judge(pid, mapping, mapping.path == executable);
+                     if (verdict)
+                       rows.push_back({pid, executable, std::string(mapping.path), *verdict});
+                     return true;
+                   }) &&
+               readable;
     const bool alive = ::access(folder.c_str(), F_OK) == 0;
     if (!readable && alive) rows.push_back({pid, executable, "", TlsVerdict::kUnreadable});
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,8 +35,22 @@ struct ProcessVerdict {
   TlsVerdict verdict = TlsVerdict::kUnreadable;
 };
 
-// One row for each TLS library of each process; processes without TLS have none. Kernel threads and
-// the agent itself are left out. Takes a look at each executable file once: tenths of a second.
-std::vector<ProcessVerdict> survey(const std::string& proc = "/proc");
+class FileJudge;
+
+// Looks at each executable file once, however often it runs: the first run takes tenths of a
+// second, later ones little. One thread at a time.
+class Survey {
+ public:
+  explicit Survey(const std::string& proc = "/proc");
+  ~Survey();
+
+  // One row for each TLS library of each process; processes without TLS have none. Kernel threads
+  // and the agent itself are left out.
+  std::vector<ProcessVerdict> run();
+
+ private:
+  std::string proc_;
+  std::unique_ptr<FileJudge> judge_;
+};
 
 }  // namespace wiretally::uprobe
