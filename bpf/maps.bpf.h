@@ -8,8 +8,8 @@
 #include "lib/kernel.h"
 
 /* Knobs, constant once loaded. */
-const volatile __u32 own_pid __weak = 0;       /* the agent itself is never watched */
-const volatile bool has_cookies __weak = true; /* bpf_get_attach_cookie: Linux 5.15 */
+const volatile __u32 own_pid __weak = 0;     /* the agent itself is never watched */
+const volatile __u32 has_cookies __weak = 1; /* bpf_get_attach_cookie: Linux 5.15 */
 const volatile __u32 wake_bytes __weak =
     1 << 20; /* wake the reader at this fill; else its timer does */
 

@@ -11,7 +11,8 @@
 
 /* A record without payload and without connection. */
 static __always_inline void emit_lifecycle(void* ring, __u32 kind, __u32 pid, __u64 start,
-                                           const struct wt_file_key* file, __u64 flags) {
+                                           const struct wt_file_key* file, bool silent,
+                                           __u64 flags) {
   struct wt_event* event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
   if (!event) {
     if (ring == (void*)&lifecycle) {
@@ -23,7 +24,7 @@ static __always_inline void emit_lifecycle(void* ring, __u32 kind, __u32 pid, __
   }
   event->kind = kind;
   event->transfer = 0;
-  event->joined = 0;
+  event->joined = silent;
   event->pid = pid;
   event->process_start_ns = start;
   event->time_ns = bpf_ktime_get_boot_ns();
@@ -47,7 +48,7 @@ static __always_inline bool identify(struct file* file, struct wt_file_key* key)
 static __always_inline void tell_mapping(const struct wt_file_key* key) {
   const __u32 pid = bpf_get_current_pid_tgid() >> 32;
   if (!watched(pid) || bpf_map_lookup_elem(&plain_files, key)) return;
-  emit_lifecycle(&lifecycle, WT_EVENT_MAP, pid, process_start(current_task()), key,
+  emit_lifecycle(&lifecycle, WT_EVENT_MAP, pid, process_start(current_task()), key, false,
                  BPF_RB_FORCE_WAKEUP);
 }
 
@@ -82,11 +83,12 @@ int mmap_return(struct trace_event_raw_sys_exit* ctx) {
 static __always_inline void tell_end(struct task_struct* task, __u32 pid) {
   const __u64 start = process_start(task);
   const __u64* known = bpf_map_lookup_elem(&tls_processes, &pid);
-  if (known && *known == start) {
-    emit_lifecycle(&events, WT_EVENT_EXIT, pid, start, 0, wake_flags());
+  const bool silent = !known || *known != start;
+  if (!silent) {
+    emit_lifecycle(&events, WT_EVENT_EXIT, pid, start, 0, false, wake_flags());
     bpf_map_delete_elem(&tls_processes, &pid);
   }
-  emit_lifecycle(&lifecycle, WT_EVENT_EXIT, pid, start, 0, 0);
+  emit_lifecycle(&lifecycle, WT_EVENT_EXIT, pid, start, 0, silent, 0);
 }
 
 /* exec: the old program's connections are over, and the new program is a mapping like any other

@@ -23,6 +23,7 @@ struct KernelOptions {
   size_t ring_bytes = 64 << 20;  // rounded up to a power of two
   size_t connections_max = 65'536;
   bool force_perf_links = false;
+  bool force_no_cookies = false;
 };
 
 class KernelPrograms {

@@ -6,7 +6,9 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <utility>
 
+#include "boot_clock.h"
 #include "kernel_links.h"
 #include "log.h"
 #include "probe_points.h"
@@ -76,11 +78,17 @@ LibraryProber::Library* LibraryProber::find(const FileKey& file) {
   return nullptr;
 }
 
+// What was there at start is the other kind of late.
+void LibraryProber::add_process(Library* library, uint32_t pid, int64_t mapped_ns) const {
+  library->processes.insert(pid);
+  if (mapped_ns != 0 && mapped_ns < library->probed_ns) library->early.insert(pid);
+}
+
 void LibraryProber::on_mapping(uint32_t pid, const FileKey& file, int64_t now_ns) {
   {
     const std::lock_guard lock(mutex_);
     if (Library* library = find(file)) {
-      library->processes.insert(pid);
+      add_process(library, pid, now_ns);
       return;
     }
   }
@@ -114,13 +122,14 @@ void LibraryProber::examine(uint32_t pid, const Mapping& mapping, int64_t now_ns
                  mapping.file, pid, now_ns);
   } else if (known->second) {
     const std::lock_guard lock(mutex_);
-    if (Library* library = find(mapping.file)) library->processes.insert(pid);
+    if (Library* library = find(mapping.file)) add_process(library, pid, now_ns);
   }
 }
 
 void LibraryProber::examine_file(const std::string& access_path, const std::string& shown_path,
                                  const FileKey& file, uint32_t pid, int64_t now_ns) {
   std::vector<ProbePoint> points;
+  uint8_t original = 0;
   {
     // O_NONBLOCK: a device file can be mapped executable too.
     const FileDescriptor opened(::open(access_path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -132,6 +141,10 @@ void LibraryProber::examine_file(const std::string& access_path, const std::stri
       const Result<ElfReport> report =
           read_elf(opened.get(), kTlsSymbols, !is_shared_library(shown_path));
       if (report) points = choose_probe_points(opened.get(), *report);
+      if (!points.empty() &&
+          ::pread(opened.get(), &original, 1, static_cast<off_t>(points[0].file_offset)) != 1) {
+        points.clear();
+      }
     }
   }
   if (points.empty()) {
@@ -145,7 +158,13 @@ void LibraryProber::examine_file(const std::string& access_path, const std::stri
   tag.from_the_start.store(at_start_, std::memory_order_relaxed);
   Result<std::vector<FileDescriptor>> links = programs_.attach_library(access_path, points, id);
   if (!links) {
-    fail(shown_path, links.error().message);
+    const std::lock_guard lock(mutex_);
+    if (::access(access_path.c_str(), F_OK) != 0) {  // its process has ended meanwhile
+      examined_.erase(file);
+      ++slipped_processes_;
+    } else {
+      fail(shown_path, links.error().message);
+    }
     return;
   }
   examined_[file] = true;
@@ -153,13 +172,16 @@ void LibraryProber::examine_file(const std::string& access_path, const std::stri
   Library library{.id = id,
                   .file = file,
                   .path = shown_path,
-                  .functions = points.size(),
+                  .points = std::move(points),
+                  .original = original,
                   .links = std::move(*links),
                   .processes = {},
+                  .early = {},
+                  .probed_ns = boot_now_ns(),
                   .permanent = false,
                   .idle_since_ns = now_ns};
   library.permanent = still_on_root(library);
-  if (pid != 0) library.processes.insert(pid);
+  if (pid != 0) add_process(&library, pid, now_ns);
   libraries_.push_back(std::move(library));
   ++attached_total_;
 }
@@ -170,6 +192,9 @@ void LibraryProber::probe_standard_paths() {
     if (::glob((root_ + pattern).c_str(), 0, nullptr, &found) == 0) {
       for (size_t i = 0; i < found.gl_pathc; ++i) {
         const std::string path = found.gl_pathv[i];
+        // A link's target is here under its own name, or will be met when somebody maps it.
+        struct stat status = {};
+        if (::lstat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
         FileKey file;
         {
           const FileDescriptor opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -191,9 +216,10 @@ bool LibraryProber::still_on_root(const Library& library) const {
   return status.st_dev == root_status.st_dev && status.st_ino == library.file.inode;
 }
 
-void LibraryProber::on_exit(uint32_t pid, int64_t now_ns) {
+void LibraryProber::on_exit(uint32_t pid, bool silent, int64_t now_ns) {
   const std::lock_guard lock(mutex_);
   for (Library& library : libraries_) {
+    if (library.early.erase(pid) > 0 && silent) ++slipped_processes_;
     if (library.processes.erase(pid) > 0 && library.processes.empty()) {
       library.idle_since_ns = now_ns;
     }
@@ -201,6 +227,59 @@ void LibraryProber::on_exit(uint32_t pid, int64_t now_ns) {
 }
 
 void LibraryProber::tick(int64_t now_ns) {
+  detach_idle(now_ns);
+  if (now_ns < next_verify_ns_) return;
+  next_verify_ns_ = now_ns + options_.verify_ns;
+  verify();
+}
+
+// Whether the process runs the library's own byte where the breakpoint should stand. If so,
+// `access_path` leads to the file.
+bool LibraryProber::vanished_from(uint32_t pid, const Library& library,
+                                  std::string* access_path) const {
+  uint64_t address = 0;
+  const uint64_t offset = library.points[0].file_offset;
+  visit_mappings(options_.proc, pid, [&](const Mapping& mapping) {
+    if (mapping.file != library.file || offset < mapping.file_offset ||
+        offset - mapping.file_offset >= mapping.end - mapping.start) {
+      return true;
+    }
+    address = mapping.start + (offset - mapping.file_offset);
+    *access_path = mapped_file_path(options_.proc, pid, mapping);
+    return false;
+  });
+  if (address == 0) return false;
+  const std::string path = options_.proc + "/" + std::to_string(pid) + "/mem";
+  const FileDescriptor memory(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  uint8_t byte = 0;
+  return memory && ::pread(memory.get(), &byte, 1, static_cast<off_t>(address)) == 1 &&
+         byte == library.original;
+}
+
+// One process of each library is asked; where the probe is gone, all are set anew.
+void LibraryProber::verify() {
+  const std::lock_guard lock(mutex_);
+  for (Library& library : libraries_) {
+    std::string access_path;
+    if (library.processes.empty() ||
+        !vanished_from(*library.processes.begin(), library, &access_path)) {
+      continue;
+    }
+    close_links(std::exchange(library.links, {}));
+    Result<std::vector<FileDescriptor>> links =
+        programs_.attach_library(access_path, library.points, library.id);
+    if (links) {
+      library.links = std::move(*links);
+      ++reattached_total_;
+    } else {
+      examined_.erase(library.file);
+      fail(library.path, links.error().message);
+    }
+  }
+  std::erase_if(libraries_, [](const Library& library) { return library.links.empty(); });
+}
+
+void LibraryProber::detach_idle(int64_t now_ns) {
   std::unordered_map<FileKey, std::unordered_set<uint32_t>, FileKeyHash> idle;
   {
     const std::lock_guard lock(mutex_);
@@ -253,9 +332,9 @@ void LibraryProber::detach_all() {
   close_links(std::move(links));
 }
 
+// The caller holds mutex_.
 void LibraryProber::fail(std::string_view path, const std::string& reason) {
   log_line(LogLevel::kWarning, "not probed: " + std::string(path) + ": " + reason);
-  const std::lock_guard lock(mutex_);
   if (failures_.size() < kFailuresMax) failures_.push_back({std::string(path), reason});
 }
 
@@ -266,13 +345,15 @@ ProberStatus LibraryProber::status() const {
     status.libraries.push_back(
         {.path = library.path,
          .file = library.file,
-         .functions = library.functions,
+         .functions = library.points.size(),
          .links = programs_.uses_multi_links() ? library.links.size() : library.links.size() / 2,
          .processes = library.processes.size()});
   }
   status.failures = failures_;
   status.attached_total = attached_total_;
   status.detached_total = detached_total_;
+  status.reattached_total = reattached_total_;
+  status.slipped_processes = slipped_processes_;
   return status;
 }
 
