@@ -19,6 +19,7 @@ class CountingSink : public CaptureSink {
   FlowDemand on_segment(const Segment&) override { return FlowDemand::kMore; }
   FlowDemand on_chunk(const Chunk&) override { return FlowDemand::kMore; }
   void on_connection_close(const ConnectionClose&) override {}
+  void on_connection_eof(const ConnectionEof&) override {}
   void on_connection_audit(const ConnectionAudit&) override {}
   void on_time(EventTime) override {}
   void on_end(EventTime) override {}
