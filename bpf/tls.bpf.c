@@ -3,7 +3,8 @@
  * connection's beginning at SSL_new, its end at SSL_free and SSL_clear.
  *
  * One entry program and one return program serve every function: the probe's cookie says which.
- * Kernels without cookies (before 5.15) take one entry program for each function instead. */
+ * Kernels without cookies (before 5.15) take one entry program for each function instead, and
+ * a return program of its own for SSL_new. */
 
 #include "lib/connection.h"
 
@@ -69,16 +70,16 @@ static __always_inline int on_entry(struct pt_regs* ctx, __u32 function, __u64 c
   if (function == WT_FN_FREE) return on_free(pid, handle, cookie);
   if (function == WT_FN_CLEAR) return on_clear(pid, handle, cookie);
 
-  struct call call = {.handle = handle, .cookie = cookie, .function = function};
-  if (function != WT_FN_NEW) {
-    struct wt_connection* state = find_connection(pid, handle, cookie);
-    if (!state) return 0;
-    call.offset = state->offset[is_read(function) ? WT_READ : WT_WRITTEN];
-    call.buffer = PT_REGS_PARM2(ctx);
-    if (function == WT_FN_READ_EX || function == WT_FN_WRITE_EX)
-      call.done_pointer = PT_REGS_PARM4(ctx);
-    if (function == WT_FN_WRITE_EX2) call.done_pointer = PT_REGS_PARM5(ctx);
-  }
+  struct wt_connection* state = find_connection(pid, handle, cookie);
+  if (!state) return 0;
+  struct call call = {.handle = handle,
+                      .buffer = PT_REGS_PARM2(ctx),
+                      .offset = state->offset[is_read(function) ? WT_READ : WT_WRITTEN],
+                      .cookie = cookie,
+                      .function = function};
+  if (function == WT_FN_READ_EX || function == WT_FN_WRITE_EX)
+    call.done_pointer = PT_REGS_PARM4(ctx);
+  if (function == WT_FN_WRITE_EX2) call.done_pointer = PT_REGS_PARM5(ctx);
   remember(ctx, thread, &call);
   return 0;
 }
@@ -98,19 +99,24 @@ ENTRY_WITHOUT_COOKIE(write, WT_FN_WRITE)
 ENTRY_WITHOUT_COOKIE(read_ex, WT_FN_READ_EX)
 ENTRY_WITHOUT_COOKIE(write_ex, WT_FN_WRITE_EX)
 ENTRY_WITHOUT_COOKIE(write_ex2, WT_FN_WRITE_EX2)
-ENTRY_WITHOUT_COOKIE(new, WT_FN_NEW)
 ENTRY_WITHOUT_COOKIE(free, WT_FN_FREE)
 ENTRY_WITHOUT_COOKIE(clear, WT_FN_CLEAR)
 
 /* SSL_new has returned: the pointer begins a new connection, whatever it was before. */
-static __always_inline void on_born(__u32 pid, __u64 handle, __u64 cookie) {
-  if (!handle) return;
+static __always_inline int on_new(struct pt_regs* ctx, __u64 cookie) {
+  const __u32 pid = bpf_get_current_pid_tgid() >> 32;
+  const __u64 handle = PT_REGS_RC(ctx);
+  if (!watched(pid) || !handle) return 0;
   const __u64 start = process_start(current_task());
   struct wt_connection* last = lookup_connection(pid, handle);
   const __u32 generation = next_generation(bpf_ktime_get_boot_ns(), last);
   if (last && last->process_start_ns == start) close_connection(pid, handle, last, cookie);
   insert_connection(pid, start, handle, generation, WT_BORN, cookie);
+  return 0;
 }
+
+SEC("uretprobe")
+int tls_return_new(struct pt_regs* ctx) { return on_new(ctx, WT_FN_NEW); }
 
 /* How many bytes the call transferred; 0 when it failed, wants a retry or met the end. */
 static __always_inline __u64 transferred(const struct call* call, __s32 result) {
@@ -145,6 +151,8 @@ static __always_inline void on_transfer(__u32 pid, const struct call* call, __u6
 
 SEC("uretprobe")
 int tls_return(struct pt_regs* ctx) {
+  const __u64 cookie = has_cookies ? bpf_get_attach_cookie(ctx) : 0;
+  if ((cookie & 0xff) == WT_FN_NEW) return on_new(ctx, cookie);
   const __u64 thread = bpf_get_current_pid_tgid();
   const __u32 pid = thread >> 32;
   if (!watched(pid)) return 0;
@@ -156,10 +164,6 @@ int tls_return(struct pt_regs* ctx) {
   }
   struct call call = *found;
   bpf_map_delete_elem(&calls, &key);
-  if (call.function == WT_FN_NEW) {
-    on_born(pid, PT_REGS_RC(ctx), call.cookie);
-    return 0;
-  }
   const __u64 length = transferred(&call, (__s32)PT_REGS_RC(ctx));
   if (length) on_transfer(pid, &call, length);
   return 0;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "preamble.h"
+
 namespace wiretally::http {
 namespace {
 
@@ -127,6 +129,8 @@ void Connection::data(Half& half) {
 
 size_t Connection::take(Half& half, ByteView rest, bool event_begins) {
   switch (half.state) {
+    case State::kPreamble:
+      return take_preamble(half, rest);
     case State::kStart:
       return take_start(half, rest);
     case State::kSeek:
@@ -156,10 +160,40 @@ size_t Connection::take_start(Half& half, ByteView rest) {
   }
   if (plausible(half, rest)) {
     begin_head(half, offset_);
+  } else if (may_be_preamble(half, rest)) {
+    half.state = State::kPreamble;
   } else {
     not_a_start(half);
   }
   return 0;
+}
+
+bool Connection::may_be_preamble(const Half& half, ByteView first) const {
+  return protocol_ == Protocol::kUndecided && half.expect == Expect::kFresh && !joined_ &&
+         find_preamble(first).kind != Preamble::Kind::kNone;
+}
+
+size_t Connection::take_preamble(Half& half, ByteView rest) {
+  const size_t held = half.held == nullptr ? 0 : half.held->size();
+  const ByteView part = rest.first(std::min(rest.size(), kPreambleBytesMax));
+  if (!hold(half, part)) {
+    not_a_start(half);
+    return 0;
+  }
+  const Preamble preamble = find_preamble(*half.held);
+  switch (preamble.kind) {
+    case Preamble::Kind::kOpen:
+      return part.size();
+    case Preamble::Kind::kNone:
+      not_a_start(half);
+      return part.size();
+    case Preamble::Kind::kDone:
+      break;
+  }
+  release_held(half);
+  skip_opaque(preamble.bytes);
+  half.state = State::kStart;
+  return preamble.bytes - held;
 }
 
 size_t Connection::take_seek(Half& half, ByteView rest, bool event_begins) {
@@ -208,7 +242,11 @@ size_t Connection::take_head(Half& half, ByteView rest) {
   if (!half.start_confirmed) {
     switch (confirm_start(half, rest)) {
       case StartKind::kNone:
-        not_a_start(half);
+        if (may_be_preamble(half, half.held == nullptr ? rest : ByteView(*half.held))) {
+          half.state = State::kPreamble;  // "PRO" begins a method, too
+        } else {
+          not_a_start(half);
+        }
         return 0;
       case StartKind::kUndecided:
         if (!hold(half, rest)) bad_head(half, rest, rest.size());
@@ -390,6 +428,8 @@ int Connection::on_field(llhttp_t* parser, const char* at, size_t length) {
   Half& half = half_of(parser);
   Connection& self = *half.connection;
   if (half.head_done) return 0;  // a trailer
+  // RFC 9112 section 5.1 has servers reject white space in a name; llhttp lets some pass.
+  if (std::memchr(at, ' ', length) != nullptr) self.head_is_bad_ = true;
   if (self.lane_.fields.size() >= self.lane_.limits.http_headers_max) {
     self.fields_cut_ = true;
     return 0;
@@ -438,6 +478,11 @@ void Connection::decide(Half& half, Direction request_direction) {
   request_direction_ = request_direction;
   settle_undecided(true);
   if (joined_) pairing_.join_midstream();
+  const Half& asking = half_of(Message::kRequest);
+  if (asking.undecided_gap_bytes > 0) {
+    pairing_.gap_between(Message::kRequest, asking.undecided_gap_at, asking.undecided_gap_bytes,
+                         event_->time);
+  }
   Half& peer = other(half);
   if (peer.state == State::kStart) {
     if (joined_) {
@@ -467,6 +512,7 @@ bool Connection::begin_request(Half& half) {
     const bool http10 = half.parser.http_minor == 0;
     interest = lane_.sink.on_request(
         exchange->id, {.flow = event_->info,
+                       .flow_id = flow_,
                        .direction = half.direction,
                        .time = half.start.time,
                        .version = http10 ? HttpVersion::kHttp10 : HttpVersion::kHttp11,
@@ -495,6 +541,7 @@ bool Connection::begin_answer(Half& half) {
   const bool http10 = half.parser.http_minor == 0;
   const BodyInterest interest = lane_.sink.on_response(
       exchange->id, {.flow = event_->info,
+                     .flow_id = flow_,
                      .direction = half.direction,
                      .time = half.start.time,
                      .version = http10 ? HttpVersion::kHttp10 : HttpVersion::kHttp11,
@@ -652,6 +699,7 @@ void Connection::gap(Half& half) {
     case State::kChunkSeek:
       lose(half, event_->gap_bytes);
       break;
+    case State::kPreamble:
     case State::kStart:
     case State::kSeek:
     case State::kHead:
@@ -698,6 +746,8 @@ void Connection::gap_between(Half& half, uint64_t offset, uint64_t bytes) {
   drop(DropReason::kHttpResync, release_held(half));
   if (protocol_ == Protocol::kUndecided) {
     joined_ = true;
+    if (half.undecided_gap_bytes == 0) half.undecided_gap_at = offset;
+    half.undecided_gap_bytes += bytes;
   } else if (in_known_head && message_of(half) == Message::kResponse &&
              pairing_.answer_ruined(half.start, bytes, event_->time)) {
     pairing_.doubt(Message::kResponse);
@@ -815,6 +865,9 @@ void Connection::end_open_message(Half& half, bool orderly) {
     case State::kSeek:
     case State::kOpaque:
       return;
+    case State::kPreamble:
+      skip_opaque(release_held(half));
+      break;
     case State::kHead:
       if (protocol_ == Protocol::kUndecided && !half.start_confirmed) {
         skip_opaque(release_held(half));

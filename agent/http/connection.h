@@ -1,6 +1,7 @@
 // One flow: what protocol it speaks, and HTTP/1 (RFC 9112) read through llhttp, in both directions.
 //
 //   state        at                            on a gap
+//   kPreamble    what a proxy put first         as kStart
 //   kStart       the border of a message       order in doubt, then kSeek
 //   kSeek        bytes of no known message     stays; a start line at the beginning of an event or
 //   line
@@ -42,7 +43,7 @@ class Connection {
   FlowVerdict verdict() const;
 
  private:
-  enum class State : uint8_t { kStart, kSeek, kHead, kBody, kChunkSeek, kOpaque };
+  enum class State : uint8_t { kPreamble, kStart, kSeek, kHead, kBody, kChunkSeek, kOpaque };
   // What it means if no message begins where one is expected.
   enum class Expect : uint8_t {
     kFresh,  // another protocol
@@ -62,6 +63,8 @@ class Connection {
     uint64_t next_offset = 0;      // behind the last byte or gap
     uint64_t undecided_bytes = 0;  // passed over before the protocol was known
     uint64_t undecided_cost = 0;
+    uint64_t undecided_gap_at = 0;  // lost before the protocol was known
+    uint64_t undecided_gap_bytes = 0;
 
     // The message.
     MessageStart start;
@@ -96,6 +99,7 @@ class Connection {
 
   // Each takes bytes from the beginning of `rest` and returns how many; 0 only with another state.
   size_t take(Half& half, ByteView rest, bool event_begins);
+  size_t take_preamble(Half& half, ByteView rest);
   size_t take_start(Half& half, ByteView rest);
   size_t take_seek(Half& half, ByteView rest, bool event_begins);
   size_t take_head(Half& half, ByteView rest);
@@ -138,6 +142,7 @@ class Connection {
   void settle_undecided(bool is_http);
 
   bool plausible(const Half& half, ByteView first) const;
+  bool may_be_preamble(const Half& half, ByteView first) const;
   static bool body_ends_with_connection(const Half& half);
   Half& other(const Half& half) { return halves_[half.direction == Direction::kAToB ? 1 : 0]; }
   Message message_of(const Half& half) const {

@@ -12,6 +12,10 @@ size_t HeadScanner::feed(ByteView bytes) {
     const size_t part = found == nullptr
                             ? rest.size()
                             : static_cast<size_t>(static_cast<const uint8_t*>(found) - rest.data());
+    if (has_bare_carriage_return(rest.first(part))) {
+      state_ = State::kBadLineEnd;
+      return used + part;
+    }
     keep_tail(rest.first(part));
     line_bytes_ += part;
     used += part;
@@ -20,6 +24,13 @@ size_t HeadScanner::feed(ByteView bytes) {
     end_line();
   }
   return used;
+}
+
+// `part` goes on with the open line: a CR before its last byte is not followed by LF.
+bool HeadScanner::has_bare_carriage_return(ByteView part) const {
+  if (part.empty()) return false;
+  if (line_bytes_ > 0 && tail_.back() == '\r') return true;
+  return std::memchr(part.data(), '\r', part.size() - 1) != nullptr;
 }
 
 void HeadScanner::end_line() {

@@ -27,6 +27,7 @@ class HeadScanner {
 
  private:
   explicit HeadScanner(bool request) : request_(request) {}
+  bool has_bare_carriage_return(ByteView part) const;
   void end_line();
   void keep_tail(ByteView part);
 

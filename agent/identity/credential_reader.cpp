@@ -12,8 +12,9 @@ namespace wiretally::identity {
 namespace {
 
 constexpr std::string_view kProviderKeyHeaders[] = {"x-api-key", "api-key", "x-goog-api-key"};
-constexpr std::string_view kGatewayKeyHeaders[] = {
-    "ocp-apim-subscription-key", "cf-aig-authorization", "helicone-auth", "x-portkey-api-key"};
+constexpr std::string_view kGatewayKeyHeaders[] = {"ocp-apim-subscription-key", "x-litellm-api-key",
+                                                   "cf-aig-authorization", "helicone-auth",
+                                                   "x-portkey-api-key"};
 constexpr std::string_view kQueryKeys[] = {"key", "api-key"};
 
 bool equal_without_case(std::string_view a, std::string_view b) {

@@ -94,7 +94,8 @@ Result<KeySecret> read_key(const std::string& path, int fd) {
   if (::fstat(fd, &status) != 0) return system_failure(path, "fstat", kElsewhere);
   if (!S_ISREG(status.st_mode)) return failure(path, "is not a file", kElsewhere);
   if ((status.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
-    return failure(path, "other users may read or change it", "chmod 600 it");
+    return failure(path, "other users may read or change it",
+                   "chmod 600 it (a mounted Kubernetes Secret: defaultMode 0400)");
   }
   char content[kHexDigits + 3];
   size_t size = 0;

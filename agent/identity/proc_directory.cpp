@@ -187,6 +187,12 @@ void ProcDirectory::remember(uint32_t pid, const Process& process) const {
   if (order_.size() <= options_.processes_max) return;
   processes_.erase(order_.front());
   order_.pop_front();
+  ++evicted_;
+}
+
+uint64_t ProcDirectory::evicted() const {
+  const std::lock_guard lock(mutex_);
+  return evicted_;
 }
 
 }  // namespace wiretally::identity

@@ -55,6 +55,9 @@ class ProcDirectory final : public ProcessDirectory {
   // Reads the process if it is not known yet and still runs.
   std::optional<ProcessIdentity> find(uint32_t pid, uint64_t process_start_ns) const override;
 
+  // How many left because there was no room.
+  uint64_t evicted() const;
+
  private:
   struct Process {
     uint64_t start_ticks = 0;
@@ -68,8 +71,9 @@ class ProcDirectory final : public ProcessDirectory {
   const Options options_;
   const uint64_t ns_per_tick_;
   mutable std::mutex mutex_;
-  mutable std::unordered_map<uint32_t, Process> processes_;  // with order_: a cache, hence mutable
-  mutable std::deque<uint32_t> order_;                       // of first sight; one entry a process
+  mutable std::unordered_map<uint32_t, Process> processes_;  // a cache, hence mutable
+  mutable uint64_t evicted_ = 0;
+  mutable std::deque<uint32_t> order_;  // of first sight; one entry a process
 };
 
 }  // namespace wiretally::identity

@@ -39,15 +39,12 @@ void Ledger::on_call_opened(const CallOpened& call) {
 }
 
 void Ledger::on_call_closed(ExchangeId exchange, uint32_t lane, EventTime time) {
-  if (options_.lanes <= 1) {
-    end_call(exchange, lane);
-    return advance(time);
-  }
   Ahead ahead;
   ahead.place.finish_ns = options_.wall.epoch_ns(time);
   ahead.place.exchange = exchange;
   ahead.lane = lane;
   ahead_.insert(ahead);
+  if (options_.lanes <= 1) advance(time);
 }
 
 void Ledger::end_call(ExchangeId exchange, uint32_t lane) {
@@ -66,10 +63,7 @@ void Ledger::on_time(EventTime now) {
 }
 
 void Ledger::on_record(const UsageRecord& record) {
-  if (options_.lanes <= 1) {
-    advance(record.finish);
-    return take(keep(record));
-  }
+  if (options_.lanes <= 1) advance(record.finish);
   const uint32_t observation = keep(record);
   ahead_.insert({place_of(observations_[observation]), record.lane, observation});
   if (ahead_.size() > limits_.held_records_max) catch_up(ahead_.begin()->place.finish_ns);

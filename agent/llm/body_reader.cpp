@@ -43,7 +43,7 @@ AnswerReader::AnswerReader(const DialectSpec& spec)
 void AnswerReader::reset(BodyForm expected) {
   sse_.reset();
   scanner_.reset();
-  notes_ = {};
+  notes_.clear();
   expected_ = expected;
   form_ = BodyForm::kUndecided;
   events_ = 0;
@@ -141,6 +141,7 @@ void AnswerReader::begin_document() {
 
 void AnswerReader::feed_document(ByteView part) {
   if (!in_document_) begin_document();
+  if (part.empty()) return;
   if (data_bytes_ < sizeof head_) {
     const size_t kept = std::min(part.size(), sizeof head_ - static_cast<size_t>(data_bytes_));
     std::memcpy(head_ + data_bytes_, part.data(), kept);
@@ -190,7 +191,7 @@ void AnswerReader::on_sse_error_field(ByteView part, bool last) {
   in_document_ = false;
   scanner_.finish();
   Document& doc = notes_.document;
-  if (doc.error_type.empty()) doc.error_type.assign(doc.type.view());
+  doc.note_error(doc.type.view(), 0);
   notes_.fail();
 }
 

@@ -24,7 +24,7 @@ class RequestReader final : private JsonEvents {
   void stop() { stopped_ = true; }
 
   const DialectSpec& spec() const { return spec_; }
-  RequestNotes& notes() { return notes_; }
+  const RequestNotes& notes() const { return notes_; }
   BodyDigest& digest() { return digest_; }
 
  private:

@@ -11,6 +11,9 @@ namespace {
 
 bool is_success(uint16_t status) { return status >= 200 && status < 300; }
 
+// Spares of each kind: enough for a steady load, and a burst's memory goes back.
+constexpr size_t kSparesMax = 1024;
+
 size_t row_of(const DialectSpec& spec) {
   size_t row = 0;
   while (dialects()[row] != &spec) ++row;
@@ -25,13 +28,17 @@ std::unique_ptr<T> take_from(std::vector<std::unique_ptr<T>>& spares) {
   return taken;
 }
 
+template <typename T>
+void keep(std::unique_ptr<T> spare, std::vector<std::unique_ptr<T>>& spares) {
+  if (spares.size() < kSparesMax) spares.push_back(std::move(spare));
+}
+
 }  // namespace
 
 // One exchange that is, or may be, a call.
 struct LlmRoom::Call {
   const DialectSpec* spec = nullptr;  // nothing while an answer without request is undecided
   UsageRecord record;
-  RequestNotes request_notes;  // valid once the request has ended
   std::unique_ptr<RequestReader> request;
   std::array<std::unique_ptr<AnswerReader>, kDialectCount> answers;  // [0], or one a candidate
   BodyDigest answer_digest;
@@ -40,7 +47,9 @@ struct LlmRoom::Call {
   bool served_model_rules = false;
   bool opened = false;
   bool model_in_path = false;
-  bool proven = false;  // by heads or by the request's shape
+  bool asked_for_usage = false;
+  bool server_side = false;  // RequestNotes::server_side
+  bool proven = false;       // by heads or by the request's shape
   bool request_ended = false;
   bool request_complete = false;
   bool request_lost = false;
@@ -69,12 +78,25 @@ LlmRoom::CallPtr* LlmRoom::find(ExchangeId id) {
 
 LlmRoom::CallPtr* LlmRoom::insert(ExchangeId id) {
   const auto key = static_cast<uint64_t>(id);
-  if (exchanges_.size() >= limits_.open_calls_max) {
+  if (calls_ >= limits_.open_calls_max) {
     ++refused_;
-    refused_up_to_ = std::max(refused_up_to_, key);
+    forgotten_up_to_ = std::max(forgotten_up_to_, key);
     return nullptr;
   }
-  return &exchanges_[key];
+  ++calls_;
+  CallPtr& entry = exchanges_[key];
+  entry = take_call();
+  return &entry;
+}
+
+// Remembers an exchange that is no call, so that its answer is not taken for one without request.
+void LlmRoom::ignore(ExchangeId id) {
+  const auto key = static_cast<uint64_t>(id);
+  if (exchanges_.size() - calls_ < limits_.open_calls_max) {
+    exchanges_[key] = nullptr;
+  } else {
+    forgotten_up_to_ = std::max(forgotten_up_to_, key);
+  }
 }
 
 void LlmRoom::erase(ExchangeId id) {
@@ -103,34 +125,37 @@ std::unique_ptr<AnswerReader> LlmRoom::take_answer_reader(const DialectSpec& spe
 }
 
 void LlmRoom::give_back(std::unique_ptr<RequestReader> reader) {
-  if (reader != nullptr) {
-    spare_request_readers_[row_of(reader->spec())].push_back(std::move(reader));
-  }
+  if (reader == nullptr) return;
+  auto& spares = spare_request_readers_[row_of(reader->spec())];
+  keep(std::move(reader), spares);
 }
 
 void LlmRoom::give_back(std::unique_ptr<AnswerReader> reader) {
-  if (reader != nullptr) {
-    spare_answer_readers_[row_of(reader->spec())].push_back(std::move(reader));
-  }
+  if (reader == nullptr) return;
+  auto& spares = spare_answer_readers_[row_of(reader->spec())];
+  keep(std::move(reader), spares);
 }
 
 void LlmRoom::give_back(CallPtr call) {
   give_back(std::move(call->request));
   for (std::unique_ptr<AnswerReader>& reader : call->answers) give_back(std::move(reader));
   *call = Call();
-  spare_calls_.push_back(std::move(call));
+  keep(std::move(call), spare_calls_);
+  --calls_;
 }
 
 // --- heads ---------------------------------------------------------------------------------------
 
 BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
-  CallPtr* entry = insert(id);
-  if (entry == nullptr) return BodyInterest::kNotLlm;
   const Target target = split_target(head.target);
   const DialectSpec* spec = head.method == "POST" ? suspect_dialect(target.path) : nullptr;
-  if (spec == nullptr) return BodyInterest::kNotLlm;
+  if (spec == nullptr) {
+    ignore(id);
+    return BodyInterest::kNotLlm;
+  }
+  CallPtr* entry = insert(id);
+  if (entry == nullptr) return BodyInterest::kNotLlm;
 
-  *entry = take_call();
   Call& call = **entry;
   call.spec = spec;
   UsageRecord& record = call.record;
@@ -200,11 +225,10 @@ BodyInterest LlmRoom::on_response(ExchangeId id, const ResponseHead& head) {
 BodyInterest LlmRoom::join(ExchangeId id, const ResponseHead& head) {
   const BodyForm expected = form_of_content_type(content_type_of(head.headers));
   const bool worth_a_look = is_success(head.status) && expected != BodyForm::kOther &&
-                            static_cast<uint64_t>(id) > refused_up_to_;
+                            static_cast<uint64_t>(id) > forgotten_up_to_;
   CallPtr* entry = worth_a_look ? insert(id) : nullptr;
   if (entry == nullptr) return BodyInterest::kNotLlm;
 
-  *entry = take_call();
   Call& call = **entry;
   UsageRecord& record = call.record;
   record.exchange = id;
@@ -320,9 +344,11 @@ void LlmRoom::end_request(Call& call, bool complete) {
   if (call.request_ended || call.request == nullptr) return;
   call.request_ended = true;
   call.request_complete = complete;
-  call.request_notes = call.request->notes();
-  note_request_body(call.request_notes, call.record);
-  if (call.spec->request_has_shape(call.request_notes, call.model_in_path)) call.proven = true;
+  const RequestNotes& notes = call.request->notes();
+  note_request_body(notes, call.record);
+  call.asked_for_usage = notes.include_usage;
+  call.server_side = notes.server_side;
+  if (call.spec->request_has_shape(notes, call.model_in_path)) call.proven = true;
   if (complete && !call.request_lost) call.record.request_digest = call.request->digest().value();
   give_back(std::move(call.request));
 }
@@ -361,8 +387,10 @@ void note_answer_body(const AnswerReader& reader, UsageRecord& record) {
   record.response_model = notes.model;
   record.service_tier = notes.service_tier;
   record.finish_reason = notes.finish_reason;
-  record.tool_calls = notes.tools.names();
   record.tool_call_count = notes.tools.count();
+  for (size_t i = 0; i < record.tool_call_count; ++i) {
+    record.tool_calls[i].assign(notes.tools.name(i));
+  }
   record.stream = reader.form() == BodyForm::kEvents;
   if (record.stream) {
     record.first_content = notes.first_content;
@@ -405,7 +433,7 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
     if (answer.seen) forget_request(record);
   }
   answer.request_damaged = record.saw_request && (call.request_lost || !call.request_complete);
-  answer.usage_not_requested = call.spec->usage_on_request && !call.request_notes.include_usage &&
+  answer.usage_not_requested = call.spec->usage_on_request && !call.asked_for_usage &&
                                record.saw_request && !answer.request_damaged;
 
   if (reader != nullptr) {
@@ -428,8 +456,7 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
         {.provider = record.provider.view(),
          .streamed = record.stream,
          .settled = notes.usage_final || !record.stream || (in_order && !notes.usage_stale),
-         .input_may_grow =
-             answer.midstream || answer.request_damaged || call.request_notes.server_side},
+         .input_may_grow = answer.midstream || answer.request_damaged || call.server_side},
         record);
     const bool whole =
         (answer.complete || answer.terminal) && !answer.lost && !answer.decode_failed;

@@ -9,8 +9,9 @@
 // An answer without its request (joined in the middle of a connection) is tried with every dialect
 // until its body shows one, or kJoinedBytesMax have shown none.
 //
-// One thread. Calls that have not ended are bounded by Limits::open_calls_max; exchanges beyond are
-// refused (counted) and answered with kNotLlm. Memory of ended calls is used again.
+// One thread. Calls that have not ended are bounded by Limits::open_calls_max; those beyond are
+// refused (counted) and answered with kNotLlm. As many other open exchanges are remembered, a few
+// bytes each. Memory of ended calls is used again.
 #pragma once
 
 #include <array>
@@ -59,7 +60,9 @@ class LlmRoom final : public ExchangeSink {
 
   // Nullptr for an exchange that is known to be no call.
   CallPtr* find(ExchangeId id);
+  // A new call, or nullptr where there are too many.
   CallPtr* insert(ExchangeId id);
+  void ignore(ExchangeId id);
   void erase(ExchangeId id);
 
   CallPtr take_call();
@@ -87,7 +90,8 @@ class LlmRoom final : public ExchangeSink {
   uint64_t recent_id_ = 0;
   CallPtr* recent_ = nullptr;
   uint64_t refused_ = 0;
-  uint64_t refused_up_to_ = 0;  // no exchange up to this id is looked at without an entry
+  size_t calls_ = 0;              // entries that are calls, or may be
+  uint64_t forgotten_up_to_ = 0;  // up to this id, no entry does not mean no request
 
   std::vector<CallPtr> spare_calls_;
   std::array<std::vector<std::unique_ptr<RequestReader>>, kDialectCount> spare_request_readers_;

@@ -78,9 +78,14 @@ void Document::clear() {
   apart.clear();
   usage_closed = has_iterations = iteration_apart = content = delta = false;
   has_choices = has_choice = finished = error = false;
-  error_code.clear();
-  error_type.clear();
-  error_status.clear();
+  error_name.clear();
+  error_rank = 0;
+}
+
+void Document::note_error(std::string_view name, uint8_t rank) {
+  if (name.empty() || rank < error_rank) return;
+  error_name.assign(name);
+  error_rank = rank;
 }
 
 void ToolNames::begin_item(uint32_t position) {
@@ -113,19 +118,22 @@ void ToolNames::end_item(bool is_call) {
   if (!is_call || name_.empty()) return;
   const uint64_t place = uint64_t{choice_} << 32 | index_;
   for (size_t i = 0; i < seen_count_; ++i) {
-    const Seen& seen = seen_[i];
+    const Seen& seen = list_->seen[i];
     if (id_ != 0 && seen.id == id_) return;
     // The same place again is a later fragment, unless it carries another call's id.
     if (seen.place == place && (id_ == 0 || seen.id == 0)) return;
   }
-  if (seen_count_ < kSeenMax) seen_[seen_count_++] = {place, id_};
+  if (seen_count_ == kNamesMax) return;
+  if (list_ == nullptr) list_ = std::make_unique<List>();
+  list_->seen[seen_count_++] = {place, id_};
   add(name_.view());
 }
 
 void ToolNames::add(std::string_view name) {
   if (name.empty() || count_ == kNamesMax) return;
-  names_[count_].assign(name);
-  if (names_[count_].was_cut()) cut_ = true;
+  if (list_ == nullptr) list_ = std::make_unique<List>();
+  list_->names[count_].assign(name);
+  if (list_->names[count_].was_cut()) cut_ = true;
   ++count_;
 }
 
@@ -249,15 +257,22 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
       if (event.kind == Kind::kObjectBegin || is_text(event)) doc.error = true;
       break;
     case AnswerSlot::kErrorCode:
-      take_text(doc.error_code, event);
+      if (is_text(event)) doc.note_error(event.text, 3);
       break;
     case AnswerSlot::kErrorType:
-      take_text(doc.error_type, event);
+      if (is_text(event)) doc.note_error(event.text, 2);
       break;
     case AnswerSlot::kErrorStatus:
-      take_text(doc.error_status, event);
+      if (is_text(event)) doc.note_error(event.text, 1);
       break;
   }
+}
+
+void AnswerNotes::clear() {
+  ToolNames kept = std::move(tools);
+  kept.clear();
+  *this = {};
+  tools = std::move(kept);
 }
 
 void AnswerNotes::note_content(EventTime now) {
@@ -270,12 +285,7 @@ void AnswerNotes::note_content(EventTime now) {
 
 void AnswerNotes::fail() {
   failed = true;
-  const Document& doc = document;
-  for (const Text<128>* name : {&doc.error_code, &doc.error_type, &doc.error_status}) {
-    if (name->empty()) continue;
-    error_type.assign(name->view());
-    return;
-  }
+  if (!document.error_name.empty()) error_type = document.error_name;
 }
 
 void AnswerNotes::take_usage() {

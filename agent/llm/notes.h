@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -111,10 +112,10 @@ struct Document {
   bool has_choice = false;
   bool finished = false;  // carries a finish reason
   bool error = false;
-  Text<128> error_code;
-  Text<128> error_type;
-  Text<128> error_status;
+  Text<128> error_name;  // code, or else type, or else status
+  uint8_t error_rank = 0;
 
+  void note_error(std::string_view name, uint8_t rank);
   // Kept small, because it runs once an event.
   void clear();
 };
@@ -134,7 +135,7 @@ class ToolNames {
 
   void set_choice(uint32_t choice) { choice_ = choice; }
   std::string_view item_type() const { return type_.view(); }
-  const std::array<Text<64>, kNamesMax>& names() const { return names_; }
+  std::string_view name(size_t i) const { return list_->names[i].view(); }
   uint8_t count() const { return count_; }
   bool cut() const { return cut_; }
 
@@ -143,10 +144,12 @@ class ToolNames {
     uint64_t place = 0;  // choice and index
     uint64_t id = 0;     // hash of the call's id, 0 = none
   };
-  static constexpr size_t kSeenMax = 32;
+  struct List {
+    std::array<Text<64>, kNamesMax> names;
+    std::array<Seen, kNamesMax> seen;
+  };
 
-  std::array<Text<64>, kNamesMax> names_{};
-  std::array<Seen, kSeenMax> seen_{};
+  std::unique_ptr<List> list_;  // made for the first name, because most answers have none
   uint8_t count_ = 0;
   uint8_t seen_count_ = 0;
   bool cut_ = false;
@@ -187,6 +190,8 @@ struct AnswerNotes {
   Document document;
 
   void note(const AnswerPath& path, const JsonEvent& event);
+  // As new, but keeps its memory.
+  void clear();
 
   // An event with generated content ended at `now`.
   void note_content(EventTime now);

@@ -111,7 +111,6 @@ bool request_head_proves(Dialect dialect, std::string_view provider, const Heade
   if (dialect == Dialect::kAnthropicMessages) {
     return provider == "anthropic" || headers.find("anthropic-version").has_value();
   }
-  // A provider's host has other paths too that end like these; its SDK would not send this there.
   static constexpr std::string_view kSdkHeaders[] = {"x-stainless-lang", "openai-organization",
                                                      "openai-project"};
   return !provider.empty() ||

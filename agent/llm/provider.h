@@ -24,7 +24,8 @@ std::string_view provider_of_answer_headers(const Headers& headers);
 // Step 3; empty if there is no such mark.
 std::string_view provider_of_answer_body(const AnswerNotes& notes);
 
-// The request's head alone proves that this is a call in this dialect.
+// The request's head alone proves that this is a call in the dialect its path suggests. For
+// /messages that takes more than a provider's host: others have such paths too.
 bool request_head_proves(Dialect dialect, std::string_view provider, const Headers& headers);
 // So does the answer's.
 bool answer_head_proves(const Headers& headers);

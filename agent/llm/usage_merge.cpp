@@ -64,9 +64,12 @@ void UsageSheet::add(const UsageSheet& part) {
   for (size_t i = 0; i < kFields; ++i) {
     if ((part.known_ >> i & 1u) == 0) continue;
     const uint64_t before = (known_ >> i & 1u) != 0 ? values_[i] : 0;
-    values_[i] = before + part.values_[i];
+    known_ |= 1u << i;
+    if (__builtin_add_overflow(before, part.values_[i], &values_[i])) {
+      known_ &= ~(1u << i);
+      malformed_ |= 1u << i;
+    }
   }
-  known_ |= part.known_;
   malformed_ |= part.malformed_;
 }
 

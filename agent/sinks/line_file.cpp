@@ -147,7 +147,10 @@ size_t LineFile::write_some(std::string_view bytes) {
     if (!regular_ && mode_ == Mode::kBehind) {
       pollfd writable{.fd = fd_, .events = POLLOUT, .revents = 0};
       if (::poll(&writable, 1, kPollMs) == 0) {
-        if (give_up_) return written;
+        if (give_up_) {
+          errno = ETIMEDOUT;
+          return written;
+        }
         continue;
       }
       size = std::min<size_t>(size, PIPE_BUF);

@@ -38,8 +38,9 @@ class FlowOutput {
   void time(EventTime now) { next_.on_time(now); }
 
  private:
+  using Kind = StreamEvent::Kind;
+
   void open(Flow& flow, Direction direction, EventTime time);
-  void send(Flow& flow, const StreamEvent& event);
 
   StreamSink& next_;
   uint64_t flows_opened_ = 0;

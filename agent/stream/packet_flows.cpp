@@ -1,6 +1,7 @@
 // Which connection a segment belongs to, and how connections begin and end.
 #include "packet_flows.h"
 
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <algorithm>

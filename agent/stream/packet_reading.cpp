@@ -1,4 +1,5 @@
 // Which bytes of its stream a segment carries: reassembly of one connection.
+#define XXH_INLINE_ALL  // half the price of the call for small segments
 #include <xxhash.h>
 
 #include <algorithm>
@@ -368,6 +369,14 @@ void PacketFlows::hold(TcpFlow& flow, int side, Arrived& arrived) {
     if (lowest > me.next) declare_lost(flow, side, arrived.arrival.time, lowest);
     drain(flow, side, arrived.arrival.time);
     if (flow.ignored()) return skip(SkipReason::kFlowIgnored, arrived.bytes.size());
+    if (me.next > arrived.offset) {
+      // A cut that was held here has just been declared over these bytes.
+      const size_t passed = std::min<uint64_t>(me.next - arrived.offset, arrived.bytes.size());
+      drop(DropReason::kStreamReorderFull, passed);
+      arrived.bytes = arrived.bytes.subspan(passed);
+      arrived.offset = me.next;
+      arrived.whole = false;
+    }
   }
   deliver(flow, side, arrived);
 }

@@ -1,5 +1,6 @@
 #include "probed_flows.h"
 
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <algorithm>

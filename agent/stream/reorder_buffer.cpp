@@ -70,13 +70,11 @@ ReorderBuffer::Held ReorderBuffer::hold(uint64_t offset, ByteView bytes, const A
 
 bool ReorderBuffer::hold_cut(uint64_t from, uint64_t until, const Arrival& arrival,
                              const Limits& limits, PiecePool& pool) {
-  const auto found =
-      std::lower_bound(entries_.begin() + static_cast<ptrdiff_t>(first_), entries_.end(), from,
-                       [](const Entry& entry, uint64_t wanted) { return entry.offset < wanted; });
-  const auto at = static_cast<size_t>(found - entries_.begin());
-  Piece* piece = found != entries_.end() && found->offset == from
-                     ? found->piece
-                     : add_piece(at, from, arrival, limits, pool);
+  size_t at = first_that_reaches(from);
+  const bool behind_lowest = at < entries_.size() && entries_[at].offset <= from;
+  const bool attached = behind_lowest && entries_[at].end() >= from;
+  if (behind_lowest && !attached) ++at;
+  Piece* piece = attached ? entries_[at].piece : add_piece(at, from, arrival, limits, pool);
   if (piece == nullptr) return false;
   piece->cut_until = std::max(piece->cut_until, until);
   return true;

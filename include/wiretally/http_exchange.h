@@ -40,7 +40,7 @@ struct Headers {
 
 struct RequestHead {
   const FlowInfo* flow = nullptr;
-  FlowId flow_id{};
+  FlowId flow_id{};                        // of the flow, as its stream events name it
   Direction direction = Direction::kAToB;  // the way requests travel on this flow
   EventTime time;                          // first byte of the request
   HttpVersion version = HttpVersion::kHttp11;
@@ -51,7 +51,7 @@ struct RequestHead {
 
 struct ResponseHead {
   const FlowInfo* flow = nullptr;
-  FlowId flow_id{};
+  FlowId flow_id{};                        // of the flow, as its stream events name it
   Direction direction = Direction::kBToA;  // the way answers travel on this flow
   EventTime time;                          // first byte of the (final) answer
   HttpVersion version = HttpVersion::kHttp11;

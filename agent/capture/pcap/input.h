@@ -31,7 +31,7 @@ class Input {
   Input& operator=(const Input&) = delete;
 
   // The next `count` bytes without passing them, or fewer where the input ends. Valid until the
-  // next peek() or skip_far.
+  // next peek() or skip() beyond it.
   ByteView peek(size_t count) {
     if (count > ahead_) refill(count);
     return {cursor_, std::min(count, ahead_)};

@@ -85,6 +85,11 @@ class Reader {
     if (!file_.read(header.e_phoff, segments_.data(), segments_.size() * sizeof(Elf64_Phdr))) {
       return Error{"its program headers lie beyond its end"};
     }
+    for (const Elf64_Phdr& segment : segments_) {
+      if (segment.p_type != PT_LOAD || !(segment.p_flags & PF_X)) continue;
+      if (!file_.contains(segment.p_offset, segment.p_filesz)) continue;
+      report_.code.push_back({segment.p_offset, segment.p_offset + segment.p_filesz});
+    }
     if (header.e_shnum == 0) return Done{};  // no sections: nothing to find, but no error
     if (header.e_shentsize != sizeof(Elf64_Shdr) || header.e_shnum > kSectionsMax) {
       return Error{"its section headers are damaged"};

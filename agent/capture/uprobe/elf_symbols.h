@@ -24,8 +24,17 @@ struct ElfFunction {
   bool found() const { return file_offset != 0; }
 };
 
+// Bytes of the file.
+struct FileRange {
+  uint64_t begin = 0;
+  uint64_t end = 0;
+
+  bool contains(uint64_t offset) const { return offset >= begin && offset < end; }
+};
+
 struct ElfReport {
   std::vector<ElfFunction> functions;  // in the order of the names asked for
+  std::vector<FileRange> code;         // what is loaded executable
   bool go = false;                     // built by the Go toolchain
   bool has_symtab = false;             // not stripped
 };

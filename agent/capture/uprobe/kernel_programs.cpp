@@ -75,7 +75,7 @@ Result<std::unique_ptr<KernelPrograms>> KernelPrograms::load(const KernelOptions
   bpf_object__for_each_program(program, skeleton->obj) {
     const std::string_view name = ::bpf_program__name(program);
     const bool tls = name.starts_with("tls_");
-    const bool for_one_function = name.starts_with("tls_entry_");
+    const bool for_one_function = name.starts_with("tls_entry_") || name == "tls_return_new";
     if (for_one_function && programs->cookies_) ::bpf_program__set_autoload(program, false);
     if (name == "tls_entry" && !programs->cookies_) ::bpf_program__set_autoload(program, false);
     if (tls && programs->multi_) {
@@ -160,7 +160,6 @@ int KernelPrograms::entry_program(wt_function function) const {
   by_function[WT_FN_READ_EX] = programs.tls_entry_read_ex;
   by_function[WT_FN_WRITE_EX] = programs.tls_entry_write_ex;
   by_function[WT_FN_WRITE_EX2] = programs.tls_entry_write_ex2;
-  by_function[WT_FN_NEW] = programs.tls_entry_new;
   by_function[WT_FN_FREE] = programs.tls_entry_free;
   by_function[WT_FN_CLEAR] = programs.tls_entry_clear;
   return ::bpf_program__fd(by_function[function]);
@@ -168,36 +167,56 @@ int KernelPrograms::entry_program(wt_function function) const {
 
 Result<std::vector<FileDescriptor>> KernelPrograms::attach_library(
     const std::string& path, std::span<const ProbePoint> points, uint32_t library) {
-  // Returns first: a call whose entry is seen must have its return seen too.
+  // Entries first, and SSL_new's return last of all (see kTlsFunctions): a connection that counts
+  // as seen from its birth has had every call probed.
   std::vector<FileDescriptor> links;
-  for (const bool on_return : {true, false}) {
+  for (const bool on_return : {false, true}) {
     std::vector<ProbeAddress> addresses;
     for (const ProbePoint& point : points) {
-      if (on_return && !point.on_return) continue;
-      const ProbeAddress address{
-          .file_offset = point.file_offset,
-          .cookie = wt_cookie(library, static_cast<uint8_t>(point.function))};
-      addresses.push_back(address);
-      if (multi_) continue;
-      const int program = on_return ? ::bpf_program__fd(skeleton_->progs.tls_return)
-                                    : entry_program(point.function);
-      Result<PerfLink> link = link_uprobe_perf(
-          program, path, {address.file_offset, cookies_ ? address.cookie : 0}, on_return);
-      if (!link) {
-        close_links(std::move(links));
-        return link.error();
-      }
-      links.push_back(std::move(link->link));
-      links.push_back(std::move(link->event));
+      if (!(on_return ? point.on_return : point.on_entry)) continue;
+      addresses.push_back({.file_offset = point.file_offset,
+                           .cookie = wt_cookie(library, static_cast<uint8_t>(point.function))});
     }
-    if (!multi_) continue;
-    const int program =
-        ::bpf_program__fd(on_return ? skeleton_->progs.tls_return : skeleton_->progs.tls_entry);
-    Result<FileDescriptor> link = link_uprobe_multi(program, path, addresses, on_return);
-    if (!link) return link.error();
-    links.push_back(std::move(*link));
+    const Status linked = multi_ ? link_at_once(path, addresses, on_return, &links)
+                                 : link_one_by_one(path, addresses, on_return, &links);
+    if (!linked) {
+      close_links(std::move(links));
+      return linked.error();
+    }
   }
   return links;
+}
+
+Status KernelPrograms::link_at_once(const std::string& path,
+                                    std::span<const ProbeAddress> addresses, bool on_return,
+                                    std::vector<FileDescriptor>* links) {
+  const int program =
+      ::bpf_program__fd(on_return ? skeleton_->progs.tls_return : skeleton_->progs.tls_entry);
+  Result<FileDescriptor> link = link_uprobe_multi(program, path, addresses, on_return);
+  if (!link) return link.error();
+  links->push_back(std::move(*link));
+  return Done{};
+}
+
+Status KernelPrograms::link_one_by_one(const std::string& path,
+                                       std::span<const ProbeAddress> addresses, bool on_return,
+                                       std::vector<FileDescriptor>* links) {
+  for (ProbeAddress address : addresses) {
+    const auto function = static_cast<wt_function>(address.cookie & 0xff);
+    const int program = on_return ? return_program(function) : entry_program(function);
+    if (!cookies_) address.cookie = 0;
+    Result<PerfLink> link = link_uprobe_perf(program, path, address, on_return);
+    if (!link) return link.error();
+    links->push_back(std::move(link->link));
+    links->push_back(std::move(link->event));
+  }
+  return Done{};
+}
+
+int KernelPrograms::return_program(wt_function function) const {
+  const auto& programs = skeleton_->progs;
+  const bool special = function == WT_FN_NEW && !cookies_;
+  return ::bpf_program__fd(special ? programs.tls_return_new : programs.tls_return);
 }
 
 void KernelPrograms::stop_emitting() {

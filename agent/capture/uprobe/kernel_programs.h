@@ -9,8 +9,9 @@
 #include <vector>
 
 #include "file_descriptor.h"
+#include "kernel_links.h"
+#include "probe_points.h"
 #include "process_maps.h"
-#include "tls_functions.h"
 #include "wiretally/abi.h"
 #include "wiretally/result.h"
 
@@ -68,6 +69,11 @@ class KernelPrograms {
   KernelPrograms() = default;
   Status map_arrays();
   int entry_program(wt_function function) const;
+  int return_program(wt_function function) const;
+  Status link_at_once(const std::string& path, std::span<const ProbeAddress> addresses,
+                      bool on_return, std::vector<FileDescriptor>* links);
+  Status link_one_by_one(const std::string& path, std::span<const ProbeAddress> addresses,
+                         bool on_return, std::vector<FileDescriptor>* links);
 
   probes_bpf* skeleton_ = nullptr;
   bool multi_ = false;

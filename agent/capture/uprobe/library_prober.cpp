@@ -9,6 +9,8 @@
 
 #include "kernel_links.h"
 #include "log.h"
+#include "probe_points.h"
+#include "tls_functions.h"
 
 namespace wiretally::uprobe {
 namespace {
@@ -52,7 +54,11 @@ bool is_shared_library(std::string_view path) {
 }  // namespace
 
 LibraryProber::LibraryProber(const Options& options, KernelPrograms& programs)
-    : options_(options), programs_(programs) {}
+    : options_(options), programs_(programs) {
+  // In a container with the host's processes, the host's root is that of process 1.
+  const std::string host = options_.proc + "/1/root";
+  if (::access((host + "/usr").c_str(), R_OK) == 0) root_ = host;
+}
 
 LibraryProber::~LibraryProber() { detach_all(); }
 
@@ -114,7 +120,7 @@ void LibraryProber::examine(uint32_t pid, const Mapping& mapping, int64_t now_ns
 
 void LibraryProber::examine_file(const std::string& access_path, const std::string& shown_path,
                                  const FileKey& file, uint32_t pid, int64_t now_ns) {
-  ElfReport report;
+  std::vector<ProbePoint> points;
   {
     // O_NONBLOCK: a device file can be mapped executable too.
     const FileDescriptor opened(::open(access_path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -122,14 +128,12 @@ void LibraryProber::examine_file(const std::string& access_path, const std::stri
     if (!opened || ::fstat(opened.get(), &status) != 0) return;  // gone already; others will map it
     if (examined_.size() >= kFilesMax) examined_.clear();
     examined_[file] = false;
-    Result<ElfReport> read = Error{""};
     if (S_ISREG(status.st_mode)) {
-      read = read_elf(opened.get(), kTlsSymbols, !is_shared_library(shown_path));
+      const Result<ElfReport> report =
+          read_elf(opened.get(), kTlsSymbols, !is_shared_library(shown_path));
+      if (report) points = choose_probe_points(opened.get(), *report);
     }
-    if (read) report = std::move(*read);
   }
-  const std::vector<ProbePoint> points =
-      report.functions.empty() ? std::vector<ProbePoint>{} : choose_probe_points(report);
   if (points.empty()) {
     programs_.mark_plain(file);
     return;
@@ -161,10 +165,9 @@ void LibraryProber::examine_file(const std::string& access_path, const std::stri
 }
 
 void LibraryProber::probe_standard_paths() {
-  const std::string root = options_.proc + "/1/root";
   for (const char* pattern : kStandardPaths) {
     glob_t found = {};
-    if (::glob((root + pattern).c_str(), 0, nullptr, &found) == 0) {
+    if (::glob((root_ + pattern).c_str(), 0, nullptr, &found) == 0) {
       for (size_t i = 0; i < found.gl_pathc; ++i) {
         const std::string path = found.gl_pathv[i];
         FileKey file;
@@ -172,7 +175,7 @@ void LibraryProber::probe_standard_paths() {
           const FileDescriptor opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
           if (!opened || !mapped_key(opened.get(), &file)) continue;
         }
-        if (!examined_.contains(file)) examine_file(path, path.substr(root.size()), file, 0, 0);
+        if (!examined_.contains(file)) examine_file(path, path.substr(root_.size()), file, 0, 0);
       }
     }
     ::globfree(&found);
@@ -181,11 +184,10 @@ void LibraryProber::probe_standard_paths() {
 
 // Whether the library is a file of the root file system, under its path, not deleted.
 bool LibraryProber::still_on_root(const Library& library) const {
-  const std::string root = options_.proc + "/1/root";
   struct stat root_status = {};
   struct stat status = {};
-  if (::stat((root + "/").c_str(), &root_status) != 0) return false;
-  if (::stat((root + library.path).c_str(), &status) != 0) return false;
+  if (::stat((root_ + "/").c_str(), &root_status) != 0) return false;
+  if (::stat((root_ + library.path).c_str(), &status) != 0) return false;
   return status.st_dev == root_status.st_dev && status.st_ino == library.file.inode;
 }
 
@@ -261,10 +263,12 @@ ProberStatus LibraryProber::status() const {
   const std::lock_guard lock(mutex_);
   ProberStatus status;
   for (const Library& library : libraries_) {
-    status.libraries.push_back({.path = library.path,
-                                .file = library.file,
-                                .functions = library.functions,
-                                .processes = library.processes.size()});
+    status.libraries.push_back(
+        {.path = library.path,
+         .file = library.file,
+         .functions = library.functions,
+         .links = programs_.uses_multi_links() ? library.links.size() : library.links.size() / 2,
+         .processes = library.processes.size()});
   }
   status.failures = failures_;
   status.attached_total = attached_total_;

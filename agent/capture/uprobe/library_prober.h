@@ -25,6 +25,7 @@ struct ProbedLibrary {
   std::string path;  // as the first process that mapped it names it
   FileKey file;
   size_t functions = 0;  // probed
+  size_t links = 0;      // that hold the probes
   size_t processes = 0;  // known to map it
 };
 
@@ -96,6 +97,7 @@ class LibraryProber {
   void fail(std::string_view path, const std::string& reason);
 
   const Options options_;
+  std::string root_;  // where the host's files are; empty if that is where we are
   KernelPrograms& programs_;
   bool at_start_ = false;
   uint32_t next_id_ = 1;

@@ -41,6 +41,12 @@ bool begins_a_request(std::string_view text) {
                      [&](std::string_view start) { return text.starts_with(start); });
 }
 
+// Perf links take about 0.1 s each to remove, and the file system should be free in 2 s.
+int64_t linger_ns(const ProbeOptions& options, const KernelPrograms& programs) {
+  return programs.uses_multi_links() ? options.linger_ns
+                                     : std::min(options.linger_ns, 300 * kMillisecond);
+}
+
 void free_ring(ring_buffer* ring) { ::ring_buffer__free(ring); }
 
 }  // namespace
@@ -68,7 +74,7 @@ ProbeSource::ProbeSource(const ProbeOptions& options, Counters& counters, Captur
       sink_(sink),
       programs_(std::move(programs)),
       prober_({.proc = options.proc,
-               .linger_ns = options.linger_ns,
+               .linger_ns = linger_ns(options, *programs_),
                .standard_paths = options.standard_paths},
               *programs_),
       events_(nullptr, free_ring),

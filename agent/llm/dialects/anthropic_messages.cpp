@@ -119,7 +119,7 @@ void end_document(AnswerNotes& notes, bool is_event) {
     return;
   }
   const bool known_error =
-      notes.document.type.view() == "error" && !notes.document.error_type.empty();
+      notes.document.type.view() == "error" && !notes.document.error_name.empty();
   if (answer_has_shape(notes) || known_error) notes.type_known = true;
   notes.take_usage();
   if (notes.document.error) notes.fail();

@@ -14,7 +14,7 @@ void end_choices_document(AnswerNotes& notes, bool is_event) {
     notes.usage_final = true;
   }
   const bool error_object = notes.object.view() == "error";
-  if (error_object && doc.error_type.empty()) doc.error_type.assign(doc.type.view());
+  if (error_object) doc.note_error(doc.type.view(), 0);
   if (doc.error || error_object) notes.fail();
 }
 

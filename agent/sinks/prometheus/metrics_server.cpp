@@ -1,10 +1,16 @@
 #include "metrics_server.h"
 
 #include <CivetServer.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 namespace wiretally::sinks {
@@ -45,6 +51,29 @@ bool send(mg_connection* connection, const Answer& answer, bool head_only) {
   return mg_write(connection, text.data(), text.size()) == static_cast<int>(text.size());
 }
 
+// Debian's CivetWeb is built without IPv6.
+bool needs_missing_ipv6(const std::string& listen) {
+  return !listen.empty() && listen.front() == '[' && mg_check_feature(MG_FEATURES_IPV6) == 0;
+}
+
+// Connects and hangs up; false when nobody listens.
+bool knock(const std::string& listen, uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  const std::string host = listen.substr(0, listen.find(':'));
+  if (inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1 ||
+      address.sin_addr.s_addr == htonl(INADDR_ANY)) {
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  }
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return false;
+  const int result = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address);
+  const bool heard = result == 0 || errno == EINPROGRESS;
+  ::close(fd);
+  return heard;
+}
+
 }  // namespace
 
 std::string metrics_text(PrometheusSink& calls, const AgentMetrics* agent) {
@@ -60,7 +89,25 @@ class MetricsServer::Impl {
     callbacks_.log_message = [](const mg_connection*, const char*) { return 1; };
   }
 
+  // CivetWeb looks for its stop flag only when its accept loop wakes, every two seconds: too late
+  // for an agent that is to be gone within two. So somebody knocks while it stops.
+  ~Impl() {
+    if (server_ == nullptr) return;
+    const std::jthread knocker([listen = listen_, port = port()](const std::stop_token& stopped) {
+      while (!stopped.stop_requested() && knock(listen, port)) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      }
+    });
+    server_.reset();
+  }
+
   Status start(const std::string& listen) {
+    if (needs_missing_ipv6(listen)) {
+      return Error{"cannot listen on " + listen +
+                   ": the CivetWeb library of this system is built without IPv6; choose an IPv4 "
+                   "address with --listen"};
+    }
+    listen_ = listen;
     const std::vector<std::string> options = {
         "listening_ports",          listen, "num_threads",       "4",
         "request_timeout_ms",       "5000", "enable_keep_alive", "no",
@@ -118,6 +165,7 @@ class MetricsServer::Impl {
     if (send(connection, answer, head) && scraper) calls_.delivered(scrape);
   }
 
+  std::string listen_;
   std::function<bool()> ready_;
   PrometheusSink& calls_;
   const AgentMetrics* agent_;

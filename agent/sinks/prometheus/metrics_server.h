@@ -18,8 +18,9 @@ std::string metrics_text(PrometheusSink& calls, const AgentMetrics* agent);
 class MetricsServer {
  public:
   struct Options {
-    std::string listen = "127.0.0.1:9477";  // address:port; [address]:port for IPv6; port 0: any
-    std::function<bool()> ready;            // for /readyz; any thread
+    std::string listen = "127.0.0.1:9477";  // address:port; [address]:port for IPv6, where CivetWeb
+                                            // has it; port 0: any
+    std::function<bool()> ready = {};       // for /readyz; any thread
   };
 
   // The sink and the metrics outlive the server. `agent` may be nullptr.

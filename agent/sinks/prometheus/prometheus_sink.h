@@ -21,8 +21,8 @@ namespace wiretally::sinks {
 struct PrometheusOptions {
   uint32_t zero_scrapes = 1;  // 2 for replicated scrapers
   int64_t idle_ns = 24LL * 3600 * 1'000'000'000;
-  const PriceBook* prices = nullptr;  // vouches for model names; optional, outlives the sink
-  std::function<int64_t()> now_ns;    // a steady clock; nothing: the system's
+  const PriceBook* prices = nullptr;     // vouches for model names; optional, outlives the sink
+  std::function<int64_t()> now_ns = {};  // a steady clock; nothing: the system's
 };
 
 // One scrape. Its text is to be followed by delivered(number) once it reached the scraper.

@@ -38,7 +38,7 @@ constexpr std::array<Column, 9> kTotalColumns = {{{"PROVIDER", false},
 std::string clean(std::string_view text, size_t bytes_max = kTextMax) {
   std::string shown;
   append_clean(shown, text, bytes_max);
-  if (shown.empty()) shown = "-";
+  if (shown.empty()) shown.push_back('-');
   return shown;
 }
 
@@ -54,8 +54,10 @@ std::string milliseconds_of(std::optional<int64_t> ns) {
   return text;
 }
 
-std::string count_of(const std::optional<uint64_t>& tokens) {
-  return tokens ? std::to_string(*tokens) : "?";
+// A refused call has no tokens that could be unknown.
+std::string count_of(const UsageRecord& record, const std::optional<uint64_t>& tokens) {
+  if (tokens) return std::to_string(*tokens);
+  return record.outcome == Outcome::kHttpError ? "-" : "?";
 }
 
 std::string model_of(const UsageRecord& record) {
@@ -73,10 +75,11 @@ std::string caller_of(const LedgerEntry& entry) {
 }
 
 std::string outcome_of(const UsageRecord& record) {
-  std::string text(outcome_name(record.outcome));
-  if (record.outcome == Outcome::kHttpError && record.status_code) {
-    text = "http " + std::to_string(*record.status_code);
+  if (record.outcome != Outcome::kHttpError || !record.status_code) {
+    return std::string(outcome_name(record.outcome));
   }
+  std::string text("http ");
+  append_integer(text, *record.status_code);
   return text;
 }
 
@@ -150,8 +153,8 @@ TableSink::Row TableSink::call_row(const LedgerEntry& entry) {
           model_of(r),
           caller_of(entry),
           outcome_of(r),
-          count_of(r.tokens.input),
-          count_of(r.tokens.output),
+          count_of(r, r.tokens.input),
+          count_of(r, r.tokens.output),
           milliseconds_of(ttft),
           milliseconds_of(elapsed_ns(r.start, r.last_byte))};
 }

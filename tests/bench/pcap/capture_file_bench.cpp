@@ -11,9 +11,8 @@
 #include "packet_decoder.h"
 #include "support/pcap_writer.h"
 
+namespace wiretally::pcap {
 namespace {
-
-using namespace wiretally;
 
 constexpr uint32_t kPackets = 200'000;
 constexpr size_t kPayloadBytes = 246;  // frames of 300 bytes
@@ -73,10 +72,10 @@ BENCHMARK(PcapNextEx)->Unit(benchmark::kMillisecond);
 void ReadAlone(benchmark::State& state) {
   const std::string& path = capture_path();
   for (auto _ : state) {
-    auto file = pcap::CaptureFile::open(path);
-    pcap::RawPacket packet;
+    auto file = CaptureFile::open(path);
+    RawPacket packet;
     uint64_t sum = 0;
-    while (file->next(packet) == pcap::CaptureFile::Step::kPacket) sum += packet.bytes.size();
+    while (file->next(packet) == CaptureFile::Step::kPacket) sum += packet.bytes.size();
     benchmark::DoNotOptimize(sum);
   }
   state.SetItemsProcessed(state.iterations() * kPackets);
@@ -87,12 +86,12 @@ void ReadAndDecode(benchmark::State& state, const char* path) {
   const Limits limits;
   const auto counters = std::make_unique<Counters>();
   CountingSink sink;
-  pcap::PacketDecoder decoder(limits, *counters, sink);
+  PacketDecoder decoder(limits, *counters, sink);
   for (auto _ : state) {
     if (*path == '-' && std::freopen(capture_path().c_str(), "r", stdin) == nullptr) std::abort();
-    auto file = pcap::CaptureFile::open(*path == '-' ? path : capture_path());
-    pcap::RawPacket packet;
-    while (file->next(packet) == pcap::CaptureFile::Step::kPacket) decoder.decode(packet);
+    auto file = CaptureFile::open(*path == '-' ? path : capture_path());
+    RawPacket packet;
+    while (file->next(packet) == CaptureFile::Step::kPacket) decoder.decode(packet);
   }
   if (sink.bytes != state.iterations() * kPackets * kPayloadBytes)
     state.SkipWithError("bytes lost");
@@ -102,3 +101,4 @@ BENCHMARK_CAPTURE(ReadAndDecode, mapped, "")->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(ReadAndDecode, stream, "-")->Unit(benchmark::kMillisecond);
 
 }  // namespace
+}  // namespace wiretally::pcap

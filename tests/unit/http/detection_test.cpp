@@ -49,6 +49,39 @@ TEST(Detection, TooFewBytesStayUndecided) {
   EXPECT_EQ(replay.flows(FlowVerdict::kUndecided), 1u);
 }
 
+std::string binary(std::initializer_list<uint8_t> bytes) { return {bytes.begin(), bytes.end()}; }
+
+const std::string kOneCall =
+    "1 request POST /v1\n1 request body q\n1 request complete\n"
+    "1 answer 200\n1 answer body a\n1 answer complete\n1 end: complete\n";
+
+TEST(Detection, BehindAProxyProtocolHead) {
+  Scenario line;
+  line.a("PROXY TCP4 10.0.0.1 10.0.0.2 5000 80\r\n" + request("/v1", "q")).b(answer("a"));
+  EXPECT_EQ(line.everywhere(), kOneCall);
+  Scenario packed;
+  packed.a(std::string("\r\n\r\n\0\r\nQUIT\n", 12) + binary({0x21, 0x11, 0, 3, 1, 2, 3}) +
+           request("/v1", "q"));
+  packed.b(answer("a"));
+  EXPECT_EQ(packed.everywhere(), kOneCall);
+}
+
+TEST(Detection, BehindSocks) {
+  Scenario five;
+  five.a(binary({5, 1, 0})).b(binary({5, 0})).a(binary({5, 1, 0, 3, 1, 'h', 0, 80}));
+  five.b(binary({5, 0, 0, 1, 0, 0, 0, 0, 0, 0})).a(request("/v1", "q")).b(answer("a"));
+  EXPECT_EQ(five.everywhere(), kOneCall);
+  Scenario password;
+  password.a(binary({5, 2, 0, 2})).b(binary({5, 2})).a(binary({1, 1, 'u', 1, 'p'}));
+  password.b(binary({1, 0})).a(binary({5, 1, 0, 1, 10, 0, 0, 1, 0, 80}));
+  password.b(binary({5, 0, 0, 1, 0, 0, 0, 0, 0, 0})).a(request("/v1", "q")).b(answer("a"));
+  EXPECT_EQ(password.everywhere(), kOneCall);
+  Scenario four;
+  four.a(binary({4, 1, 0, 80, 0, 0, 0, 1, 'u', 0, 'h', 0})).b(binary({0, 0x5a, 0, 0, 0, 0, 0, 0}));
+  four.a(request("/v1", "q")).b(answer("a"));
+  EXPECT_EQ(four.everywhere(), kOneCall);
+}
+
 TEST(Detection, JoinedInTheMiddleOfAStream) {
   Scenario s;
   s.joined().b(chunk("data: {\"x\":1}\n\n")).b(chunk("data: [DONE]\n\n")).b("0\r\n\r\n");

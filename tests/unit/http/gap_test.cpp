@@ -164,6 +164,25 @@ TEST(Gap, WholeRequestWithoutProof) {
                 std::to_string(request("/v1/2", "q2").size()) + "\n" + call(3, "3"));
 }
 
+TEST(Gap, FirstRequestOfAConnection) {
+  const std::string lost = request("/v1/1", "q1");
+  Scenario s;
+  s.lose_a(lost).b(answer("a1"));
+  whole(s, "2");
+  EXPECT_EQ(s.once(), "1 answer 200\n1 answer body a1\n1 answer complete\n1 end: unknown, lost " +
+                          std::to_string(lost.size()) + "\n" + call(2, "2"));
+}
+
+TEST(Gap, FirstAnswerOfAConnection) {
+  const std::string lost = answer("a1");
+  Scenario s;
+  s.a(request("/v1/1", "q1")).lose_b(lost);
+  whole(s, "2");
+  EXPECT_EQ(s.once(), asked(1, "1") + asked(2, "2") + "1 end: unknown, lost " +
+                          std::to_string(lost.size()) +
+                          "\n2 answer 200\n2 answer body a2\n2 answer complete\n2 end: complete\n");
+}
+
 TEST(Gap, RequestHeadWithItsBodySeen) {
   const std::string head = "POST /v1/2 HTTP/1.1\r\nContent-Length: 9\r\n\r\n";
   Scenario s;

@@ -15,6 +15,8 @@
 
 namespace wiretally::http {
 
+inline constexpr FlowId kScenarioFlow{1};
+
 class LogSink final : public ExchangeSink {
  public:
   BodyInterest on_request(ExchangeId id, const RequestHead& head) override;

@@ -27,6 +27,7 @@ std::string compress(std::string_view text, int window_bits) {
 }  // namespace
 
 BodyInterest LogSink::on_request(ExchangeId id, const RequestHead& head) {
+  EXPECT_EQ(head.flow_id, kScenarioFlow);
   std::string text = "request " + std::string(head.method) + " " + std::string(head.target);
   if (head.version == HttpVersion::kHttp10) text += " 1.0";
   if (head.direction == Direction::kBToA) text += " b>a";
@@ -44,6 +45,7 @@ BodyInterest LogSink::on_request(ExchangeId id, const RequestHead& head) {
 }
 
 BodyInterest LogSink::on_response(ExchangeId id, const ResponseHead& head) {
+  EXPECT_EQ(head.flow_id, kScenarioFlow);
   std::string text = "answer " + std::to_string(head.status);
   if (log_times) text += " @" + std::to_string(head.time.ns);
   line(id, text);
@@ -159,7 +161,7 @@ Replay Scenario::run(Cut cut, size_t at) const {
   size_t position = 0;  // in the bytes of all steps
 
   auto send = [&](StreamEvent event) {
-    event.flow = FlowId{1};
+    event.flow = kScenarioFlow;
     event.info = &info;
     replay.given += event.bytes.size();
     const FlowDemand demand = room.on_stream(event);

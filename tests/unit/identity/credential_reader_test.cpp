@@ -73,6 +73,8 @@ TEST(CredentialReader, OneKeyIsOneKeyWhateverItsCarrier) {
            {"Sec-WebSocket-Protocol", "realtime, openai-insecure-api-key.sk-proj-abc"},
            {"Ocp-Apim-Subscription-Key", "sk-proj-abc"},
            {"Helicone-Auth", "Bearer sk-proj-abc"},
+           {"x-litellm-api-key", "Bearer sk-proj-abc"},
+           {"cf-aig-authorization", "Bearer sk-proj-abc"},
            {"x-portkey-api-key", "sk-proj-abc"}}) {
     const Caller caller = read({{name, value}});
     EXPECT_EQ(caller.kind, CredentialKind::kApiKey) << name;

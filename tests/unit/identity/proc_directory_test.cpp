@@ -157,6 +157,7 @@ TEST_F(FakeProc, KnowsOnlySoMany) {
     processes.observe(pid);
     exit(pid);
   }
+  EXPECT_EQ(processes.evicted(), 1u);
   EXPECT_FALSE(processes.find(1, 5000 * kTickNs));
   EXPECT_TRUE(processes.find(2, 5000 * kTickNs));
   EXPECT_TRUE(processes.find(3, 5000 * kTickNs));

@@ -116,7 +116,8 @@ TEST(Hold, HeldCallsAreBounded) {
   limits.held_records_max = 10;
   Bench b({}, limits);
   RecordMaker make;
-  for (int i = 0; i < 25; ++i) b.feed({make.make(0, 100)});
+  for (int i = 0; i < 25; ++i) b.feed({make.make(0, 100 + i)});
+  b.ledger.on_time(at_ms(200));
   EXPECT_EQ(b.out.entries.size(), 15u);
   EXPECT_EQ(b.ledger.held(), 10u);
 }

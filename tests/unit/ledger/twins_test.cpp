@@ -277,8 +277,10 @@ TEST(LateTwins, TheMemoryOfIdsIsBoundedAndForgetsTheOldest) {
   for (int i = 0; i < 4000; ++i) b.feed({with_id(make.make(i * 1000, i * 1000 + 1), id(i))});
   b.ledger.on_time(at_ms(4001'000));
   b.feed({with_id(make.make(4002'000, 4002'001), id(2500))});  // remembered
+  b.ledger.on_time(at_ms(4002'500));
   EXPECT_EQ(b.out.late.size(), 1u);
   b.feed({with_id(make.make(4003'000, 4003'001), id(2499))});  // forgotten
+  b.ledger.on_time(at_ms(4003'500));
   EXPECT_EQ(b.out.late.size(), 1u);
 }
 
@@ -431,6 +433,46 @@ TEST(TwinsProperty, EveryCallCountsExactlyOnceWhateverTheOrder) {
                                [](const LedgerEntry& x, const LedgerEntry& y) {
                                  return x.record.finish.ns < y.record.finish.ns;
                                }));
+  }
+}
+
+std::string outcome(const std::vector<LedgerEntry>& entries) {
+  std::string text;
+  for (const LedgerEntry& e : entries) {
+    text += std::string(e.record_id.view()) + " " + std::to_string(e.legs) + "\n";
+  }
+  return text;
+}
+
+TEST(TwinsProperty, TheOutcomeDoesNotDependOnLanes) {
+  for (unsigned seed = 0; seed < 500; ++seed) {
+    std::mt19937 random(seed);
+    World world = make_world(random);
+    LedgerOptions options;
+    options.lanes = 3;
+    Bench many(options);
+    // Lanes run ahead of one another; event time follows the slowest.
+    std::stable_sort(world.records.begin(), world.records.end(), [](const auto& x, const auto& y) {
+      return x.finish.ns / (700 * kMs) < y.finish.ns / (700 * kMs);
+    });
+    for (const UsageRecord& r : world.records) {
+      const int64_t window_ns = r.finish.ns / (700 * kMs) * (700 * kMs);
+      many.ledger.on_time({.ns = window_ns - 1});
+      many.ledger.on_call_opened(opened(r));
+      many.ledger.on_record(r);
+      many.ledger.on_call_closed(r.exchange, r.lane, r.finish);
+    }
+    many.ledger.drain();
+
+    Bench one;
+    std::sort(world.records.begin(), world.records.end(),
+              [](const auto& x, const auto& y) { return x.finish.ns < y.finish.ns; });
+    for (UsageRecord r : world.records) {
+      r.lane = 0;
+      one.ledger.on_record(r);
+    }
+    one.ledger.drain();
+    ASSERT_EQ(outcome(one.out.entries), outcome(many.out.entries)) << "seed " << seed;
   }
 }
 

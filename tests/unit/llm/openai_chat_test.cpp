@@ -111,6 +111,33 @@ TEST(OpenaiChat, RunningUsageIsNotSummed) {
             "source=partial/partial");
 }
 
+TEST(OpenaiChat, FramingEndsAStreamWithoutDone) {
+  const std::string last =
+      chunk(R"({"index":0,"delta":{"content":"."},"finish_reason":"stop"})",
+            R"(,"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11})");
+  EXPECT_EQ(chat(kStreamRequest).events("\xEF\xBB\xBF" + kHi + ": ping\r\n\r\n" + last).play(),
+            stream_of("finish=stop in=9 out=2 source=reported/reported"));
+  // Without the blank line behind it, the last event still counts.
+  EXPECT_EQ(chat(kStreamRequest).events(kHi + last.substr(0, last.size() - 2)).play(),
+            stream_of("finish=stop in=9 out=2 source=reported/reported"));
+}
+
+TEST(OpenaiChat, TotalsStayExactWhenOnlyTheEndIsLost) {
+  EXPECT_EQ(chat(kStreamRequest)
+                .events(kHi + kStop + kUsage)
+                .lose()
+                .cut(ExchangeOutcome::kUnknown)
+                .play(),
+            "provider=openai dialect=openai_chat outcome=incomplete status=200 stream=yes "
+            "asked=gpt-5.5 served=gpt-5.5-2026-04-23 id=chatcmpl-2 finish=stop in=9 out=2 "
+            "source=reported/reported flags=gap_in_body");
+  const std::string running =
+      chunk(R"({"index":0,"delta":{"content":"."}})",
+            R"(,"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11})");
+  EXPECT_EQ(chat(kStreamRequest).events(kHi + running).lose().play(),
+            stream_of("in=9 out=2 source=partial/partial flags=gap_in_body"));
+}
+
 TEST(OpenaiChat, ZeroedUsageThenReal) {
   const std::string zeroed =
       chunk(R"({"index":0,"delta":{"content":"a"}})",
@@ -209,11 +236,11 @@ TEST(OpenaiChat, ErrorEventInside200) {
   const std::string error = R"({"error":{"message":"m","type":"server_error","code":null}})";
   EXPECT_EQ(chat(kStreamRequest).events(kHi + frame(error)).play(),
             "provider=openai dialect=openai_chat" + failed);
-  EXPECT_EQ(
-      chat(kStreamRequest)
-          .events(kHi + named_frame("error", R"({"error":{"type":"server_error","status_code":500}})"))
-          .play(),
-      "provider=openai dialect=openai_chat" + failed);
+  EXPECT_EQ(chat(kStreamRequest)
+                .events(kHi + named_frame("error",
+                                          R"({"error":{"type":"server_error","status_code":500}})"))
+                .play(),
+            "provider=openai dialect=openai_chat" + failed);
   EXPECT_EQ(
       chat(kStreamRequest)
           .events(kHi + "error: {\"code\":500,\"message\":\"m\",\"type\":\"server_error\"}\n\n")
@@ -296,6 +323,11 @@ TEST(OpenaiChat, ReasoningOutsideCompletion) {
           "api.perplexity.ai",
           R"({"prompt_tokens":10,"completion_tokens":55,"total_tokens":65,"citation_tokens":7,"reasoning_tokens":20})"),
       "in=10 out=75 reasoning=20 source=reported/reported");
+  EXPECT_EQ(
+      usage_of(
+          "api.x.ai",
+          R"({"prompt_tokens":10,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":30}})"),
+      "in=40 read=30 out=1 source=reported/reported");
   EXPECT_EQ(usage_of("h", R"({"prompt_tokens":50,"completion_tokens":6,"total_tokens":356})"),
             "in=50 out=306 source=reported/reported flags=usage_malformed");
 }

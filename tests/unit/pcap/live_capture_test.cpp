@@ -107,7 +107,7 @@ class Receiver {
     }
   }
 
-  const Limits limits;
+  Limits limits;
   std::unique_ptr<Counters> counters = std::make_unique<Counters>();
   test::RecordingSink sink;
   PacketDecoder decoder{limits, *counters, sink};

@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
-#include <regex>
 #include <sstream>
 #include <thread>
 
@@ -245,6 +244,14 @@ TEST(Csv, HasTheSameFieldsAndQuotesThem) {
   EXPECT_EQ(line.find("null"), std::string::npos);
 }
 
+std::string one_spaced(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c != ' ' || out.empty() || out.back() != ' ') out.push_back(c);
+  }
+  return out;
+}
+
 TEST(Table, ShowsFewCallsAndTotalsAndNoControlCharacters) {
   TableSink table(stdout);
   LedgerEntry entry = rich_entry();
@@ -259,8 +266,7 @@ TEST(Table, ShowsFewCallsAndTotalsAndNoControlCharacters) {
   const std::string text = table.text();
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
   EXPECT_NE(text.find("evil?[2Jmodel"), std::string::npos);
-  EXPECT_TRUE(
-      std::regex_search(text, std::regex(R"(total +2 +2 +0 +1000\+ +600 +50\+ +0\.010692\+)")))
+  EXPECT_NE(one_spaced(text).find("total 2 2 0 1000+ 600 50+ 0.010692+"), std::string::npos)
       << text;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 120u) << line;

@@ -119,16 +119,15 @@ struct Conversation {
       return !packet.text.empty() && chance(random_, percent);
     });
   }
-  // Copies of captured bytes, cut otherwise. The copy reaches only over bytes of its own segment.
+  // Retransmissions, cut otherwise: they reach over neighbours, lost ones included.
   void repeat_some() {
     std::vector<Packet> repeated;
     for (const Packet& packet : packets) {
       repeated.push_back(packet);
       if (packet.text.empty() || !chance(random_, 20)) continue;
       Packet copy = packet;
-      const size_t skipped = pick(random_, 0, packet.text.size() - 1);
-      copy.offset += skipped;
-      copy.text = packet.text.substr(skipped, pick(random_, 1, packet.text.size()));
+      copy.offset += pick(random_, 0, packet.text.size() - 1);
+      copy.text = ways[packet.from_client ? 0 : 1].sent.substr(copy.offset, pick(random_, 1, 3000));
       repeated.push_back(copy);
     }
     packets = repeated;

@@ -466,6 +466,16 @@ TEST_F(Reassembly, CutPayloadOutOfOrder) {
   EXPECT_EQ(table.lost(), 0u);
 }
 
+TEST_F(Reassembly, CutInsideWhatIsHeld) {
+  handshake();
+  table.send(talk.answer(5, "0123456789"));
+  table.send(talk.answer(3, "xx0123", {.cut = 20}));
+  table.send(talk.answer(10, "56789"));
+  table.send(talk.answer(0, "abcxx012345678"));
+  EXPECT_EQ(table.answered(), "abcxx0123456789[14]");
+  EXPECT_EQ(table.skipped(SkipReason::kStreamDuplicate), 4u + 5u + 11u);
+}
+
 TEST_F(Reassembly, WildSequenceNumberProvesNothing) {
   handshake();
   table.send(talk.answer(0, "head"));

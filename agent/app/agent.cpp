@@ -1,0 +1,309 @@
+#include "agent.h"
+
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <ctime>
+
+#include "commands.h"
+#include "log.h"
+#include "startup.h"
+#include "version.h"
+
+namespace wiretally {
+namespace {
+
+constexpr const char* kDefaultKeyFile = "/var/lib/wiretally/key";
+constexpr int kLanePollMs = 10;
+constexpr int kControlPollMs = 50;
+constexpr size_t kPacketsPerTurn = 4096;
+constexpr int64_t kStatusEveryNs = 1'000'000'000;
+constexpr int64_t kTimeEveryNs = 100'000'000;
+constexpr auto kLedgerEvery = std::chrono::milliseconds(20);
+
+int64_t clock_ns(clockid_t clock) {
+  timespec now{};
+  ::clock_gettime(clock, &now);
+  return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
+}
+
+EventTime boot_now() { return {.ns = clock_ns(CLOCK_BOOTTIME), .clock = Clock::kBoot}; }
+
+EventTime capture_now() { return {.ns = clock_ns(CLOCK_REALTIME), .clock = Clock::kCapture}; }
+
+std::string kernel_release() {
+  utsname name{};
+  ::uname(&name);
+  return name.release;
+}
+
+// The memory of this process holds what services say: it is never written to a core file, and no
+// other process of the same user may look into it.
+void forbid_core_files() {
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+  ::prctl(PR_SET_DUMPABLE, 0);
+}
+
+sigset_t handled_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
+  return set;
+}
+
+sinks::PrometheusOptions prometheus_options(const Settings& settings, const PriceBook& prices) {
+  sinks::PrometheusOptions options;
+  options.zero_scrapes = settings.metrics_zero_scrapes;
+  options.idle_ns = settings.metrics_idle_ns;
+  options.prices = &prices;
+  return options;
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+}  // namespace
+
+Agent::Agent(const Settings& settings, pricing::Catalog prices, const identity::KeySecret& secret)
+    : settings_(settings),
+      limits_(limits_of(settings)),
+      prices_(std::move(prices)),
+      credentials_(secret, privacy_of(settings, identity::SubjectPrivacy::kAuto)),
+      calls_(limits_, prometheus_options(settings, prices_)),
+      metrics_({std::string(version()), std::string(revision()), kernel_release()}),
+      lane_(limits_, 0, counters_, credentials_, channel_) {
+  metrics_.watch(counters_);
+}
+
+Agent::~Agent() {
+  if (signals_ >= 0) ::close(signals_);
+}
+
+Result<std::unique_ptr<Agent>> Agent::start(const Settings& settings) {
+  forbid_core_files();
+  // Before any thread is made, so that every thread inherits the mask.
+  const sigset_t signals = handled_signals();
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  auto prices = price_book(settings);
+  if (!prices) return prices.error();
+  const auto secret = identity::load_or_create_key(
+      settings.key_secret.empty() ? kDefaultKeyFile : settings.key_secret);
+  if (!secret) return secret.error();
+
+  std::unique_ptr<Agent> agent(new Agent(settings, *std::move(prices), *secret));
+  agent->signals_ = ::signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+  if (Status status = agent->open_sinks(); !status) return status.error();
+  if (Status status = agent->open_server(); !status) return status.error();
+  if (Status status = agent->open_sources(); !status) return status.error();
+  return agent;
+}
+
+Status Agent::open_sinks() {
+  std::vector<EntrySink*> sinks = {&calls_};
+  if (!settings_.ndjson.empty()) {
+    auto file = sinks::LineFile::open(settings_.ndjson, sinks::LineFile::Mode::kBehind);
+    if (!file) return file.error();
+    ndjson_ = std::make_unique<sinks::NdjsonSink>(*std::move(file));
+    sinks.push_back(ndjson_.get());
+  }
+  ledger::LedgerOptions options = ledger_options(settings_, prices_);
+  options.wall.boot_to_epoch_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME);
+  options.processes = &processes_;
+  ledger_ = std::make_unique<ledger::Ledger>(limits_, options, sinks);
+  return Done{};
+}
+
+// One source that cannot be opened degrades the agent and is said; without any it cannot start.
+Status Agent::open_sources() {
+  std::string why;
+  if (settings_.packets) {
+    for (const std::string& name : settings_.interfaces) {
+      auto capture = pcap::LiveCapture::open({.interface = name, .ring_mib = settings_.ring_mib});
+      if (!capture) {
+        log_line(LogLevel::kWarning, capture.error().message);
+        why = capture.error().message;
+        continue;
+      }
+      interfaces_.emplace_back(
+          new Interface{.name = name,
+                        .capture = *std::move(capture),
+                        .decoder = pcap::PacketDecoder(limits_, counters_, lane_.capture()),
+                        .gone = false});
+    }
+  }
+  if (settings_.tls) {
+    uprobe::ProbeOptions options;
+    options.ring_mib = settings_.ring_mib;
+    auto probes = uprobe::ProbeSource::create(options, counters_, lane_.capture());
+    if (probes) {
+      probes_ = *std::move(probes);
+    } else {
+      log_line(LogLevel::kWarning, probes.error().message);
+      why = probes.error().message;
+    }
+  }
+  if (interfaces_.empty() && !probes_) {
+    if (why.empty()) why = "both --no-tls and --no-packets are set; leave one of them out";
+    return Error{"nothing to watch: " + why};
+  }
+  return Done{};
+}
+
+Status Agent::open_server() {
+  sinks::MetricsServer::Options options;
+  options.listen = settings_.listen;
+  options.ready = [this] { return lane_runs_.load(); };
+  auto server = sinks::MetricsServer::start(options, calls_, &metrics_);
+  if (!server) return server.error();
+  server_ = *std::move(server);
+  return Done{};
+}
+
+void Agent::say_what_is_watched() const {
+  const auto say = [](const std::string& text) { log_line(LogLevel::kInfo, text); };
+  say("version " + std::string(version()) + " (" + std::string(revision()) + "), kernel " +
+      kernel_release());
+  if (probes_) {
+    const uprobe::ProbeStatus status = probes_->status();
+    say("probes " + std::to_string(status.libraries.libraries.size()) +
+        " TLS libraries so far, and every OpenSSL that a process maps from now on (" +
+        (status.multi_links ? "uprobe_multi" : "perf events") + ")");
+    for (const std::string& sentence : status.degraded) log_line(LogLevel::kWarning, sentence);
+  } else {
+    say("probes no TLS library: encrypted calls are not seen");
+  }
+  std::vector<std::string> names;
+  for (const auto& interface : interfaces_) names.push_back(interface->name);
+  say(names.empty() ? "reads no packets: clear-text calls are not seen"
+                    : "reads packets on " + joined(names) + " (clear-text HTTP)");
+  say("cannot see inside Go, Java, rustls, stripped BoringSSL, or QUIC: `wiretally doctor` tells "
+      "process by process");
+  say(ndjson_ ? "writes a record of each call to " + settings_.ndjson +
+                    "; no prompt, no answer, no credential"
+              : "stores nothing; counters only");
+  say("serves http://" + settings_.listen.substr(0, settings_.listen.rfind(':')) + ":" +
+      std::to_string(server_->port()) + "/metrics; keeps the privileges it was started with");
+}
+
+int Agent::run() {
+  ledger_thread_ = std::thread([this] { ledger_loop(); });
+  lane_thread_ = std::thread([this] { lane_loop(); });
+  say_what_is_watched();
+  control_loop();
+  shut_down();
+  return kExitSuccess;
+}
+
+// --- lane thread ---------------------------------------------------------------------------------
+
+void Agent::lane_loop() {
+  std::vector<pollfd> waits;
+  if (probes_) waits.push_back({probes_->epoll_fd(), POLLIN, 0});
+  for (const auto& interface : interfaces_) waits.push_back({interface->capture.fd(), POLLIN, 0});
+  int64_t next_time_ns = 0;
+  lane_runs_ = true;
+  while (!lane_stops_.load(std::memory_order_relaxed)) {
+    // A full ring wakes us; else the timer does. Probes never wake the reader event by event.
+    ::poll(waits.data(), waits.size(), kLanePollMs);
+    poll_packets();
+    if (probes_) probes_->poll(0);
+    // Time passes on both clocks: packet timers run on the capture clock, probes tell their own.
+    if (const EventTime now = capture_now(); now.ns >= next_time_ns) {
+      next_time_ns = now.ns + kTimeEveryNs;
+      lane_.capture().on_time(now);
+    }
+  }
+  poll_packets();
+  if (probes_) probes_->drain();
+  lane_.capture().on_end(boot_now());
+}
+
+void Agent::poll_packets() {
+  for (const auto& interface : interfaces_) {
+    if (interface->gone) continue;
+    const auto packets = interface->capture.poll(kPacketsPerTurn, interface->decoder);
+    if (packets) continue;
+    interface->gone = true;
+    log_line(LogLevel::kWarning, packets.error().message);
+  }
+}
+
+// --- ledger thread -------------------------------------------------------------------------------
+
+void Agent::ledger_loop() {
+  std::unique_lock lock(ledger_mutex_);
+  while (!ledger_stops_) {
+    lock.unlock();
+    channel_.drain(*ledger_);
+    lock.lock();
+    ledger_wakes_.wait_for(lock, kLedgerEvery, [this] { return ledger_stops_; });
+  }
+  channel_.drain(*ledger_);
+  ledger_->drain();
+}
+
+// --- control thread ------------------------------------------------------------------------------
+
+void Agent::control_loop() {
+  int64_t next_status_ns = 0;
+  while (true) {
+    pollfd waits[] = {{signals_, POLLIN, 0}, {probes_ ? probes_->control_fd() : -1, POLLIN, 0}};
+    ::poll(waits, std::size(waits), kControlPollMs);
+    signalfd_siginfo signal;
+    while (::read(signals_, &signal, sizeof signal) == sizeof signal) {
+      if (signal.ssi_signo != SIGHUP) return;
+      if (ndjson_) ndjson_->reopen();
+    }
+    if (probes_) probes_->control(0);
+    if (const int64_t now = boot_now().ns; now >= next_status_ns) {
+      next_status_ns = now + kStatusEveryNs;
+      publish_status();
+    }
+  }
+}
+
+void Agent::publish_status() {
+  if (!probes_) return;
+  const uprobe::ProbeStatus status = probes_->status();
+  metrics_.set_probed_libraries("openssl", static_cast<double>(status.libraries.libraries.size()));
+  for (size_t i = 0; i < std::size(late_attach_published_); ++i) {
+    const uint64_t fresh = status.late_attach[i] - late_attach_published_[i];
+    late_attach_published_[i] = status.late_attach[i];
+    metrics_.add_late_attach(std::string(uprobe::kLateAttachNames[i]), static_cast<double>(fresh));
+  }
+}
+
+// Stops emitting at once; what is captured is read to its end; calls still open leave records; then
+// the probes go.
+void Agent::shut_down() {
+  if (probes_) probes_->stop_emitting();
+  lane_stops_ = true;
+  lane_thread_.join();
+  {
+    const std::lock_guard lock(ledger_mutex_);
+    ledger_stops_ = true;
+  }
+  ledger_wakes_.notify_one();
+  if (probes_) probes_->detach();
+  ledger_thread_.join();
+}
+
+int run_agent(const Settings& settings) {
+  auto agent = Agent::start(settings);
+  if (!agent) return fail(agent.error());
+  return (*agent)->run();
+}
+
+}  // namespace wiretally

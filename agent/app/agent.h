@@ -1,0 +1,101 @@
+// The running agent: sources, one lane, the ledger, sinks and the web server, and the threads that
+// drive them.
+//
+//   lane thread     polls probes and packets, runs stream → http → llm
+//   ledger thread   drains the lane's channel, holds, folds, hands on
+//   control thread  signals, discovery, attach and detach, status (the thread that calls run())
+//
+// Members are declared in the order of their making: sinks first, capture last; they go in reverse.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "catalog.h"
+#include "credential_reader.h"
+#include "ledger.h"
+#include "live_capture.h"
+#include "ndjson/ndjson_sink.h"
+#include "packet_decoder.h"
+#include "pipeline.h"
+#include "probe_source.h"
+#include "proc_directory.h"
+#include "prometheus/agent_metrics.h"
+#include "prometheus/metrics_server.h"
+#include "prometheus/prometheus_sink.h"
+#include "settings.h"
+#include "usage_channel.h"
+#include "wiretally/counters.h"
+#include "wiretally/limits.h"
+#include "wiretally/result.h"
+
+namespace wiretally {
+
+class Agent {
+ public:
+  // Opens every source that can be opened. Fails only if none can, or if a file, the address or the
+  // price list cannot be used; what is degraded is said in the log.
+  static Result<std::unique_ptr<Agent>> start(const Settings& settings);
+  ~Agent();
+
+  // Until SIGTERM or SIGINT. Returns the exit status.
+  int run();
+
+ private:
+  static constexpr size_t kChannelBytes = 16 << 20;
+
+  Agent(const Settings& settings, pricing::Catalog prices, const identity::KeySecret& secret);
+
+  Status open_sinks();
+  Status open_sources();
+  Status open_server();
+  void say_what_is_watched() const;
+
+  void lane_loop();
+  void poll_packets();
+  void ledger_loop();
+  void control_loop();
+  void publish_status();
+  void shut_down();
+
+  const Settings settings_;
+  const Limits limits_;
+  const pricing::Catalog prices_;
+  const identity::HeaderCredentialReader credentials_;
+  identity::ProcDirectory processes_;
+  Counters counters_;
+
+  sinks::PrometheusSink calls_;
+  sinks::AgentMetrics metrics_;
+  std::unique_ptr<sinks::NdjsonSink> ndjson_;
+  std::unique_ptr<ledger::Ledger> ledger_;
+  UsageChannel channel_{kChannelBytes};
+  Lane lane_;
+
+  struct Interface {
+    std::string name;
+    pcap::LiveCapture capture;
+    pcap::PacketDecoder decoder;
+    bool gone = false;
+  };
+  std::vector<std::unique_ptr<Interface>> interfaces_;
+  std::unique_ptr<uprobe::ProbeSource> probes_;
+  std::unique_ptr<sinks::MetricsServer> server_;
+
+  int signals_ = -1;  // signalfd
+  std::atomic<bool> lane_stops_{false};
+  std::atomic<bool> lane_runs_{false};
+  std::mutex ledger_mutex_;
+  std::condition_variable ledger_wakes_;
+  bool ledger_stops_ = false;
+  uint64_t late_attach_published_[static_cast<size_t>(uprobe::LateAttach::kCount)] = {};
+  std::thread lane_thread_;
+  std::thread ledger_thread_;
+};
+
+}  // namespace wiretally

@@ -1,0 +1,311 @@
+// Real probes on real processes. Needs root and a kernel with BTF; skips with the reason where
+// that is missing.
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "live.h"
+
+namespace wiretally::uprobe {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+constexpr size_t kWritten = static_cast<size_t>(Transfer::kWritten);
+constexpr size_t kRead = static_cast<size_t>(Transfer::kRead);
+constexpr uint64_t kMiB = 1 << 20;
+
+std::string pattern_text(uint64_t from, uint64_t size, int direction) {
+  std::string text(size, '\0');
+  for (uint64_t i = 0; i < size; ++i) text[i] = static_cast<char>(pattern(from + i, direction));
+  return text;
+}
+
+// Every chunk holds the bytes that belong at its offset.
+void expect_bytes_in_place(const Heard& heard, size_t way, int direction) {
+  for (const auto& [offset, bytes] : heard.chunks[way]) {
+    ASSERT_EQ(bytes, pattern_text(offset, bytes.size(), direction)) << "at offset " << offset;
+  }
+}
+
+class ProbeSourceTest : public testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    if (::access("/sys/kernel/btf/vmlinux", R_OK) != 0) GTEST_SKIP() << "the kernel has no BTF";
+    folder_ = std::filesystem::temp_directory_path() /
+              ("wiretally_probe_test_" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder_);
+  }
+  void TearDown() override {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+
+  std::unique_ptr<LiveSource> start(ProbeOptions options = {}) {
+    options.force_perf_links = GetParam();
+    auto live = std::make_unique<LiveSource>(options);
+    EXPECT_EQ(live->error, "");
+    return live;
+  }
+
+  static std::vector<std::string> pair(std::vector<std::string> steps) {
+    steps.insert(steps.begin(), TLS_PAIR);
+    return steps;
+  }
+
+  // A copy of the system's libssl that nobody has ever mapped; returns its folder.
+  static std::string copy_library(const std::filesystem::path& folder) {
+    std::filesystem::create_directories(folder);
+    for (const char* name : {"libssl.so.3", "libcrypto.so.3"}) {
+      std::filesystem::copy_file(std::filesystem::path(LIBRARY_FOLDER) / name, folder / name);
+    }
+    return folder.string();
+  }
+  static std::vector<std::string> with_library(const std::string& folder) {
+    return {"LD_LIBRARY_PATH=" + folder};
+  }
+
+  std::filesystem::path folder_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Links, ProbeSourceTest, testing::Bool(),
+                         [](const auto& parameter) { return parameter.param ? "perf" : "multi"; });
+
+TEST_P(ProbeSourceTest, HearsExactBytesOfBothForms) {
+  auto live = start();
+  for (const bool extended : {false, true}) {
+    std::vector<std::string> steps = {"w:1",     "r:100",   "w:128",   "w:129",
+                                      "r:16384", "w:16385", "r:40000", "w:3"};
+    if (extended) steps.insert(steps.begin(), "--ex");
+    Victim victim(pair(steps));
+    const uint32_t pid = victim.pid();
+    EXPECT_EQ(victim.wait(), 0);
+    ASSERT_TRUE(live->wait_for_end(pid));
+    const uint64_t there = 1 + 128 + 129 + 16385 + 3;
+    const uint64_t back = 100 + 16384 + 40000;
+    ASSERT_EQ(live->sink.of_process(pid).size(), 2U);
+    for (int end = 0; end < 2; ++end) {
+      const auto found = live->sink.ends(pid, end);
+      ASSERT_EQ(found.size(), 1U);
+      const Heard& heard = *found[0];
+      const size_t way_there = end == 0 ? kWritten : kRead;
+      EXPECT_EQ(heard.bytes[way_there], pattern_text(0, there, 0));
+      EXPECT_EQ(heard.bytes[1 - way_there], pattern_text(0, back, 1));
+      EXPECT_FALSE(heard.joined);
+      EXPECT_EQ(heard.closes[0].reason, CloseReason::kFreed);
+      EXPECT_EQ(heard.closes[0].written_offset, end == 0 ? there : back);
+      EXPECT_EQ(heard.closes[0].read_offset, end == 0 ? back : there);
+    }
+  }
+}
+
+TEST_P(ProbeSourceTest, OneCallOfTwentyMiBIsWhole) {
+  auto live = start();
+  Victim victim(pair({"w:20971520"}));
+  const uint32_t pid = victim.pid();
+  ASSERT_TRUE(live->wait_for_end(pid));
+  EXPECT_EQ(victim.wait(), 0);
+  const auto clients = live->sink.ends(pid, 0);
+  ASSERT_EQ(clients.size(), 1U);
+  EXPECT_EQ(clients[0]->seen[kWritten], 20 * kMiB);
+  EXPECT_EQ(clients[0]->gaps[kWritten], 0U);
+  expect_bytes_in_place(*clients[0], kWritten, 0);
+}
+
+TEST_P(ProbeSourceTest, SmallRingLosesExactly) {
+  auto live = start({.ring_mib = 1});
+  Victim victim(pair({"w:20971520", "say"}));
+  const uint32_t pid = victim.pid();
+  EXPECT_EQ(victim.line(), "here");  // nobody has read meanwhile
+  ASSERT_TRUE(live->poll_until([&] {
+    const auto found = live->sink.of_process(pid);
+    return !found.empty() && !found[0]->audits.empty();
+  }));
+  const Heard& client = *live->sink.of_process(pid)[0];
+  EXPECT_GT(client.seen[kWritten], 0U);
+  EXPECT_LT(client.seen[kWritten], 20 * kMiB);
+  const uint64_t tail = client.audits.back().written_offset - client.next[kWritten];
+  EXPECT_EQ(client.seen[kWritten] + client.gaps[kWritten] + tail, 20 * kMiB);
+  expect_bytes_in_place(client, kWritten, 0);
+
+  victim.go_on();
+  EXPECT_EQ(victim.wait(), 0);
+  ASSERT_TRUE(live->wait_for_end(pid));
+  live->stop();
+  // Both ends moved 20 MiB; what was not seen is counted as missing, to the byte.
+  uint64_t seen = 0;
+  for (const Heard* heard : live->sink.of_process(pid)) seen += heard->seen[0] + heard->seen[1];
+  const auto& counters = live->counters.of(Source::kTls);
+  const auto ring = static_cast<size_t>(MissingReason::kTlsRingFull);
+  EXPECT_EQ(seen + counters.missing_bytes[ring].value(), 40 * kMiB);
+  EXPECT_EQ(counters.captured_bytes.value(), seen);
+}
+
+TEST_P(ProbeSourceTest, ForkedChildGoesOnWithItsParentsConnection) {
+  auto live = start();
+  Victim victim(pair({"w:100", "fork", "w:50", "new", "w:10"}));
+  const uint32_t parent = victim.pid();
+  EXPECT_EQ(victim.wait(), 0);
+  ASSERT_TRUE(live->poll_until([&] {
+    size_t closed = 0;
+    for (const auto& [key, heard] : live->sink.connections) closed += heard.closes.size();
+    return closed >= 6;
+  }));
+  size_t joined = 0;
+  size_t born = 0;
+  for (const auto& [key, heard] : live->sink.connections) {
+    if (std::get<0>(key) == parent) {
+      EXPECT_EQ(heard.closes[0].reason, CloseReason::kExit);
+      continue;
+    }
+    if (heard.joined) {
+      ++joined;
+      EXPECT_EQ(heard.seen[0] + heard.seen[1], 50U);
+    } else {
+      ++born;
+      EXPECT_EQ(heard.seen[0] + heard.seen[1], 10U);
+    }
+  }
+  EXPECT_EQ(joined, 2U);
+  EXPECT_EQ(born, 2U);
+  const ProbeStatus status = live->source->status();
+  EXPECT_EQ(status.late_attach[0] + status.late_attach[1], 0U) << "inherited is not late";
+}
+
+TEST_P(ProbeSourceTest, ReusedPointersAreNewGenerations) {
+  auto live = start();
+  std::vector<std::string> steps = {"w:7"};
+  for (int i = 0; i < 5; ++i) {
+    steps.insert(steps.end(), {"new", "w:7", "clear", "w:7"});
+  }
+  Victim victim(pair(steps));
+  const uint32_t pid = victim.pid();
+  EXPECT_EQ(victim.wait(), 0);
+  ASSERT_TRUE(live->poll_until([&] { return live->sink.of_process(pid).size() == 22; }));
+  ASSERT_TRUE(live->wait_for_end(pid));
+  for (const Heard* heard : live->sink.of_process(pid)) {
+    EXPECT_EQ(heard->seen[0] + heard->seen[1], 7U);
+    EXPECT_EQ(heard->closes.size(), 1U);
+    EXPECT_FALSE(heard->disorder);
+  }
+}
+
+TEST_P(ProbeSourceTest, KilledProcessClosesItsConnections) {
+  auto live = start();
+  Victim victim(pair({"w:100", "say"}));
+  const uint32_t pid = victim.pid();
+  EXPECT_EQ(victim.line(), "here");
+  ASSERT_TRUE(live->poll_until([&] { return live->sink.of_process(pid).size() == 2; }));
+  victim.kill();
+  EXPECT_EQ(victim.wait(), 128 + SIGKILL);
+  ASSERT_TRUE(live->wait_for_end(pid));
+  for (const Heard* heard : live->sink.of_process(pid)) {
+    EXPECT_EQ(heard->closes[0].reason, CloseReason::kExit);
+    EXPECT_EQ(heard->closes[0].written_offset + heard->closes[0].read_offset, 100U);
+  }
+}
+
+TEST_P(ProbeSourceTest, IgnoredConnectionStaysInTheKernel) {
+  auto live = start();
+  live->sink.demand = FlowDemand::kIgnoreFlow;
+  Victim victim(pair({"w:100", "say", "w:200", "r:300", "w:50000", "new", "w:10"}));
+  const uint32_t pid = victim.pid();
+  EXPECT_EQ(victim.line(), "here");
+  ASSERT_TRUE(live->poll_until([&] { return live->sink.of_process(pid).size() == 2; }));
+  const uint64_t captured = live->counters.of(Source::kTls).captured_bytes.value();
+  victim.go_on();
+  EXPECT_EQ(victim.wait(), 0);
+  ASSERT_TRUE(live->poll_until([&] { return live->sink.of_process(pid).size() == 4; }));
+  ASSERT_TRUE(live->wait_for_end(pid));
+  // The new connections under the same pointers are heard; of the ignored ones only the close.
+  EXPECT_EQ(live->counters.of(Source::kTls).captured_bytes.value() - captured, 20U);
+  for (const Heard* heard : live->sink.of_process(pid)) {
+    const ConnectionClose& close = heard->closes[0];
+    const uint64_t moved = close.written_offset + close.read_offset;
+    EXPECT_TRUE(moved == 10 || moved == 100 + 200 + 300 + 50000) << moved;
+  }
+}
+
+TEST_P(ProbeSourceTest, FileSystemIsFreeSoonAfterTheLastProcess) {
+  auto live = start();
+  const std::string mount_point = folder_ / "tmpfs";
+  std::filesystem::create_directories(mount_point);
+  if (::mount("tmpfs", mount_point.c_str(), "tmpfs", 0, nullptr) != 0) {
+    GTEST_SKIP() << "tmpfs cannot be mounted here";
+  }
+  copy_library(mount_point);
+  Victim victim(pair({"say", "new", "w:100", "say"}), with_library(mount_point));
+  const uint32_t pid = victim.pid();
+  EXPECT_EQ(victim.line(), "here");
+  EXPECT_TRUE(live->wait_for_library(mount_point + "/libssl.so.3"));
+  victim.go_on();
+  EXPECT_EQ(victim.line(), "here");
+  EXPECT_TRUE(live->poll_until([&] { return live->sink.of_process(pid).size() >= 2; }));
+  victim.go_on();
+  EXPECT_EQ(victim.wait(), 0);
+  const auto ended = steady_clock::now();
+  int failed = -1;
+  EXPECT_TRUE(live->poll_until([&] { return (failed = ::umount(mount_point.c_str())) == 0; }));
+  EXPECT_LE(steady_clock::now() - ended, seconds(2));
+  if (failed != 0) ::umount2(mount_point.c_str(), MNT_DETACH);
+}
+
+// A library nobody has ever mapped, used at once: each connection is either heard from its
+// beginning or counted as late.
+TEST_P(ProbeSourceTest, NewLibraryIsProbedAtOnce) {
+  auto live = start();
+  constexpr int kRuns = 20;
+  int whole = 0;
+  for (int run = 0; run < kRuns; ++run) {
+    const std::string library = copy_library(folder_ / std::to_string(run));
+    Victim victim(pair({"w:100", "r:100", "say", "w:1"}), with_library(library));
+    const uint32_t pid = victim.pid();
+    victim.line();
+    EXPECT_TRUE(live->wait_for_library(library + "/libssl.so.3"));
+    victim.go_on();
+    victim.wait();
+    ASSERT_TRUE(live->poll_until([&] { return live->sink.of_process(pid).size() == 2; }));
+    int born = 0;
+    for (const Heard* heard : live->sink.of_process(pid)) born += heard->joined ? 0 : 1;
+    whole += born == 2 ? 1 : 0;
+  }
+  std::cout << whole << " of " << kRuns << " heard from the beginning" << std::endl;
+  const ProbeStatus status = live->source->status();
+  EXPECT_EQ(status.late_attach[static_cast<size_t>(LateAttach::kNewLibrary)],
+            static_cast<uint64_t>(2 * (kRuns - whole)));
+}
+
+TEST_P(ProbeSourceTest, StopsInTimeWithTenLibraries) {
+  auto live = start();
+  std::vector<std::unique_ptr<Victim>> victims;
+  for (int i = 0; i < 10; ++i) {
+    const std::string library = copy_library(folder_ / std::to_string(i));
+    victims.push_back(std::make_unique<Victim>(pair({"say"}), with_library(library)));
+    victims.back()->line();
+    ASSERT_TRUE(live->wait_for_library(library + "/libssl.so.3"));
+  }
+  size_t links = 0;
+  for (const ProbedLibrary& library : live->source->status().libraries.libraries) {
+    links += library.links;
+  }
+  const auto begin = steady_clock::now();
+  live->stop();
+  const auto took = std::chrono::duration_cast<milliseconds>(steady_clock::now() - begin);
+  std::cout << "stopped and detached in " << took.count() << " ms, " << links << " links"
+            << std::endl;
+  // Perf links are removed by the kernel one after another.
+  EXPECT_LT(took, seconds(2) + milliseconds(GetParam() ? 150 * links : 0));
+  for (auto& victim : victims) {
+    victim->go_on();
+    EXPECT_EQ(victim->wait(), 0);
+  }
+}
+
+}  // namespace
+}  // namespace wiretally::uprobe

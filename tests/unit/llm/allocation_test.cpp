@@ -1,0 +1,103 @@
+// After warm-up neither events nor calls allocate; counted by this binary's operator new.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+
+#include "llm_room.h"
+
+namespace {
+std::atomic<uint64_t> allocations{0};
+
+void* counted(size_t size, size_t alignment) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  void* memory = nullptr;
+  if (posix_memalign(&memory, std::max(alignment, sizeof(void*)), size) != 0) std::abort();
+  return memory;
+}
+}  // namespace
+
+// Not inlined: the compiler would take free() for a mismatch.
+[[gnu::noinline]] void* operator new(size_t size) {
+  return counted(size, alignof(std::max_align_t));
+}
+[[gnu::noinline]] void* operator new(size_t size, std::align_val_t alignment) {
+  return counted(size, static_cast<size_t>(alignment));
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
+
+namespace wiretally::llm {
+namespace {
+
+class NobodysCredentials final : public CredentialReader {
+ public:
+  Caller read(const Headers&, std::string_view) const override { return {}; }
+};
+
+class CountingSink final : public UsageSink {
+ public:
+  void on_call_opened(const CallOpened&) override {}
+  void on_record(const UsageRecord&) override { ++records; }
+  void on_call_closed(ExchangeId, uint32_t, EventTime) override {}
+  void on_time(EventTime) override {}
+  void on_suspect(Dialect) override {}
+  uint64_t records = 0;
+};
+
+void play_call(LlmRoom& room, uint64_t number) {
+  static const FlowInfo flow;
+  const ExchangeId id{number};
+  const HeaderField type[] = {{"content-type", "text/event-stream"}};
+  RequestHead asked;
+  asked.flow = &flow;
+  asked.method = "POST";
+  asked.target = "/v1/chat/completions";
+  room.on_request(id, asked);
+  room.on_body(id, Message::kRequest,
+               as_bytes(R"({"model":"m","messages":[{"role":"user"}],"stream":true})"), {});
+  room.on_message_end(id, Message::kRequest, MessageEnd::kComplete, {});
+  ResponseHead answered;
+  answered.flow = &flow;
+  answered.status = 200;
+  answered.headers.fields = type;
+  room.on_response(id, answered);
+  for (int i = 0; i < 50; ++i) {
+    room.on_body(id, Message::kResponse,
+                 as_bytes("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"model\":\"a model"
+                          " with a long name\"}\n\n"),
+                 {});
+  }
+  room.on_body(id, Message::kResponse,
+               as_bytes(R"(data: {"choices":[{"delta":{"tool_calls":[{"function":{"name":"f"}}]}}]}
+
+)"),
+               {});
+  room.on_message_end(id, Message::kResponse, MessageEnd::kComplete, {});
+  room.on_exchange_end(id, {});
+}
+
+TEST(LlmRoomAllocation, NoneAfterWarmUp) {
+  NobodysCredentials credentials;
+  CountingSink sink;
+  LlmRoom room(Limits{}, 0, credentials, sink);
+  uint64_t id = 0;
+  for (int i = 0; i < 20; ++i) play_call(room, ++id);
+  const uint64_t before = allocations.load();
+  EXPECT_GT(before, 0u);
+  for (int i = 0; i < 100; ++i) play_call(room, ++id);
+  EXPECT_EQ(allocations.load(), before);
+  EXPECT_EQ(sink.records, 120u);
+}
+
+}  // namespace
+}  // namespace wiretally::llm
