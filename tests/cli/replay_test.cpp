@@ -144,7 +144,7 @@ TEST(Input, EmptyCaptureIsNoError) {
     }
   }
   EXPECT_EQ(replay_bytes(make_capture({}, {}), "ndjson").out, "");
-  EXPECT_EQ(replay_bytes(make_capture({}, {}), "csv").out, std::string(kFields) + "\n");
+  EXPECT_EQ(replay_bytes(make_capture({}, {}), "csv").out, std::string(kFields) + "\r\n");
 }
 
 TEST(Input, ThatIsNoCaptureIsOneErrorThatNamesIt) {
@@ -273,7 +273,7 @@ TEST(Csv, HasTheSameColumns) {
   EXPECT_EQ(run.exit_status, 0);
   const std::vector<std::string> lines = lines_of(run.out);
   ASSERT_EQ(lines.size(), 4u);
-  EXPECT_EQ(lines[0], kFields);
+  EXPECT_EQ(lines[0], std::string(kFields) + "\r");  // RFC 4180
 }
 
 TEST(Prometheus, PassesPromtool) {
