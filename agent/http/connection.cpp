@@ -533,7 +533,7 @@ bool Connection::begin_answer(Half& half) {
   half.interim = status < 200 && !half.switches;
   if (half.interim) return false;
   Exchange* const exchange =
-      pairing_.answer_begins(half.start, half_of(Message::kRequest).next_offset);
+      pairing_.answer_begins(half.start, requests_known());
   half.exchange = exchange;
   const Headers headers = parsed_headers();
   half.to_websocket = half.switches && same(headers.find("upgrade").value_or(""), "websocket");
@@ -553,6 +553,14 @@ bool Connection::begin_answer(Half& half) {
   }
   half.body.begin(source_, exchange, Message::kResponse, interest, content_coding(headers));
   return !answer_has_no_body(half);
+}
+
+// What is still to come of a counted body belongs to its request, captured or not.
+uint64_t Connection::requests_known() {
+  const Half& asking = half_of(Message::kRequest);
+  const bool counted = asking.state == State::kBody && !body_ends_with_connection(asking) &&
+                       (asking.parser.flags & F_CHUNKED) == 0;
+  return asking.next_offset + (counted ? asking.parser.content_length : 0);
 }
 
 // RFC 9112 section 6.3.
@@ -672,7 +680,7 @@ void Connection::poison(Half& half, DropReason reason, uint64_t offset) {
     half.exchange->evidence_lost = true;
     finish_message(half, MessageEnd::kCut, offset);
   } else if (in_known_head && message_of(half) == Message::kResponse) {
-    pairing_.answer_ruined(half.start, 0, event_->time);
+    pairing_.answer_ruined(half.start, requests_known(), 0, event_->time);
   }
   if (protocol_ == Protocol::kUndecided) {
     joined_ = true;
@@ -749,7 +757,7 @@ void Connection::gap_between(Half& half, uint64_t offset, uint64_t bytes) {
     if (half.undecided_gap_bytes == 0) half.undecided_gap_at = offset;
     half.undecided_gap_bytes += bytes;
   } else if (in_known_head && message_of(half) == Message::kResponse &&
-             pairing_.answer_ruined(half.start, bytes, event_->time)) {
+             pairing_.answer_ruined(half.start, requests_known(), bytes, event_->time)) {
     pairing_.doubt(Message::kResponse);
   } else {
     pairing_.gap_between(message_of(half), offset, bytes, event_->time);

@@ -127,6 +127,7 @@ class Connection {
   Headers parsed_headers();
   bool begin_request(Half& half);
   bool begin_answer(Half& half);
+  uint64_t requests_known();
   bool answer_has_no_body(const Half& half) const;
   void decide(Half& half, Direction request_direction);
   void interested(Exchange* exchange, BodyInterest interest);

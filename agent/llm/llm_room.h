@@ -23,6 +23,7 @@
 
 #include "body_reader.h"
 #include "dialect_table.h"
+#include "target.h"
 #include "wiretally/http_exchange.h"
 #include "wiretally/identity.h"
 #include "wiretally/limits.h"
@@ -73,8 +74,12 @@ class LlmRoom final : public ExchangeSink {
   void give_back(CallPtr call);
 
   BodyInterest join(ExchangeId id, const ResponseHead& head);
-  BodyInterest choose_dialect(CallPtr& entry);
-  BodyInterest feed_candidates(CallPtr& entry, ByteView body, EventTime time);
+  void read_request_head(Call& call, const RequestHead& head, const Target& target);
+  void settle_dialect(Call& call, const DialectSpec& spec);
+  void give_back_candidates(Call& call, size_t from);
+  void dismiss(CallPtr& entry, EventTime time);
+  BodyInterest choose_dialect(Call& call);
+  BodyInterest feed_candidates(Call& call, ByteView body, EventTime time);
   void open_call(Call& call);
   void end_request(Call& call, bool complete);
   void end_answer(Call& call, bool complete);
