@@ -9,9 +9,9 @@ import time
 import unittest
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-AGENT = os.environ.get("WIRETALLY", "wiretally")
+AGENT = os.environ.get("E2E_AGENT", "wiretally")
 # Where install_clients.py put what the registries gave.
-CLIENTS = os.environ.get("WIRETALLY_CLIENTS", os.path.join(HERE, "clients"))
+CLIENTS = os.environ.get("E2E_CLIENTS", os.path.join(HERE, "clients"))
 SKIPPED = 77  # ctest's SKIP_RETURN_CODE
 
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
@@ -46,7 +46,7 @@ def own_mounts():
 
 
 class Case(unittest.TestCase):
-    """One folder a test; it is kept if WIRETALLY_KEEP is set."""
+    """One folder a test; it is kept if E2E_KEEP is set."""
 
     maxDiff = None
     needs = ("openssl",)
@@ -55,7 +55,7 @@ class Case(unittest.TestCase):
         if reason := missing(*self.needs):
             self.skipTest(reason)
         self.folder = tempfile.mkdtemp(prefix="wiretally-e2e-")
-        if os.environ.get("WIRETALLY_KEEP"):
+        if os.environ.get("E2E_KEEP"):
             print(f"{self.id()}: {self.folder}", flush=True)
         else:
             self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)

@@ -14,7 +14,8 @@ class Client:
 
     def __init__(self, case, command, environment=None, prefix=()):
         self.process = subprocess.Popen([*prefix, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True, env=os.environ | (environment or {}))
+                                        stderr=subprocess.PIPE, encoding="utf-8", errors="replace",
+                                        env=os.environ | (environment or {}))
         self.command = command
         case.addCleanup(self.clean_up)
 
