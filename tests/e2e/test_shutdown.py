@@ -18,13 +18,14 @@ IN_TIME = 2.0
 
 class ShutdownTest(Case):
     needs = ("openssl", "bpftool", "curl")
+    folders = 0
 
     def open_calls(self, server, agent, libraries, calls):
         """So many clients, each with its own library; the first of them are in the middle of a stream."""
         probed = wait_until(lambda: agent.metric("wiretally_probed_libraries"), "the first libraries")
         started = []
         for number in range(libraries):
-            environment = copy_libssl(self.path(f"copy-{number}"))
+            environment = copy_libssl(self.path(f"copy-{self.folders}-{number}"))
             started.append(clients.Curl(self, server, call("messages", "slow", True), environment=environment, gate=True))
         for client in started:
             client.at_the_gate()
@@ -36,7 +37,16 @@ class ShutdownTest(Case):
             client.read_events(5)
         return started
 
+    def end_in_time(self, libraries):
+        """How long the kernel takes to remove a probe depends on what else the machine does: the best of three counts,
+        but each must end well."""
+        for _ in range(3):
+            if self.end_with(libraries) <= IN_TIME:
+                return
+        self.fail(f"three times longer than {IN_TIME} s")
+
     def end_with(self, libraries):
+        self.folders += 1
         server = Server(self)
         agent = Agent(self)
         started = self.open_calls(server, agent, libraries, calls=3)
@@ -49,33 +59,38 @@ class ShutdownTest(Case):
         records = agent.records(*server.ports)
         self.assertEqual([record["outcome"] for record in records], ["incomplete"] * 3, records)
         self.assertEqual({record["request_id"] for record in records}, {f"req_{number:020d}" for number in (1, 2, 3)})
-        self.assertLessEqual(took, IN_TIME)
         for client in started[:3]:
             client.read_events(2)  # unharmed
+        for client in started:
+            client.kill()
+        server.stop()
+        return took
 
     def test_sigterm_with_3_open_calls_and_3_libraries(self):
-        self.end_with(3)
+        self.end_in_time(3)
 
     def test_sigterm_with_10_libraries(self):
-        self.end_with(10)
+        self.end_in_time(10)
 
     def end_by(self, number):
         server = Server(self)
         agent = Agent(self)
         links = wait_until(agent.links, "links")
-        calls = [call("chat"), call("messages", stream=True), call("chat", "gzip", stream=True)] * 20
+        # Each stream goes on for 0.2 s at least, so the load outlasts what is done to the agent.
+        calls = [call("chat"), call("messages", stream=True, **{"x-events": "40", "x-interval": "0.005"}),
+                 call("chat", "gzip", stream=True)] * 15
         started = [clients.HTTP_CLIENT.start(self, server, calls) for _ in range(2)]
-        server.wait_for_calls(10)
+        count = len(calls) * len(started)
+        server.wait_for_calls(6)
         agent.process.send_signal(number)
-        agent.process.wait(10)
-        killed = time.monotonic()
-        still_busy = len(server.book())
+        ended = time.monotonic()
+        self.assertLess(len(server.book()), count, "the load was over before the signal")
+        wait_until(lambda: not links & all_links(), "the links to go", 5)
+        print(f"no link {time.monotonic() - ended:.2f} s after signal {number}")
         for client in started:
             client.end()  # fails if a request did
-        self.assertEqual([line["outcome"] for line in server.wait_for_calls(120)], ["ok"] * 120)
-        self.assertLess(still_busy, 120)
-        wait_until(lambda: not links & all_links(), "the links to go", max(0.1, killed + 5 - time.monotonic()))
-        self.assertEqual(agent.process.returncode, -number)
+        self.assertEqual([line["outcome"] for line in server.wait_for_calls(count)], ["ok"] * count)
+        self.assertEqual(agent.process.wait(10), -number)
         self.assertEqual(self.cores(agent), [])
 
     @staticmethod

@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 from .case import HERE, wait_until
 
 
 class Server:
     def __init__(self, case, *options, prefix=(), environment=None):
-        self.book_file = os.path.join(case.folder, "book.ndjson")
+        self.book_file = os.path.join(case.folder, f"book-{time.monotonic_ns()}.ndjson")
         command = [*prefix, sys.executable, os.path.join(HERE, "server", "llm_server.py"), "--book", self.book_file,
                    *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
