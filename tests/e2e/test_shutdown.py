@@ -38,8 +38,8 @@ class ShutdownTest(Case):
         return started
 
     def end_in_time(self, libraries):
-        """How long the kernel takes to remove a probe depends on what else the machine does: the best of three counts,
-        but each must end well."""
+        """The kernel removes perf events and tracepoints of all processes one after another (event_mutex), so a neighbour
+        that takes its own away at this moment delays us: the best of three counts, but each must end well."""
         for _ in range(3):
             if self.end_with(libraries) <= IN_TIME:
                 return
