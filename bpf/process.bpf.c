@@ -31,7 +31,7 @@ static __always_inline void emit_lifecycle(void* ring, __u32 kind, __u32 pid, __
   event->handle = file ? file->inode : 0;
   event->generation = file ? file->device : 0;
   event->length = 0;
-  event->offset = 0;
+  event->offset = file ? file->generation : 0;
   event->peer_offset = 0;
   event->cookie = 0;
   bpf_ringbuf_submit(event, flags);
@@ -42,6 +42,7 @@ static __always_inline bool identify(struct file* file, struct wt_file_key* key)
   if (!inode) return false;
   key->inode = BPF_CORE_READ(inode, i_ino);
   key->device = BPF_CORE_READ(inode, i_sb, s_dev);
+  key->generation = BPF_CORE_READ(inode, i_generation);
   return true;
 }
 
@@ -74,7 +75,7 @@ int mmap_return(struct trace_event_raw_sys_exit* ctx) {
   const __u64 thread = bpf_get_current_pid_tgid();
   const struct wt_file_key* found = bpf_map_lookup_elem(&mappings, &thread);
   if (!found) return 0;
-  struct wt_file_key key = {.inode = found->inode, .device = found->device};
+  struct wt_file_key key = *found;
   bpf_map_delete_elem(&mappings, &thread);
   if (ctx->ret > 0 || ctx->ret < -4095) tell_mapping(&key);
   return 0;

@@ -50,7 +50,8 @@ struct wt_event {
   wt_u64 handle;           /* SSL*; MAP: inode */
   wt_u32 generation;       /* MAP: device, as wt_file_key has it */
   wt_u32 length;           /* bytes that follow */
-  wt_u64 offset;           /* of the first byte in this direction; CLOSE: bytes written so far */
+  wt_u64 offset;           /* of the first byte in this direction; CLOSE: bytes written so far;
+                              MAP: the inode's generation */
   wt_u64 peer_offset;      /* the other direction's offset; CLOSE: bytes read so far */
   wt_u64 cookie;           /* of the probe that fired */
 };
@@ -117,7 +118,7 @@ struct wt_losses {
 struct wt_file_key {
   wt_u64 inode;
   wt_u32 device;
-  wt_u32 padding;
+  wt_u32 generation; /* tells apart files that had the same inode one after another */
 };
 WT_STATIC_ASSERT(sizeof(struct wt_file_key) == 16, "wt_file_key");
 

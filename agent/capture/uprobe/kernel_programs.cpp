@@ -276,10 +276,9 @@ std::vector<KernelPrograms::Lossy> KernelPrograms::lossy_connections() const {
   return lossy;
 }
 
-void KernelPrograms::mark_plain(const FileKey& file) {
-  const wt_file_key key = {.inode = file.inode, .device = file.device, .padding = 0};
+void KernelPrograms::mark_plain(const wt_file_key& file) {
   const uint8_t yes = 1;
-  ::bpf_map_update_elem(::bpf_map__fd(skeleton_->maps.plain_files), &key, &yes, BPF_ANY);
+  ::bpf_map_update_elem(::bpf_map__fd(skeleton_->maps.plain_files), &file, &yes, BPF_ANY);
 }
 
 }  // namespace wiretally::uprobe

@@ -64,7 +64,7 @@ class KernelPrograms {
   std::vector<Lossy> lossy_connections() const;
 
   // This file's mappings are no news any more.
-  void mark_plain(const FileKey& file);
+  void mark_plain(const wt_file_key& file);
 
  private:
   KernelPrograms() = default;

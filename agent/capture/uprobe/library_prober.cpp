@@ -17,6 +17,8 @@
 namespace wiretally::uprobe {
 namespace {
 
+constexpr int64_t kForgetEveryNs = 60'000'000'000;
+
 // Where distributions keep the OpenSSL that most programs use, and the runtimes that carry one.
 constexpr const char* kStandardPaths[] = {
     "/usr/lib/*-linux-gnu/libssl.so*",
@@ -64,7 +66,12 @@ LibraryProber::LibraryProber(const Options& options, KernelPrograms& programs)
 
 LibraryProber::~LibraryProber() { detach_all(); }
 
-void LibraryProber::scan_all(bool at_start) {
+void LibraryProber::scan_all(bool at_start, int64_t now_ns) {
+  // A plain file's inode may have become another file's.
+  if (now_ns >= next_forget_ns_) {
+    next_forget_ns_ = now_ns + kForgetEveryNs;
+    std::erase_if(examined_, [](const auto& file) { return !file.second; });
+  }
   at_start_ = at_start;
   for (uint32_t pid : list_processes(options_.proc)) scan_process(pid, nullptr, 0);
   if (at_start && options_.standard_paths) probe_standard_paths();
@@ -78,24 +85,41 @@ LibraryProber::Library* LibraryProber::find(const FileKey& file) {
   return nullptr;
 }
 
-// What was there at start is the other kind of late.
+// Which processes ran into a library before it was probed is of interest only where the agent was
+// there first.
 void LibraryProber::add_process(Library* library, uint32_t pid, int64_t mapped_ns) const {
   library->processes.insert(pid);
-  if (mapped_ns != 0 && mapped_ns < library->probed_ns) library->early.insert(pid);
+  if (library->from_the_start || mapped_ns == 0 || mapped_ns >= library->probed_ns) return;
+  library->early.insert(pid);
 }
 
-void LibraryProber::on_mapping(uint32_t pid, const FileKey& file, int64_t now_ns) {
+void LibraryProber::on_mapping(uint32_t pid, const wt_file_key& file, int64_t now_ns) {
+  const FileKey key{.device = file.device, .inode = file.inode};
   {
     const std::lock_guard lock(mutex_);
-    if (Library* library = find(file)) {
+    if (Library* library = find(key)) {
       add_process(library, pid, now_ns);
       return;
     }
   }
-  scan_process(pid, &file, now_ns);
-  // Where the kernel's word for the file differs from that of maps, this spares us its next news.
-  const auto known = examined_.find(file);
-  if (known == examined_.end() || !known->second) programs_.mark_plain(file);
+  // The kernel tells of files it has not been told to be plain: what we know of this inode may be
+  // about a file that is gone.
+  examined_.erase(key);
+  scan_process(pid, &key, now_ns);
+  // Also where maps names the file otherwise (overlay): that spares us its next news. But of a
+  // process that has ended meanwhile we may have seen nothing at all.
+  const auto known = examined_.find(key);
+  const bool plain = known != examined_.end() ? !known->second : has_mappings(pid);
+  if (plain) programs_.mark_plain(file);
+}
+
+bool LibraryProber::has_mappings(uint32_t pid) const {
+  bool any = false;
+  visit_mappings(options_.proc, pid, [&](const Mapping&) {
+    any = true;
+    return false;
+  });
+  return any;
 }
 
 // The wanted file comes first: its process may call it any moment.
@@ -128,6 +152,7 @@ void LibraryProber::examine(uint32_t pid, const Mapping& mapping, int64_t now_ns
 
 void LibraryProber::examine_file(const std::string& access_path, const std::string& shown_path,
                                  const FileKey& file, uint32_t pid, int64_t now_ns) {
+  if (!shown_path.starts_with(options_.only_under)) return;
   std::vector<ProbePoint> points;
   uint8_t original = 0;
   {
@@ -147,10 +172,7 @@ void LibraryProber::examine_file(const std::string& access_path, const std::stri
       }
     }
   }
-  if (points.empty()) {
-    programs_.mark_plain(file);
-    return;
-  }
+  if (points.empty()) return;
 
   const uint32_t id = next_id_++;
   Tag& tag = tags_[id % kTags];
@@ -178,6 +200,7 @@ void LibraryProber::examine_file(const std::string& access_path, const std::stri
                   .processes = {},
                   .early = {},
                   .probed_ns = boot_now_ns(),
+                  .from_the_start = at_start_,
                   .permanent = false,
                   .idle_since_ns = now_ns};
   library.permanent = still_on_root(library);

@@ -55,6 +55,7 @@ class LibraryProber {
     std::string proc = "/proc";
     int64_t linger_ns = 1'000'000'000;
     bool standard_paths = true;  // probe the system's own libraries before anybody maps them
+    std::string only_under{};    // if set: only libraries whose path begins with this
     int64_t verify_ns = 30'000'000'000;  // how often to look whether the probes are still there
   };
 
@@ -62,9 +63,9 @@ class LibraryProber {
   ~LibraryProber();
 
   // Looks at every process. `at_start`: what is found was there before us.
-  void scan_all(bool at_start);
+  void scan_all(bool at_start, int64_t now_ns);
   // A process has mapped this file.
-  void on_mapping(uint32_t pid, const FileKey& file, int64_t now_ns);
+  void on_mapping(uint32_t pid, const wt_file_key& file, int64_t now_ns);
   // A process has ended, or runs another program now. `silent`: no TLS call of it was ever seen.
   void on_exit(uint32_t pid, bool silent, int64_t now_ns);
   // Removes what nobody maps any more. Call a few times a second.
@@ -85,6 +86,7 @@ class LibraryProber {
     std::unordered_set<uint32_t> processes;
     std::unordered_set<uint32_t> early;  // of them, those that mapped it before it was probed
     int64_t probed_ns = 0;
+    bool from_the_start = false;
     bool permanent = false;     // on the root file system, found by its standard path
     int64_t idle_since_ns = 0;  // meaningful while processes is empty
   };
@@ -101,6 +103,7 @@ class LibraryProber {
   bool still_on_root(const Library& library) const;
   void detach_idle(int64_t now_ns);
   void verify();
+  bool has_mappings(uint32_t pid) const;
   bool vanished_from(uint32_t pid, const Library& library, std::string* access_path) const;
   Library* find(const FileKey& file);
   void add_process(Library* library, uint32_t pid, int64_t mapped_ns) const;
@@ -112,6 +115,7 @@ class LibraryProber {
   bool at_start_ = false;
   uint32_t next_id_ = 1;
   int64_t next_verify_ns_ = 0;
+  int64_t next_forget_ns_ = 0;
   std::unordered_map<FileKey, bool, FileKeyHash> examined_;  // true: probed
   struct Tag {
     std::atomic<uint64_t> hash{0};

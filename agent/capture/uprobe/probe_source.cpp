@@ -58,7 +58,7 @@ Result<std::unique_ptr<ProbeSource>> ProbeSource::create(const ProbeOptions& opt
   if (Status opened = source->open_rings(); !opened) return opened.error();
   // News first, then the look around: nobody falls between the two.
   source->degraded_ = source->programs_->attach_lifecycle();
-  source->prober_.scan_all(true);
+  source->prober_.scan_all(true, boot_now_ns());
   return source;
 }
 
@@ -72,6 +72,7 @@ ProbeSource::ProbeSource(const ProbeOptions& options, Counters& counters, Captur
       prober_({.proc = options.proc,
                .linger_ns = linger_ns(options, *programs_),
                .standard_paths = options.standard_paths,
+               .only_under = options.only_under,
                .verify_ns = options.verify_ns},
               *programs_),
       events_(nullptr, free_ring),
@@ -324,7 +325,7 @@ void ProbeSource::control(int timeout_ms) {
   const uint64_t lost = programs_->losses().lifecycle_events;
   if (now >= next_scan_ns_ || lost != lost_lifecycle_) {
     lost_lifecycle_ = lost;
-    if (next_scan_ns_ != 0) prober_.scan_all(false);
+    if (next_scan_ns_ != 0) prober_.scan_all(false, now);
     next_scan_ns_ = now + (degraded_.empty() ? kScanEveryNs : kBlindScanEveryNs);
   }
   prober_.tick(now);
@@ -337,7 +338,11 @@ int ProbeSource::on_lifecycle_record(void* self, void* data, size_t size) {
   const auto now = static_cast<int64_t>(event->time_ns);
   source.warmer_.keep_warm(now);
   if (event->kind == WT_EVENT_MAP) {
-    source.prober_.on_mapping(event->pid, {event->generation, event->handle}, now);
+    source.prober_.on_mapping(event->pid,
+                              {.inode = event->handle,
+                               .device = event->generation,
+                               .generation = static_cast<uint32_t>(event->offset)},
+                              now);
   } else if (event->kind == WT_EVENT_EXIT) {
     source.prober_.on_exit(event->pid, event->joined != WT_BORN, now);
   }

@@ -31,6 +31,7 @@ struct ProbeOptions {
   std::string proc = "/proc";
   int64_t linger_ns = 1'000'000'000;  // probes stay this long after a file's last process
   bool standard_paths = true;
+  std::string only_under{};            // if set: only libraries whose path begins with this
   int64_t verify_ns = 30'000'000'000;  // how often to look whether the probes are still there
   bool force_perf_links = false;       // as on kernels without uprobe_multi (before 6.6)
   bool force_no_cookies = false;       // as on kernels without uprobe cookies (before 5.15)
