@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "catalog.h"
+#include "connection_owners.h"
 #include "credential_reader.h"
 #include "ledger.h"
 #include "live_capture.h"
@@ -73,6 +74,7 @@ class Agent {
   sinks::PrometheusSink calls_;
   sinks::AgentMetrics metrics_;
   std::unique_ptr<sinks::NdjsonSink> ndjson_;
+  ProcConnectionOwners owners_;  // of the ledger's thread
   std::unique_ptr<ledger::Ledger> ledger_;
   UsageChannel channel_{kChannelBytes};
   Lane lane_;
