@@ -126,6 +126,7 @@ Status Agent::open_sinks() {
   ledger::LedgerOptions options = ledger_options(settings_, prices_);
   options.wall.boot_to_epoch_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME);
   options.processes = &processes_;
+  options.owners = &owners_;
   ledger_ = std::make_unique<ledger::Ledger>(limits_, options, sinks);
   return Done{};
 }
@@ -159,6 +160,7 @@ Status Agent::open_sources() {
       why = probes.error().message;
     }
   }
+  owners_.set_probes_run(probes_ != nullptr);
   if (interfaces_.empty() && !probes_) {
     if (why.empty()) why = "both --no-tls and --no-packets are set; leave one of them out";
     return Error{"nothing to watch: " + why};

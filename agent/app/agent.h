@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "catalog.h"
+#include "connection_owners.h"
 #include "credential_reader.h"
 #include "ledger.h"
 #include "live_capture.h"
@@ -76,6 +77,7 @@ class Agent {
   sinks::PrometheusSink calls_;
   sinks::AgentMetrics metrics_;
   std::unique_ptr<sinks::NdjsonSink> ndjson_;
+  ProcConnectionOwners owners_;  // of the ledger's thread
   std::unique_ptr<ledger::Ledger> ledger_;
   UsageChannel channel_{kChannelBytes};
   Lane lane_;
