@@ -416,12 +416,19 @@ void Connection::parse_head(Half& half, ByteView head, uint64_t end_offset) {
   } else {
     lane_.counters.parse(source_, head_bytes);
   }
-  if (half.exchange != nullptr) half.exchange->last_byte = event_->time;
+  note_last_byte(half);
   if (half.message_done) {
     finish_message(half, MessageEnd::kComplete, end_offset);
   } else {
     half.state = State::kBody;
   }
+}
+
+// A request that waited behind a hole comes after its answer, with its own, earlier time.
+void Connection::note_last_byte(Half& half) {
+  if (half.exchange == nullptr) return;
+  EventTime& last = half.exchange->last_byte;
+  if (last.ns < event_->time.ns) last = event_->time;
 }
 
 int Connection::on_target(llhttp_t* parser, const char* at, size_t length) {
@@ -602,7 +609,7 @@ size_t Connection::take_body(Half& half, ByteView rest) {
     const char* const stopped = llhttp_get_error_pos(&half.parser);
     used = std::max<size_t>(half.delivered, static_cast<size_t>(stopped - begin));
   }
-  if (half.exchange != nullptr) half.exchange->last_byte = event_->time;
+  note_last_byte(half);
   half.body.framing(lane_, used - half.delivered);
   if (half.message_done) {
     finish_message(half, MessageEnd::kComplete, offset_ + used);

@@ -139,6 +139,7 @@ class Connection {
   size_t release_held(Half& half);
   void set_up_parser(Half& half);
   void parse_head(Half& half, ByteView head, uint64_t end_offset);
+  void note_last_byte(Half& half);
   Headers parsed_headers();
   bool begin_request(Half& half);
   bool begin_answer(Half& half);

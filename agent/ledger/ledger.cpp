@@ -205,8 +205,9 @@ Ledger::Match Ledger::find_group(const Sighting& sighting) const {
     best = {.twin = twin, .late = late, .group = group_index};
   };
   for_each_key(sighting, [&](uint64_t key) {
-    const auto [begin, end] = by_digest_.equal_range(key);
-    for (auto it = begin; it != end && candidates < kCandidatesMax; ++it, ++candidates) {
+    for (auto it = by_digest_.lower_bound({key, 0}); it != by_digest_.end() && it->first == key &&
+                                                     candidates < kCandidatesMax;
+         ++it, ++candidates) {
       consider(it->second);
     }
   });
@@ -383,12 +384,7 @@ void Ledger::index(uint32_t group_index, const Sighting& sighting) {
 }
 
 void Ledger::unindex(uint32_t group_index, const Sighting& sighting) {
-  for_each_key(sighting, [&](uint64_t key) {
-    const auto [begin, end] = by_digest_.equal_range(key);
-    const auto it =
-        std::find_if(begin, end, [&](const auto& item) { return item.second == group_index; });
-    if (it != end) by_digest_.erase(it);
-  });
+  for_each_key(sighting, [&](uint64_t key) { by_digest_.erase({key, group_index}); });
 }
 
 uint32_t Ledger::keep(const UsageRecord& record) {

@@ -16,7 +16,7 @@
 #include <span>
 #include <string>
 #include <tuple>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "connections.h"
@@ -150,7 +150,9 @@ class Ledger final : public UsageSink {
   std::vector<uint32_t> free_observations_;
   std::deque<Group> groups_;
   std::vector<uint32_t> free_groups_;
-  std::unordered_multimap<uint64_t, uint32_t> by_digest_;  // digest of request, answer or id
+  // Digest of request, answer or id, and the group. Ordered: in a hash table each step among the
+  // equal digests of many equal calls would walk all of them.
+  std::set<std::pair<uint64_t, uint32_t>> by_digest_;
   std::set<Ahead> ahead_;
   std::set<Place> queue_;         // held calls
   std::deque<uint32_t> counted_;  // counted calls, oldest first

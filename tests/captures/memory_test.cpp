@@ -46,7 +46,7 @@ class Memory : public testing::Test {
 };
 
 TEST_F(Memory, SseOfAHundredMegabytes) {
-  const Call call{.number = 1, .text_bytes = 20'000'000, .stream = true};
+  const Call call{.number = 1, .text_bytes = 23'000'000, .stream = true};
   const std::string answer = chat_answer(call);
   ASSERT_GT(answer.size(), 100'000'000u);
   const Json record = replay_one(chat_request(call), answer);
