@@ -5,7 +5,6 @@
 namespace wiretally::http {
 namespace {
 
-constexpr uint8_t kRecordHeadBytes = 5;
 constexpr uint32_t kRecordBytesMax = 1 << 14;
 constexpr uint8_t kVersionMajor = 3;
 constexpr uint64_t kClientHello = 1;
