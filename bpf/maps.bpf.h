@@ -79,12 +79,19 @@ struct {
   __type(value, __u8);
 } plain_files __weak SEC(".maps");
 
-/* mmap(PROT_EXEC) between its entry and its return: the file. */
+/* A file that is mapped executable. */
+struct mapped_file {
+  struct wt_file_key key;
+  __u32 named_tls; /* its name is that of an OpenSSL */
+  __u32 padding;
+};
+
+/* mmap(PROT_EXEC) between its entry and its return. */
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
   __uint(max_entries, 4096);
   __type(key, __u64);
-  __type(value, struct wt_file_key);
+  __type(value, struct mapped_file);
 } mappings __weak SEC(".maps");
 
 struct {

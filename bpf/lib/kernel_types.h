@@ -22,8 +22,21 @@ struct inode {
   __u32 i_generation;
 };
 
+struct qstr {
+  const unsigned char* name;
+};
+
+struct dentry {
+  struct qstr d_name;
+};
+
+struct path {
+  struct dentry* dentry;
+};
+
 struct file {
   struct inode* f_inode;
+  struct path f_path;
 };
 
 struct fdtable {

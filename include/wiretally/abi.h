@@ -43,7 +43,8 @@ enum wt_joined {
 struct wt_event {
   wt_u16 kind;             /* wt_event_kind */
   wt_u8 transfer;          /* wt_transfer */
-  wt_u8 joined;            /* wt_joined; EXIT for the control thread: 1 = no connection was seen */
+  wt_u8 joined;            /* wt_joined. For the control thread: EXIT: 1 = no connection was
+                              seen; MAP: 1 = the file's name is that of an OpenSSL */
   wt_u32 pid;              /* thread group, initial pid namespace */
   wt_u64 process_start_ns; /* group leader's start, boot clock */
   wt_u64 time_ns;          /* boot clock */

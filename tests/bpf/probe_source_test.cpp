@@ -333,6 +333,27 @@ TEST_P(ProbeSourceTest, NewLibraryIsProbedAtOnce) {
 }
 
 // A file without TLS is mapped and deleted, and a TLS library gets its inode.
+// The control thread was busy while a process came, used a library of its own, and went.
+TEST_P(ProbeSourceTest, ProcessThatCameAndWentUnseenIsCounted) {
+  Counters counters;
+  RecordingSink sink;
+  ProbeOptions options = as_kernel({});
+  options.standard_paths = false;
+  auto source = ProbeSource::create(options, counters, sink);
+  ASSERT_TRUE(source) << source.error().message;
+  const auto late = [&] {
+    return (*source)->status().late_attach[static_cast<size_t>(LateAttach::kNewLibrary)];
+  };
+  (*source)->control(0);
+  const uint64_t before = late();
+  const std::string library = copy_library(folder_ / "unseen");
+  Victim victim(pair({"w:100"}), with_library(library));
+  EXPECT_EQ(victim.wait(), 0);
+  const auto deadline = steady_clock::now() + seconds(5);
+  while (late() == before && steady_clock::now() < deadline) (*source)->control(10);
+  EXPECT_GT(late(), before);
+}
+
 TEST_P(ProbeSourceTest, ReusedInodeIsLookedAtAgain) {
   auto live = start();
   const std::filesystem::path plain = folder_ / "plain.so";

@@ -93,7 +93,8 @@ void LibraryProber::add_process(Library* library, uint32_t pid, int64_t mapped_n
   library->early.insert(pid);
 }
 
-void LibraryProber::on_mapping(uint32_t pid, const wt_file_key& file, int64_t now_ns) {
+void LibraryProber::on_mapping(uint32_t pid, const wt_file_key& file, bool named_tls,
+                               int64_t now_ns) {
   const FileKey key{.device = file.device, .inode = file.inode};
   {
     const std::lock_guard lock(mutex_);
@@ -105,12 +106,16 @@ void LibraryProber::on_mapping(uint32_t pid, const wt_file_key& file, int64_t no
   // The kernel tells of files it has not been told to be plain: what we know of this inode may be
   // about a file that is gone.
   examined_.erase(key);
+  const uint64_t slipped_before = slipped_processes_;
   scan_process(pid, &key, now_ns);
   // Also where maps names the file otherwise (overlay): that spares us its next news. But of a
   // process that has ended meanwhile we may have seen nothing at all.
   const auto known = examined_.find(key);
-  const bool plain = known != examined_.end() ? !known->second : has_mappings(pid);
+  const bool ended = known == examined_.end() && !has_mappings(pid);
+  const bool plain = known != examined_.end() ? !known->second : !ended;
   if (plain) programs_.mark_plain(file);
+  const std::lock_guard lock(mutex_);
+  if (ended && named_tls && slipped_processes_ == slipped_before) ++slipped_processes_;
 }
 
 bool LibraryProber::has_mappings(uint32_t pid) const {

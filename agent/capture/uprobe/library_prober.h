@@ -64,8 +64,8 @@ class LibraryProber {
 
   // Looks at every process. `at_start`: what is found was there before us.
   void scan_all(bool at_start, int64_t now_ns);
-  // A process has mapped this file.
-  void on_mapping(uint32_t pid, const wt_file_key& file, int64_t now_ns);
+  // A process has mapped this file. `named_tls`: its name is that of an OpenSSL.
+  void on_mapping(uint32_t pid, const wt_file_key& file, bool named_tls, int64_t now_ns);
   // A process has ended, or runs another program now. `silent`: no TLS call of it was ever seen.
   void on_exit(uint32_t pid, bool silent, int64_t now_ns);
   // Removes what nobody maps any more. Call a few times a second.

@@ -342,7 +342,7 @@ int ProbeSource::on_lifecycle_record(void* self, void* data, size_t size) {
                               {.inode = event->handle,
                                .device = event->generation,
                                .generation = static_cast<uint32_t>(event->offset)},
-                              now);
+                              event->joined != WT_BORN, now);
   } else if (event->kind == WT_EVENT_EXIT) {
     source.prober_.on_exit(event->pid, event->joined != WT_BORN, now);
   }
