@@ -63,6 +63,15 @@ struct {
   __type(value, struct call);
 } calls __weak SEC(".maps");
 
+/* Threads whose last TLS call was a read that gave nothing, and of which connection: SSL_get_error, which
+ * programs call next, tells whether it has to be tried again or met the end. */
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 4096);
+  __type(key, __u64);   /* thread */
+  __type(value, __u64); /* handle */
+} empty_reads __weak SEC(".maps");
+
 /* Processes that have had a connection: their end is told in the event ring. */
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);

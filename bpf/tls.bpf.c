@@ -154,10 +154,45 @@ static __always_inline void on_transfer(__u32 pid, const struct call* call, __u6
   emit_call(&emission, call->buffer, length);
 }
 
+/* What SSL_get_error answers. */
+#define SSL_ERROR_SSL 1         /* also a transport that ended without a close_notify, since 3.0 */
+#define SSL_ERROR_SYSCALL 5     /* the same before 3.0, or a reset */
+#define SSL_ERROR_ZERO_RETURN 6 /* close_notify */
+
+/* SSL_get_error has told the thread why its last read gave nothing. Where that was not a retry the peer
+ * has ended its direction, and before this end has freed the connection: so it is known who left first. */
+static __always_inline int on_get_error(struct pt_regs* ctx) {
+  const __u64 thread = bpf_get_current_pid_tgid();
+  const __u32 pid = thread >> 32;
+  const __u64* empty_read = bpf_map_lookup_elem(&empty_reads, &thread);
+  if (!empty_read) return 0;
+  const __u64 handle = *empty_read;
+  bpf_map_delete_elem(&empty_reads, &thread);
+  const __s32 error = (__s32)PT_REGS_RC(ctx);
+  if (error != SSL_ERROR_ZERO_RETURN && error != SSL_ERROR_SYSCALL && error != SSL_ERROR_SSL)
+    return 0;
+  struct wt_connection* state = lookup_connection(pid, handle);
+  if (!state || state->read_ended || !watched(pid)) return 0;
+  state->read_ended = 1;
+  if (is_ignored(pid, handle, state->generation)) return 0;
+  struct emission emission = {.connection = state,
+                              .handle = handle,
+                              .time_ns = bpf_ktime_get_boot_ns(),
+                              .cookie = state->cookie,
+                              .pid = pid,
+                              .transfer = WT_READ};
+  emit_end(&emission, WT_EVENT_EOF);
+  return 0;
+}
+
+SEC("uretprobe")
+int tls_return_get_error(struct pt_regs* ctx) { return on_get_error(ctx); }
+
 SEC("uretprobe")
 int tls_return(struct pt_regs* ctx) {
   const __u64 cookie = has_cookies ? bpf_get_attach_cookie(ctx) : 0;
   if ((cookie & 0xff) == WT_FN_NEW) return on_new(ctx, cookie);
+  if ((cookie & 0xff) == WT_FN_GET_ERROR) return on_get_error(ctx);
   const __u64 thread = bpf_get_current_pid_tgid();
   const __u32 pid = thread >> 32;
   if (!watched(pid)) return 0;
@@ -170,6 +205,9 @@ int tls_return(struct pt_regs* ctx) {
   struct call call = *found;
   bpf_map_delete_elem(&calls, &key);
   const __u64 length = transferred(&call, (__s32)PT_REGS_RC(ctx));
-  if (length) on_transfer(pid, &call, length);
+  if (length)
+    on_transfer(pid, &call, length);
+  else if (is_read(call.function))
+    bpf_map_update_elem(&empty_reads, &thread, &call.handle, BPF_ANY);
   return 0;
 }

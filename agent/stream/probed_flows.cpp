@@ -72,6 +72,7 @@ void ProbedFlows::on_connection_eof(const ConnectionEof& eof) {
   const Direction direction =
       eof.transfer == Transfer::kWritten ? Direction::kAToB : Direction::kBToA;
   if (!flow->opened || flow->ignored()) return;
+  advance(*flow, direction, eof.time, eof.offset);
   output_.end(*flow, direction, eof.time, flow->next[index_of(direction)]);
 }
 

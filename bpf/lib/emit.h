@@ -142,17 +142,20 @@ static __always_inline void emit_call(const struct emission* emission, __u64 fro
   if (length) emit_remainder(emission, from, length);
 }
 
-static __always_inline void emit_close(const struct emission* emission) {
+/* A record without payload: CLOSE or EOF, with how far both directions have come. */
+static __always_inline bool emit_end(const struct emission* emission, __u32 kind) {
   struct wt_event* event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-  if (!event) {
-    COUNT_LOSS(close_events, 1);
-    return;
-  }
-  fill_header(event, emission, WT_EVENT_CLOSE);
+  if (!event) return false;
+  fill_header(event, emission, kind);
   event->length = 0;
   event->offset = emission->connection->offset[WT_WRITTEN];
   event->peer_offset = emission->connection->offset[WT_READ];
   bpf_ringbuf_submit(event, wake_flags());
+  return true;
+}
+
+static __always_inline void emit_close(const struct emission* emission) {
+  if (!emit_end(emission, WT_EVENT_CLOSE)) COUNT_LOSS(close_events, 1);
 }
 
 #endif

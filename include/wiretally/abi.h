@@ -24,6 +24,7 @@ enum wt_event_kind {
   WT_EVENT_CLOSE = 2, /* the connection object was freed, cleared or used anew */
   WT_EVENT_EXIT = 3,  /* the process ended or called exec: every connection of it is over */
   WT_EVENT_MAP = 4,   /* a process mapped a file executable: pid, no connection */
+  WT_EVENT_EOF = 5,   /* the peer has ended its direction: nothing more will be read */
 };
 
 enum wt_transfer {
@@ -73,7 +74,8 @@ enum wt_function {
   WT_FN_NEW = 6,       /* ssl f(context) */
   WT_FN_FREE = 7,      /* void f(ssl) */
   WT_FN_CLEAR = 8,     /* int f(ssl) */
-  WT_FN_COUNT = 9,
+  WT_FN_GET_ERROR = 9, /* int f(ssl, result): why a call failed */
+  WT_FN_COUNT = 10,
 };
 
 /* The cookie of a probe: which library file (a number of user space) and which function. */
@@ -98,8 +100,9 @@ struct wt_connection {
   wt_u64 lost[2];   /* bytes of them that never entered the ring */
   wt_u64 cookie;
   wt_u32 generation;
-  wt_u8 joined; /* wt_joined */
-  wt_u8 padding[3];
+  wt_u8 joined;     /* wt_joined */
+  wt_u8 read_ended; /* WT_EVENT_EOF was sent */
+  wt_u8 padding[2];
 };
 WT_STATIC_ASSERT(sizeof(struct wt_connection) == 56, "wt_connection");
 

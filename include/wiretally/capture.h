@@ -128,6 +128,7 @@ struct ConnectionEof {
   EventTime time;
   ConnectionKey connection;
   Transfer transfer = Transfer::kRead;  // the direction that ended
+  uint64_t offset = 0;                  // how far it had come
 };
 
 // The kernel's offsets of a connection that lost bytes and has gone quiet.

@@ -97,6 +97,7 @@ struct Heard {
   std::vector<std::pair<uint64_t, std::string>> chunks[2];
   std::vector<ConnectionClose> closes;
   std::vector<ConnectionAudit> audits;
+  std::vector<ConnectionEof> eofs;
 };
 
 class RecordingSink : public CaptureSink {
@@ -119,7 +120,9 @@ class RecordingSink : public CaptureSink {
   void on_connection_close(const ConnectionClose& close) override {
     of(close.connection).closes.push_back(close);
   }
-  void on_connection_eof(const ConnectionEof&) override {}
+  void on_connection_eof(const ConnectionEof& eof) override {
+    of(eof.connection).eofs.push_back(eof);
+  }
   void on_connection_audit(const ConnectionAudit& audit) override {
     of(audit.connection).audits.push_back(audit);
   }

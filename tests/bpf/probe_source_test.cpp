@@ -544,6 +544,9 @@ TEST_P(ProbeSourceTest, HearsRealClients) {
     EXPECT_TRUE(heard[0]->bytes[kRead].starts_with("HTTP/1.0 200")) << client.name;
     EXPECT_NE(heard[0]->bytes[kRead].find("</HTML>"), std::string::npos) << "to the end";
     EXPECT_FALSE(heard[0]->joined) << client.name;
+    // The server ends the connection first, and that is what ends the body.
+    ASSERT_EQ(heard[0]->eofs.size(), 1U) << client.name;
+    EXPECT_EQ(heard[0]->eofs[0].offset, heard[0]->bytes[kRead].size()) << client.name;
   }
   // The server's end too, in one process.
   EXPECT_GE(live->sink.of_process(server.pid()).size(), 1U);

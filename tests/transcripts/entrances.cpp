@@ -77,8 +77,7 @@ class Player {
 class ProbePlayer final : public Player {
  public:
   ProbePlayer(CaptureSink& sink, Party watched) : Player(sink), watched_(watched) {
-    key_ = {
-        .pid = 4242, .process_start_ns = 1'000'000, .handle = 0x7f0000001000, .generation = 1};
+    key_ = {.pid = 4242, .process_start_ns = 1'000'000, .handle = 0x7f0000001000, .generation = 1};
   }
 
  private:
@@ -107,7 +106,10 @@ class ProbePlayer final : public Player {
   void close(const Step& step) override {
     // The watched process frees its connection; before that it may have read the peer's end.
     if (step.party != watched_) {
-      sink_.on_connection_eof({.time = now(), .connection = key_, .transfer = Transfer::kRead});
+      sink_.on_connection_eof({.time = now(),
+                               .connection = key_,
+                               .transfer = Transfer::kRead,
+                               .offset = sent_[index(step.party)]});
     }
     sink_.on_connection_close({.time = now(),
                                .connection = key_,

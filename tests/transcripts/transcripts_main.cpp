@@ -11,9 +11,9 @@
 #include <random>
 #include <stdexcept>
 
+#include "credential_reader.h"
 #include "dialogue.h"
 #include "entrances.h"
-#include "credential_reader.h"
 #include "ledger.h"
 #include "ndjson/ndjson_sink.h"
 #include "pipeline.h"

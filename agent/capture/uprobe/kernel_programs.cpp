@@ -77,7 +77,7 @@ Result<std::unique_ptr<KernelPrograms>> KernelPrograms::load(const KernelOptions
   bpf_object__for_each_program(program, skeleton->obj) {
     const std::string_view name = ::bpf_program__name(program);
     const bool tls = name.starts_with("tls_");
-    const bool for_one_function = name.starts_with("tls_entry_") || name == "tls_return_new";
+    const bool for_one_function = name.starts_with("tls_entry_") || name.starts_with("tls_return_");
     if (for_one_function && programs->cookies_) ::bpf_program__set_autoload(program, false);
     if (name == "tls_entry" && !programs->cookies_) ::bpf_program__set_autoload(program, false);
     if (tls && programs->multi_) {
@@ -218,8 +218,11 @@ Status KernelPrograms::link_one_by_one(const std::string& path,
 
 int KernelPrograms::return_program(wt_function function) const {
   const auto& programs = skeleton_->progs;
-  const bool special = function == WT_FN_NEW && !cookies_;
-  return ::bpf_program__fd(special ? programs.tls_return_new : programs.tls_return);
+  if (function == WT_FN_NEW && !cookies_) return ::bpf_program__fd(programs.tls_return_new);
+  if (function == WT_FN_GET_ERROR && !cookies_) {
+    return ::bpf_program__fd(programs.tls_return_get_error);
+  }
+  return ::bpf_program__fd(programs.tls_return);
 }
 
 void KernelPrograms::stop_emitting() {

@@ -146,6 +146,9 @@ int ProbeSource::on_event_record(void* self, void* data, size_t size) {
     case WT_EVENT_CLOSE:
       source.on_close(*event);
       break;
+    case WT_EVENT_EOF:
+      source.on_eof(*event);
+      break;
     case WT_EVENT_EXIT:
       source.on_exit(*event);
       break;
@@ -221,6 +224,15 @@ void ProbeSource::on_close(const wt_event& event) {
   connection = track(event, {});
   const uint64_t offset[2] = {event.offset, event.peer_offset};
   end(connection, CloseReason::kFreed, boot_time(event.time_ns), offset);
+}
+
+void ProbeSource::on_eof(const wt_event& event) {
+  ConnectionTable::Connection* connection = connections_.find(event.pid, event.handle);
+  if (connection == nullptr || connection->key.generation != event.generation) return;
+  sink_.on_connection_eof({.time = boot_time(event.time_ns),
+                           .connection = connection->key,
+                           .transfer = Transfer::kRead,
+                           .offset = event.peer_offset});
 }
 
 void ProbeSource::on_exit(const wt_event& event) {

@@ -94,6 +94,7 @@ class ProbeSource {
   size_t consume();
   void on_data(const wt_event& event, ByteView bytes);
   void on_close(const wt_event& event);
+  void on_eof(const wt_event& event);
   void on_exit(const wt_event& event);
   ConnectionTable::Connection* track(const wt_event& event, ByteView bytes);
   void end(ConnectionTable::Connection* connection, CloseReason reason, EventTime time,

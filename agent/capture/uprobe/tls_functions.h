@@ -18,7 +18,7 @@ struct TlsFunction {
 
 // In the order in which they are attached: SSL_new comes last, so that a connection whose birth is
 // seen has had all its calls probed.
-inline constexpr std::array<TlsFunction, 8> kTlsFunctions = {{
+inline constexpr std::array<TlsFunction, 9> kTlsFunctions = {{
     {"SSL_read", WT_FN_READ, true, true},
     {"SSL_write", WT_FN_WRITE, true, true},
     {"SSL_read_ex", WT_FN_READ_EX, true, true},
@@ -26,6 +26,7 @@ inline constexpr std::array<TlsFunction, 8> kTlsFunctions = {{
     {"SSL_write_ex2", WT_FN_WRITE_EX2, true, true},
     {"SSL_clear", WT_FN_CLEAR, true, false},
     {"SSL_free", WT_FN_FREE, true, false},
+    {"SSL_get_error", WT_FN_GET_ERROR, false, true},
     {"SSL_new", WT_FN_NEW, false, true},
 }};
 
