@@ -141,6 +141,8 @@ size_t Connection::take(Half& half, ByteView rest, bool event_begins) {
       return take_body(half, rest);
     case State::kChunkSeek:
       return take_chunk_seek(half, rest, event_begins);
+    case State::kHello:
+      return take_hello(half, rest);
     case State::kOpaque:
       skip_opaque(rest.size());
       return rest.size();
@@ -162,6 +164,9 @@ size_t Connection::take_start(Half& half, ByteView rest) {
     begin_head(half, offset_);
   } else if (may_be_preamble(half, rest)) {
     half.state = State::kPreamble;
+  } else if (half.expect == Expect::kFresh && rest[0] == kTlsHandshake) {
+    half.hello = lane_.hellos.borrow();
+    half.state = State::kHello;
   } else {
     not_a_start(half);
   }
@@ -517,6 +522,8 @@ bool Connection::begin_request(Half& half) {
     exchange->is_head = method == HTTP_HEAD;
     exchange->is_connect = half.opens_tunnel;
     const bool http10 = half.parser.http_minor == 0;
+    const bool first = !any_request_ && !half.opens_tunnel;
+    any_request_ = any_request_ || first;
     interest = lane_.sink.on_request(
         exchange->id, {.flow = event_->info,
                        .flow_id = flow_,
@@ -525,7 +532,8 @@ bool Connection::begin_request(Half& half) {
                        .version = http10 ? HttpVersion::kHttp10 : HttpVersion::kHttp11,
                        .method = llhttp_method_name(method),
                        .target = target_,
-                       .headers = headers});
+                       .headers = headers,
+                       .first_on_flow = first});
     interested(exchange, interest);
     latest_wanted_ = interest == BodyInterest::kWanted;
   }
@@ -713,6 +721,10 @@ void Connection::gap(Half& half) {
     case State::kChunkSeek:
       lose(half, event_->gap_bytes);
       break;
+    case State::kHello:
+      release_hello(half);
+      gap_between(half, event_->offset, event_->gap_bytes);
+      break;
     case State::kPreamble:
     case State::kStart:
     case State::kSeek:
@@ -813,6 +825,31 @@ void Connection::not_http(Half& half) {
   if (peer.state == State::kOpaque || peer_silent) become_opaque(Protocol::kOpaque);
 }
 
+// Reads the server's name before a TLS connection is left alone. Whatever it turns out to be, these
+// bytes are no HTTP.
+size_t Connection::take_hello(Half& half, ByteView rest) {
+  ClientHelloReader& hello = *half.hello;
+  const size_t used = hello.feed(rest);
+  skip_opaque(used);
+  if (hello.state() == ClientHelloReader::State::kOpen) return used;
+  const bool is_tls = hello.state() == ClientHelloReader::State::kDone;
+  if (is_tls) {
+    lane_.sink.on_tls_connection({.flow = event_->info,
+                                  .flow_id = flow_,
+                                  .direction = half.direction,
+                                  .time = event_->time,
+                                  .server_name = hello.server_name(),
+                                  .random = hello.random()});
+  }
+  release_hello(half);
+  if (is_tls && protocol_ == Protocol::kUndecided) {
+    become_opaque(Protocol::kOpaque);
+  } else {
+    not_http(half);
+  }
+  return used;
+}
+
 void Connection::become_opaque(Protocol protocol) {
   protocol_ = protocol;
   for (Half& half : halves_) {
@@ -820,6 +857,7 @@ void Connection::become_opaque(Protocol protocol) {
     half.exchange = nullptr;
     half.state = State::kOpaque;
     skip_opaque(release_held(half));
+    release_hello(half);
   }
   settle_undecided(false);
   pairing_.close(ExchangeOutcome::kUnknown, event_->time);
@@ -881,6 +919,9 @@ void Connection::end_open_message(Half& half, bool orderly) {
       return;
     case State::kPreamble:
       skip_opaque(release_held(half));
+      break;
+    case State::kHello:
+      release_hello(half);
       break;
     case State::kHead:
       if (protocol_ == Protocol::kUndecided && !half.start_confirmed) {

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "connections.h"
 #include "counted_ids.h"
 #include "fold.h"
 #include "open_calls.h"
@@ -33,6 +34,7 @@ struct LedgerOptions {
   WallClock wall;
   const ProcessDirectory* processes = nullptr;  // optional; outlives the ledger
   const PriceBook* prices = nullptr;            // optional; outlives the ledger
+  ConnectionOwners* owners = nullptr;           // optional; outlives the ledger
   bool all_legs = false;  // hand on the uncounted twins too, each behind its counted one
   std::string node;
   // Lanes that feed this ledger. With one, every event moves event time on. With several, only
@@ -52,6 +54,7 @@ class Ledger final : public UsageSink {
   void on_call_closed(ExchangeId exchange, uint32_t lane, EventTime time) override;
   void on_time(EventTime now) override;
   void on_suspect(Dialect dialect) override;
+  void on_connection(const ConnectionSeen& connection) override;
 
   // Nothing more will come: every hold ends, and the sinks finish.
   void drain();
@@ -154,6 +157,7 @@ class Ledger final : public UsageSink {
   std::set<Place> queue_;         // held calls
   std::deque<uint32_t> counted_;  // counted calls, oldest first
   CountedIds ids_;
+  Connections connections_;
   RecordIds record_ids_;
   LedgerEntry entry_;  // reused: it is large
 };

@@ -147,6 +147,7 @@ void LlmRoom::give_back(CallPtr call) {
 // --- heads ---------------------------------------------------------------------------------------
 
 BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
+  if (head.first_on_flow) note_connection(head);
   const Target target = split_target(head.target);
   const DialectSpec* spec = head.method == "POST" ? suspect_dialect(target.path) : nullptr;
   CallPtr* entry = find(id);
@@ -226,6 +227,8 @@ void LlmRoom::open_call(Call& call) {
   opened.start = record.start;
   opened.provider.assign(record.provider.empty() ? "unknown" : record.provider.view());
   opened.request_model = record.request_model;
+  opened.pid = record.pid;
+  opened.process_start_ns = record.process_start_ns;
   next_.on_call_opened(opened);
 }
 
@@ -304,6 +307,54 @@ BodyInterest LlmRoom::choose_dialect(Call& call) {
   if (!given_up) return BodyInterest::kWanted;
   give_back_candidates(call, 0);
   return BodyInterest::kNotLlm;
+}
+
+// --- connections ---------------------------------------------------------------------------------
+
+namespace {
+
+ConnectionSeen connection_of(const FlowInfo& flow, Direction request_direction,
+                             std::string_view server_name) {
+  const bool a_asks = request_direction == Direction::kAToB;
+  std::array<char, Text<256>::kCapacity> lower;
+  const size_t size = std::min(server_name.size(), lower.size());
+  std::transform(
+      server_name.begin(), server_name.begin() + static_cast<std::ptrdiff_t>(size), lower.begin(),
+      [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  ConnectionSeen seen;
+  seen.server_name.assign({lower.data(), size});
+  seen.client = a_asks ? flow.a : flow.b;
+  seen.server = a_asks ? flow.b : flow.a;
+  seen.source = flow.source;
+  seen.pid = flow.pid;
+  seen.process_start_ns = flow.process_start_ns;
+  return seen;
+}
+
+}  // namespace
+
+void LlmRoom::note_connection(const RequestHead& head) {
+  const std::string_view host = host_of(head);
+  // The server's end of a connection is not one to a provider.
+  const bool served = head.flow->source == Source::kTls && head.direction != Direction::kAToB;
+  if (served || provider_of_host(host, {}).empty()) return;
+  ConnectionSeen seen = connection_of(*head.flow, head.direction, host);
+  seen.visibility = Visibility::kPlain;
+  seen.flow = head.flow_id;
+  seen.lane = lane_;
+  seen.time = head.time;
+  next_.on_connection(seen);
+}
+
+void LlmRoom::on_tls_connection(const TlsHello& hello) {
+  if (provider_of_host(hello.server_name, {}).empty()) return;
+  ConnectionSeen seen = connection_of(*hello.flow, hello.direction, hello.server_name);
+  seen.visibility = Visibility::kOpaque;
+  seen.flow = hello.flow_id;
+  seen.lane = lane_;
+  seen.time = hello.time;
+  seen.hello = hello.random;
+  next_.on_connection(seen);
 }
 
 // --- bodies --------------------------------------------------------------------------------------

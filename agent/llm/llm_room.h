@@ -3,6 +3,7 @@
 //   request head  → a path that could be an LLM's?  no → kNotLlm, nothing more is read
 //                                                   yes → a call is opened (on_call_opened)
 //   bodies        → read by the dialect's tables, never held
+//   first request of a connection, or a TLS hello, to the host of a known provider → on_connection
 //   exchange end  → proof seen (shape of request or answer, host, or headers)? a record, else a
 //                   suspect; on_call_closed in any case
 //
@@ -44,6 +45,7 @@ class LlmRoom final : public ExchangeSink {
                     EventTime time) override;
   void on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime time) override;
   void on_exchange_end(ExchangeId id, const ExchangeEnd& end) override;
+  void on_tls_connection(const TlsHello& hello) override;
   void on_time(EventTime now) override;
 
   // Exchanges that were not looked at because of Limits::open_calls_max.
@@ -73,6 +75,7 @@ class LlmRoom final : public ExchangeSink {
   void give_back(std::unique_ptr<AnswerReader> reader);
   void give_back(CallPtr call);
 
+  void note_connection(const RequestHead& head);
   BodyInterest join(ExchangeId id, const ResponseHead& head);
   void read_request_head(Call& call, const RequestHead& head, const Target& target);
   void settle_dialect(Call& call, const DialectSpec& spec);
