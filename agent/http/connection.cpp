@@ -547,8 +547,7 @@ bool Connection::begin_answer(Half& half) {
   half.switches = status == kSwitchingProtocols;
   half.interim = status < 200 && !half.switches;
   if (half.interim) return false;
-  Exchange* const exchange =
-      pairing_.answer_begins(half.start, requests_known());
+  Exchange* const exchange = pairing_.answer_begins(half.start, requests_known());
   half.exchange = exchange;
   const Headers headers = parsed_headers();
   half.to_websocket = half.switches && same(headers.find("upgrade").value_or(""), "websocket");

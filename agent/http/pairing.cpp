@@ -100,8 +100,8 @@ Exchange* Pairing::answer_alone(const MessageStart& start, uint64_t requests_kno
   return exchange;
 }
 
-bool Pairing::answer_ruined(const MessageStart& start, uint64_t requests_known,
-                            uint64_t lost_bytes, EventTime time) {
+bool Pairing::answer_ruined(const MessageStart& start, uint64_t requests_known, uint64_t lost_bytes,
+                            EventTime time) {
   Exchange* exchange = nullptr;
   if (!doubt_) {
     exchange = first_waiting();

@@ -205,8 +205,8 @@ Ledger::Match Ledger::find_group(const Sighting& sighting) const {
     best = {.twin = twin, .late = late, .group = group_index};
   };
   for_each_key(sighting, [&](uint64_t key) {
-    for (auto it = by_digest_.lower_bound({key, 0}); it != by_digest_.end() && it->first == key &&
-                                                     candidates < kCandidatesMax;
+    for (auto it = by_digest_.lower_bound({key, 0});
+         it != by_digest_.end() && it->first == key && candidates < kCandidatesMax;
          ++it, ++candidates) {
       consider(it->second);
     }

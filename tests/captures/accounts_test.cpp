@@ -164,17 +164,16 @@ TEST_P(OneLoss, AmongAThousandCallsCostsItsOwnAlone) {
   expect_only_damaged(result.records, talk.calls, 500);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Accounts, OneLoss,
-    testing::Values(Loss{"whole_request", true, Loss::Where::kWhole},
-                    Loss{"first_of_request", true, Loss::Where::kFirst},
-                    Loss{"middle_of_request", true, Loss::Where::kMiddle},
-                    Loss{"last_of_request", true, Loss::Where::kLast},
-                    Loss{"whole_answer", false, Loss::Where::kWhole},
-                    Loss{"first_of_answer", false, Loss::Where::kFirst},
-                    Loss{"middle_of_answer", false, Loss::Where::kMiddle},
-                    Loss{"last_of_answer", false, Loss::Where::kLast}),
-    [](const auto& given) { return std::string(given.param.name); });
+INSTANTIATE_TEST_SUITE_P(Accounts, OneLoss,
+                         testing::Values(Loss{"whole_request", true, Loss::Where::kWhole},
+                                         Loss{"first_of_request", true, Loss::Where::kFirst},
+                                         Loss{"middle_of_request", true, Loss::Where::kMiddle},
+                                         Loss{"last_of_request", true, Loss::Where::kLast},
+                                         Loss{"whole_answer", false, Loss::Where::kWhole},
+                                         Loss{"first_of_answer", false, Loss::Where::kFirst},
+                                         Loss{"middle_of_answer", false, Loss::Where::kMiddle},
+                                         Loss{"last_of_answer", false, Loss::Where::kLast}),
+                         [](const auto& given) { return std::string(given.param.name); });
 
 // Losses drawn at random: the books balance, what is missing is what was removed, and no record
 // says anything wrong of its call. (Of a call that lost both heads nothing is left to say, and its
@@ -207,9 +206,8 @@ TEST(Accounts, BalanceUnderRandomLoss) {
         });
       };
       if (touched(talk.requests[i]) || touched(talk.answers[i])) continue;
-      EXPECT_TRUE(std::any_of(
-          result.records.begin(), result.records.end(),
-          [&](const Json& record) { return says_all(record, talk.calls[i]); }))
+      EXPECT_TRUE(std::any_of(result.records.begin(), result.records.end(),
+                              [&](const Json& record) { return says_all(record, talk.calls[i]); }))
           << "call " << i << " was not touched by a loss, and is damaged";
     }
   }

@@ -91,14 +91,14 @@ Outcome wiretally(const std::vector<std::string>& arguments, const std::string& 
 }
 
 Outcome replay_bytes(const std::string& capture, const std::string& format,
-                 const std::vector<std::string>& more) {
+                     const std::vector<std::string>& more) {
   std::vector<std::string> arguments = {"replay", "-", "--format", format};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return wiretally(arguments, capture);
 }
 
 Outcome replay_packets(const std::vector<TcpPacket>& packets, const std::string& format,
-                   const std::vector<std::string>& more) {
+                       const std::vector<std::string>& more) {
   return replay_bytes(make_capture({}, packets), format, more);
 }
 

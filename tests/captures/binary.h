@@ -26,9 +26,9 @@ Outcome wiretally(const std::vector<std::string>& arguments, const std::string& 
 
 // `wiretally replay` of this capture, given on stdin.
 Outcome replay_bytes(const std::string& capture, const std::string& format,
-                 const std::vector<std::string>& more = {});
+                     const std::vector<std::string>& more = {});
 Outcome replay_packets(const std::vector<TcpPacket>& packets, const std::string& format,
-                   const std::vector<std::string>& more = {});
+                       const std::vector<std::string>& more = {});
 
 using Json = nlohmann::ordered_json;
 

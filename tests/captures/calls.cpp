@@ -33,8 +33,9 @@ std::string stream_answer(const Call& call) {
   event(start + R"("choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})");
   event(start + R"("choices":[],"usage":)" + usage(call) + "}");
   event("[DONE]");
-  std::string chunked = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-                        "Transfer-Encoding: chunked\r\n\r\n";
+  std::string chunked =
+      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+      "Transfer-Encoding: chunked\r\n\r\n";
   size_t start_of_event = 0;
   while (start_of_event < body.size()) {
     const size_t end = body.find("\n\n", start_of_event) + 2;
@@ -78,14 +79,14 @@ std::string message(std::string_view head_lines, std::string_view body) {
 }
 
 std::string chat_request(const Call& call) {
-  const std::string token = jwt(R"({"iss":"https://idp.example","sub":")" + subject_of(call) +
-                                R"(","aud":"llm"})");
-  return message("POST /v1/chat/completions HTTP/1.1\r\nHost: llm.example\r\nAuthorization: Bearer " +
-                     token + "\r\nContent-Type: application/json\r\n",
-                 R"({"model":")" + model_of(call) + R"(","stream":)" +
-                     (call.stream ? "true" : "false") +
-                     R"(,"messages":[{"role":"user","content":")" + call.prompt +
-                     std::string(call.prompt_bytes, 'p') + R"("}]})");
+  const std::string token =
+      jwt(R"({"iss":"https://idp.example","sub":")" + subject_of(call) + R"(","aud":"llm"})");
+  return message(
+      "POST /v1/chat/completions HTTP/1.1\r\nHost: llm.example\r\nAuthorization: Bearer " + token +
+          "\r\nContent-Type: application/json\r\n",
+      R"({"model":")" + model_of(call) + R"(","stream":)" + (call.stream ? "true" : "false") +
+          R"(,"messages":[{"role":"user","content":")" + call.prompt +
+          std::string(call.prompt_bytes, 'p') + R"("}]})");
 }
 
 std::string chat_answer(const Call& call) {

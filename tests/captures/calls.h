@@ -10,16 +10,17 @@ namespace wiretally::test {
 std::string base64url(std::string_view bytes);
 
 // A JWT with this payload and an arbitrary signature.
-std::string jwt(std::string_view payload, std::string_view header = R"({"alg":"RS256","typ":"JWT"})");
+std::string jwt(std::string_view payload,
+                std::string_view header = R"({"alg":"RS256","typ":"JWT"})");
 
 struct Call {
-  int number = 0;                // its usage: 1000 + number read, number + 1 written
-  std::string subject = {};      // of its JWT; empty: "user-<number>"
+  int number = 0;            // its usage: 1000 + number read, number + 1 written
+  std::string subject = {};  // of its JWT; empty: "user-<number>"
   size_t prompt_bytes = 200;
-  size_t text_bytes = 200;       // of the answer
+  size_t text_bytes = 200;  // of the answer
   bool stream = false;
-  std::string prompt = {};       // put in front of the filling
-  std::string text = {};         // likewise
+  std::string prompt = {};  // put in front of the filling
+  std::string text = {};    // likewise
 };
 
 std::string chat_request(const Call& call);

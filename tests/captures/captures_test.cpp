@@ -10,7 +10,8 @@
 namespace wiretally::test {
 namespace {
 
-// Without what an address family changes: the addresses, and the record's id, which is made of them.
+// Without what an address family changes: the addresses, and the record's id, which is made of
+// them.
 std::string without_addresses(const std::string& ndjson) {
   std::string text;
   for (Json record : records_of(ndjson)) {

@@ -11,22 +11,19 @@ Party other(Party party) { return party == Party::kClient ? Party::kServer : Par
 }  // namespace
 
 Connection::Connection(const Options& options)
-    : options_(options),
-      now_ns_(options.start_ns),
-      next_{options.client_isn, options.server_isn} {}
+    : options_(options), now_ns_(options.start_ns), next_{options.client_isn, options.server_isn} {}
 
 void Connection::add(Party party, uint32_t sequence, uint8_t flags, std::string_view payload) {
   const bool client = party == Party::kClient;
   const bool syn = flags & TcpFlags::kSyn;
-  packets_.push_back(
-      {.source = client ? options_.client : options_.server,
-       .destination = client ? options_.server : options_.client,
-       .sequence = sequence,
-       .acknowledgment = flags & TcpFlags::kAck ? next_[index(other(party))] : 0,
-       .flags = flags,
-       .payload = std::string(payload),
-       .time_ns = now_ns_,
-       .window_scale = syn ? std::optional<uint8_t>(7) : std::nullopt});
+  packets_.push_back({.source = client ? options_.client : options_.server,
+                      .destination = client ? options_.server : options_.client,
+                      .sequence = sequence,
+                      .acknowledgment = flags & TcpFlags::kAck ? next_[index(other(party))] : 0,
+                      .flags = flags,
+                      .payload = std::string(payload),
+                      .time_ns = now_ns_,
+                      .window_scale = syn ? std::optional<uint8_t>(7) : std::nullopt});
   now_ns_ += kPacketNs;
 }
 
@@ -105,9 +102,8 @@ std::vector<TcpPacket> seen_as(std::vector<TcpPacket> packets,
 std::vector<TcpPacket> merged(const std::vector<std::vector<TcpPacket>>& connections) {
   std::vector<TcpPacket> all;
   for (const auto& packets : connections) all.insert(all.end(), packets.begin(), packets.end());
-  std::stable_sort(all.begin(), all.end(), [](const TcpPacket& a, const TcpPacket& b) {
-    return a.time_ns < b.time_ns;
-  });
+  std::stable_sort(all.begin(), all.end(),
+                   [](const TcpPacket& a, const TcpPacket& b) { return a.time_ns < b.time_ns; });
   return all;
 }
 

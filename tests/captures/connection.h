@@ -59,7 +59,8 @@ class Connection {
 // The packets of a dialogue, with its lost bytes left out.
 std::vector<TcpPacket> packets_of(const Dialogue& dialogue, const Connection::Options& options);
 
-// The same packets seen under other addresses: each `from` becomes `to`, each packet `later_ns` later.
+// The same packets seen under other addresses: each `from` becomes `to`, each packet `later_ns`
+// later.
 struct AddressChange {
   Endpoint from;
   Endpoint to;

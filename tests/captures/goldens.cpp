@@ -42,8 +42,8 @@ std::string lost_segment() {
   return make_capture({}, without(connection.packets(), {{answer.first + 3, 1}}));
 }
 
-// One call as an `any` capture on a Kubernetes node shows it: to the service's address, to the pod's,
-// and the answer's half from the pod.
+// One call as an `any` capture on a Kubernetes node shows it: to the service's address, to the
+// pod's, and the answer's half from the pod.
 std::string one_call_three_addresses() {
   Connection::Options options;
   options.client = endpoint("10.244.0.7", 40'000);

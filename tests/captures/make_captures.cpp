@@ -2,7 +2,8 @@
 //
 //   make_captures                          the goldens, with their *.expected.ndjson
 //   make_captures TRANSCRIPT LINK FILE     a transcript as a capture (pcapng if FILE ends so);
-//                                          LINK: eth, vlan, qinq, sll, sll2, raw12, raw101, null, loop
+//                                          LINK: eth, vlan, qinq, sll, sll2, raw12, raw101, null,
+//                                          loop
 //
 // Look at the difference before you commit it.
 #include <cstdio>

@@ -60,10 +60,10 @@ std::string embeddings_request() {
                  R"({"model":"text-embedding-3-large","input":["a"]})");
 }
 std::string embeddings_answer(const std::string& embedding) {
-  return message("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n",
-                 R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":)" +
-                     embedding +
-                     R"(}],"model":"text-embedding-3-large","usage":{"prompt_tokens":9,"total_tokens":9}})");
+  return message(
+      "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n",
+      R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":)" + embedding +
+          R"(}],"model":"text-embedding-3-large","usage":{"prompt_tokens":9,"total_tokens":9}})");
 }
 
 TEST_F(Memory, EmbeddingsOfTwentyMegabytesOfNumbers) {
@@ -76,8 +76,8 @@ TEST_F(Memory, EmbeddingsOfTwentyMegabytesOfNumbers) {
 }
 
 TEST_F(Memory, EmbeddingsOfTwentyMegabytesInBase64) {
-  const Json record = replay_one(
-      embeddings_request(), embeddings_answer("\"" + std::string(20'000'000, 'A') + "\""));
+  const Json record = replay_one(embeddings_request(),
+                                 embeddings_answer("\"" + std::string(20'000'000, 'A') + "\""));
   EXPECT_EQ(record["input_tokens"], 9);
 }
 

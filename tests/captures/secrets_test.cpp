@@ -23,16 +23,17 @@ std::string token() {
 std::string request(const std::string& path, const std::string& credential_lines,
                     const std::string& body) {
   return message("POST " + path + "?api-key=" + kQuery + "&token=" + kQuery +
-                     " HTTP/1.1\r\nHost: llm.example\r\n" + credential_lines + "Cookie: session=" +
-                     kHeader + "\r\nX-Custom-Secret: " + kHeader + "\r\n",
+                     " HTTP/1.1\r\nHost: llm.example\r\n" + credential_lines +
+                     "Cookie: session=" + kHeader + "\r\nX-Custom-Secret: " + kHeader + "\r\n",
                  body);
 }
 
 std::vector<std::vector<TcpPacket>> conversations() {
-  const std::string prompt = R"({"model":"m-1","messages":[{"role":"system","content":")" +
-                             std::string(kPrompt) + R"("},{"role":"user","content":[{"type":"text","text":")" +
-                             kPrompt + R"("}]}],"tools":[{"type":"function","function":{"name":"lookup","description":")" +
-                             kPrompt + R"("}}]})";
+  const std::string prompt =
+      R"({"model":"m-1","messages":[{"role":"system","content":")" + std::string(kPrompt) +
+      R"("},{"role":"user","content":[{"type":"text","text":")" + kPrompt +
+      R"("}]}],"tools":[{"type":"function","function":{"name":"lookup","description":")" + kPrompt +
+      R"("}}]})";
   const std::vector<std::string> credentials = {
       std::string("Authorization: Bearer ") + kKey + "\r\n",
       std::string("Authorization: Bearer sk-proj-") + kKey + "\r\n",
@@ -52,17 +53,18 @@ std::vector<std::vector<TcpPacket>> conversations() {
                   kPrompt + R"(","type":"invalid_request_error","code":"invalid_api_key"}})"),
       message("HTTP/1.1 500 Oops\r\nContent-Type: text/html\r\n",
               std::string("<html>") + kAnswer + "</html>"),
-      message("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n",
-              R"({"id":"chatcmpl-Tools0000000001","object":"chat.completion","model":"m-1","choices":[{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"lookup","arguments":"{\"q\":\")" +
-                  std::string(kAnswer) +
-                  R"(\"}"}}]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":1,"completion_tokens":2}})"),
+      message(
+          "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n",
+          R"({"id":"chatcmpl-Tools0000000001","object":"chat.completion","model":"m-1","choices":[{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"lookup","arguments":"{\"q\":\")" +
+              std::string(kAnswer) +
+              R"(\"}"}}]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":1,"completion_tokens":2}})"),
       // Cut in its middle.
       chat_answer({.number = 1, .text_bytes = 4'000, .stream = true, .text = kAnswer})
           .substr(0, 900),
   };
-  const std::string anthropic =
-      R"({"model":"claude-x","max_tokens":1,"system":")" + std::string(kPrompt) +
-      R"(","messages":[{"role":"user","content":")" + kPrompt + R"("}]})";
+  const std::string anthropic = R"({"model":"claude-x","max_tokens":1,"system":")" +
+                                std::string(kPrompt) +
+                                R"(","messages":[{"role":"user","content":")" + kPrompt + R"("}]})";
   std::vector<std::vector<TcpPacket>> connections;
   for (const std::string& credential : credentials) {
     Connection::Options options;
@@ -83,14 +85,17 @@ std::vector<std::vector<TcpPacket>> conversations() {
     other.open();
     other.send(Party::kClient, request("/v1/messages", credential, anthropic));
     other.wait_ms(50);
-    other.send(Party::kServer,
-               message("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n",
-                       R"({"id":"msg_01Secret","type":"message","role":"assistant","model":"claude-x","content":[{"type":"text","text":")" +
-                           std::string(kAnswer) +
-                           R"("}],"stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":4}})"));
+    other.send(
+        Party::kServer,
+        message(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n",
+            R"({"id":"msg_01Secret","type":"message","role":"assistant","model":"claude-x","content":[{"type":"text","text":")" +
+                std::string(kAnswer) +
+                R"("}],"stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":4}})"));
     // Never answered, and a head that ends nowhere.
-    other.send(Party::kClient, request("/v1/embeddings", credential,
-                                       R"({"model":"e","input":")" + std::string(kPrompt) + R"("})"));
+    other.send(Party::kClient,
+               request("/v1/embeddings", credential,
+                       R"({"model":"e","input":")" + std::string(kPrompt) + R"("})"));
     other.send(Party::kServer, std::string("HTTP/1.1 200 OK\r\nX-Broken: ") + kAnswer);
     connections.push_back(other.packets());
   }
@@ -108,7 +113,8 @@ TEST(Secrets, NeverComeOut) {
         EXPECT_FALSE(run.out.empty());
         for (const std::string* text : {&run.out, &run.err}) {
           const size_t hit = text->find("CANARY");
-          EXPECT_EQ(hit, text->npos) << format << ": " << text->substr(hit == text->npos ? 0 : hit, 80);
+          EXPECT_EQ(hit, text->npos)
+              << format << ": " << text->substr(hit == text->npos ? 0 : hit, 80);
           EXPECT_EQ(text->find(base64url(kKey).substr(0, 16)), text->npos) << format;
           EXPECT_EQ(text->find("eyJ"), text->npos) << format << ": a part of a token";
         }
@@ -124,8 +130,8 @@ TEST(Secrets, TheCallsWereReadAllTheSame) {
   for (const Json& record : records) {
     jwt_calls += record["subject"] == "user-1";
     keyed += record["key_id"].is_string();
-    EXPECT_TRUE(record["path"].is_null() || record["path"].get<std::string>().find('?') ==
-                                                std::string::npos);
+    EXPECT_TRUE(record["path"].is_null() ||
+                record["path"].get<std::string>().find('?') == std::string::npos);
   }
   EXPECT_GE(records.size(), 9u * 6u);
   EXPECT_GE(jwt_calls, 6u);

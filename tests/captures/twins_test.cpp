@@ -32,8 +32,8 @@ std::vector<TcpPacket> from(const Endpoint& sender, std::vector<TcpPacket> packe
   return packets;
 }
 
-// What `any` shows of a call through a service: each packet under both address pairs; requests first
-// under the service's, answers first under the pod's.
+// What `any` shows of a call through a service: each packet under both address pairs; requests
+// first under the service's, answers first under the pod's.
 std::vector<TcpPacket> through_service(const std::vector<TcpPacket>& packets) {
   std::vector<TcpPacket> seen;
   for (const TcpPacket& packet : packets) {
@@ -98,8 +98,8 @@ TEST_P(Twins, UnderNewPortsOnlyAreTwoCalls) {
 }
 
 TEST_P(Twins, EqualCallsMadeTwiceAreTwo) {
-  // Not even the answer's bytes differ, as from a server that answers from its cache; one behind the
-  // other on two connections.
+  // Not even the answer's bytes differ, as from a server that answers from its cache; one behind
+  // the other on two connections.
   const int64_t later_ns = kCaptureStartNs + 400'000'000;
   const auto first = call_to(kService, call_);
   Call other = call_;

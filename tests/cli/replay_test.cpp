@@ -184,9 +184,9 @@ TEST(Input, CutAnywhereGivesEveryCompleteCallAndOneLineWithTheOffset) {
 TEST(Input, HeadMinusSevenBytes) {
   const TemporaryFolder folder;
   const std::string file = folder.save("calls.pcap", make_capture({}, calls(3)));
-  const std::string script =
-      "head -c -7 " + file + " | " WIRETALLY_BINARY " replay - --format ndjson >" +
-      folder.path("records") + " 2>" + folder.path("errors") + "; echo $?";
+  const std::string script = "head -c -7 " + file +
+                             " | " WIRETALLY_BINARY " replay - --format ndjson >" +
+                             folder.path("records") + " 2>" + folder.path("errors") + "; echo $?";
   EXPECT_EQ(shell(script), "2\n");
   EXPECT_EQ(lines_of(read_file(folder.path("records"))).size(), 3u);
 }
@@ -208,8 +208,8 @@ TEST(Input, OfAnUnknownLinkTypeIsNamedAndCostsNothingElse) {
 }
 
 TEST(Input, PortNarrows) {
-  const std::string capture =
-      make_capture({}, merged({calls(1, 40'000, 8'080), calls(2, 40'100, 80), calls(3, 40'200, 90)}));
+  const std::string capture = make_capture(
+      {}, merged({calls(1, 40'000, 8'080), calls(2, 40'100, 80), calls(3, 40'200, 90)}));
   EXPECT_EQ(records_of(replay_bytes(capture, "ndjson").out).size(), 6u);
   EXPECT_EQ(records_of(replay_bytes(capture, "ndjson", {"--port", "80"}).out).size(), 2u);
   EXPECT_EQ(records_of(replay_bytes(capture, "ndjson", {"--port", "80,90"}).out).size(), 5u);
@@ -284,7 +284,9 @@ TEST(Prometheus, PassesPromtool) {
   lossy.send(Party::kServer, chat_answer({.number = 1}));
   lossy.close(Party::kServer);
   const std::vector<std::vector<TcpPacket>> captures = {
-      {}, calls(4), packets_of(transcript("openai_chat_429"), {}),
+      {},
+      calls(4),
+      packets_of(transcript("openai_chat_429"), {}),
       without(lossy.packets(), {lost})};
   for (const std::vector<TcpPacket>& packets : captures) {
     const Outcome run = replay_packets(packets, "prometheus");
@@ -312,10 +314,11 @@ TEST(Table, HasALineForEachCallAndNoControlCharacters) {
                           R"({"model":")" + nasty + R"(","messages":[]})"));
   connection.send(
       Party::kServer,
-      message("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n",
-              R"({"id":"x\u001b]0;t\u0007","object":"chat.completion","model":")" + nasty +
-                  R"(","choices":[{"index":0,"message":{"role":"assistant","content":"x"},)"
-                  R"("finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":2}})"));
+      message(
+          "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n",
+          R"({"id":"x\u001b]0;t\u0007","object":"chat.completion","model":")" + nasty +
+              R"(","choices":[{"index":0,"message":{"role":"assistant","content":"x"},)"
+              R"("finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":2}})"));
   const Outcome run = replay_packets(connection.packets(), "table");
   EXPECT_EQ(run.exit_status, 0);
   EXPECT_NE(run.out.find("model"), std::string::npos);
