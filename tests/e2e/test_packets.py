@@ -59,7 +59,7 @@ class PacketTest(Case):
         server = Server(self)
         agent = Agent(self, "--no-tls", "--privacy-subjects", "plain")
         tcpdump = Tcpdump(self, "tcp", "port", str(server.http))
-        calls = [asked for scenario in SCENARIOS[:-1] for asked in calls_of(scenario, scenario)]
+        calls = [asked for scenario in (*SCENARIOS[:-1], "server abort") for asked in calls_of(scenario, scenario)]
         clients.HTTP_CLIENT.start(self, server, calls, tls=False).end()
         clients.ASYNCIO.start(self, server, calls, tls=False).end()
         clients.FETCH_SHARED.start(self, server, calls, tls=False).end()
