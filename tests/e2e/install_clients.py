@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Installs the clients that come from registries into a folder: the npm packages of clients/package-lock.json, httpx into
-a virtual environment. What cannot be had is written to missing.json with the reason, and its tests are skipped.
+"""Installs the clients that come from registries into a folder: the npm packages of clients/package-lock.json, httpx
+into a virtual environment. What cannot be had is written to missing.json with the reason, and its tests are skipped.
 
     install_clients.py FOLDER
 """
@@ -21,7 +21,8 @@ HTTPX = "httpx==0.28.1"
 def attempt(what, *command, cwd=None):
     """Why it failed, or None."""
     try:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL)
+        done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=SECONDS)
     except FileNotFoundError:
         return f"{what}: {command[0]} is not installed"
     except subprocess.TimeoutExpired:

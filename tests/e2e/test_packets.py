@@ -46,7 +46,7 @@ class PacketTest(Case):
         self.assertEqual(done.returncode, 0, done.stderr)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
-    def check(self, server, agent, count, tls_too=False):
+    def check(self, server, agent, count):
         server.wait_for_calls(count)
         agent.wait_for_records(count, *server.ports)
         self.assertEqual(agent.stop()[0], 0, agent.said())

@@ -6,7 +6,8 @@ Reads one job from argv[1] (JSON):
             events: stop after so many stream events and close; absent: read everything
             broken: the server will break the answer off
             pad: the first message is that many bytes long
-  gate      before the call of this number (from 0), print "ready" and wait for a line on stdin; "fork": before the workers
+  gate      before the call of this number (from 0), print "ready" and wait for a line on stdin;
+            "fork": before the workers are forked
   workers   fork so many processes, each doing the calls on its own connection (0: none)
   hang      after the last call's events, print "waiting" and wait to be killed
 """

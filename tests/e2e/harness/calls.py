@@ -37,7 +37,8 @@ SCENARIOS = ("JSON", "SSE", "gzip", "429", "error in stream", "abort", "killed")
 
 
 def calls_of(scenario, subject):
-    """The calls of one cell, and of "server abort". Aborted streams are slow ones, so that the client leaves long before their end."""
+    """The calls of one cell, and of "server abort". Aborted streams are slow ones, so that the client leaves long
+    before their end."""
     kinds = ("chat", "messages")
     if scenario == "JSON":
         return [call(kind, subject=subject) for kind in (*kinds, "responses", "embeddings")]
