@@ -29,8 +29,8 @@ def attempt(what, *command, cwd=None):
         return f"{what}: no answer from the registry within {SECONDS} s"
     if done.returncode == 0:
         return None
-    said = [line for line in done.stderr.splitlines() if "error" in line.lower()] or ["no reason given"]
-    return f"{what}: {said[0].strip()}"
+    said = [line for line in done.stderr.splitlines() if line.lower().startswith(("error", "npm error"))]
+    return f"{what}: {said[0].strip() if said else 'it gave no reason'}"
 
 
 def install_npm(folder):
