@@ -177,6 +177,12 @@ std::string environment_name(std::string_view key) {
   return name;
 }
 
+// What Kubernetes puts into every container's environment for a Service that is named as we are.
+bool is_service_variable(std::string_view name) {
+  return name.starts_with("WIRETALLY_SERVICE_") || name == "WIRETALLY_PORT" ||
+         name.starts_with("WIRETALLY_PORT_");
+}
+
 const Setting* find_key(std::string_view key) {
   for (const Setting& setting : kSettings) {
     if (setting.key == key) return &setting;
@@ -255,6 +261,7 @@ Status apply_environment(const char* const* environment, Settings& settings) {
         std::find_if(std::begin(kSettings), std::end(kSettings),
                      [&](const Setting& s) { return environment_name(s.key) == name; });
     if (setting == std::end(kSettings)) {
+      if (is_service_variable(name)) continue;
       std::vector<std::string> names;
       for (const Setting& s : kSettings) names.push_back(environment_name(s.key));
       const std::vector<std::string_view> views(names.begin(), names.end());

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Installs the clients that come from registries into a folder: the npm packages of clients/package-lock.json, httpx into
-a virtual environment. What cannot be had is written to missing.json with the reason, and its tests are skipped.
+"""Installs the clients that come from registries into a folder: the npm packages of clients/package-lock.json, httpx
+into a virtual environment. What cannot be had is written to missing.json with the reason, and its tests are skipped.
 
     install_clients.py FOLDER
 """
@@ -21,15 +21,16 @@ HTTPX = "httpx==0.28.1"
 def attempt(what, *command, cwd=None):
     """Why it failed, or None."""
     try:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL)
+        done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=SECONDS)
     except FileNotFoundError:
         return f"{what}: {command[0]} is not installed"
     except subprocess.TimeoutExpired:
         return f"{what}: no answer from the registry within {SECONDS} s"
     if done.returncode == 0:
         return None
-    said = [line for line in done.stderr.splitlines() if "error" in line.lower()] or ["no reason given"]
-    return f"{what}: {said[0].strip()}"
+    said = [line for line in done.stderr.splitlines() if line.lower().startswith(("error", "npm error"))]
+    return f"{what}: {said[0].strip() if said else 'it gave no reason'}"
 
 
 def install_npm(folder):

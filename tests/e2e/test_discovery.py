@@ -20,9 +20,8 @@ COUNTED_AT_LEAST = 18
 
 
 def libssl():
-    for folder in ("/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/lib/aarch64-linux-gnu"):
-        found = glob.glob(os.path.join(folder, "libssl.so.3"))
-        if found:
+    for pattern in ("/usr/lib/*-linux-gnu/libssl.so.3", "/usr/lib64/libssl.so.3", "/usr/lib/libssl.so.3"):
+        if found := glob.glob(pattern):
             return found[0]
     raise unittest.SkipTest("no libssl.so.3 to copy")
 
@@ -96,8 +95,8 @@ class DiscoveryTest(Case):
         self.check(server, agent, 3)
 
     def test_library_never_seen_before(self):
-        """What a neighbour does to probes of its own delays ours: the best of three rounds counts, but in none may a call
-        pass in silence."""
+        """What a neighbour does to probes of its own delays ours: the best of three rounds counts, but in none may a
+        call pass in silence."""
         for number in range(3):
             seen, late = self.new_libraries(number)
             # More than all: a client whose answer alone was seen is late, and found its twin all the same.
@@ -114,7 +113,7 @@ class DiscoveryTest(Case):
             environment = copy_libssl(self.path(f"copy-{number}-{run}"))
             clients.Curl(self, server, call("messages"), environment=environment).end()
         server.wait_for_calls(RUNS)
-        # The server's library is probed all the time, so each call has a record; the client's own sight is what is asked.
+        # The server's library is probed all the time, so each call has a record; what is asked is the client's sight.
         records = agent.wait_for_records(RUNS, *server.ports)
         seen = sum(record["legs"] == 2 for record in records)
 

@@ -100,6 +100,10 @@ class MatrixTest(Case):
         found = differences(book, records)
         self.assertEqual(len(book), count)
         self.assertFalse(found, "\n" + "\n".join(found))
+        # And the comparison can fail.
+        self.assertTrue(differences([book[0] | {"input_tokens": book[0]["input_tokens"] + 1}, *book[1:]], records))
+        self.assertTrue(differences(book, records[1:]))
+        self.assertTrue(differences(book, [*records, records[0]]))
 
     @staticmethod
     def book(server, count):

@@ -11,8 +11,9 @@ from harness.case import Case, main, wait_until
 from harness.server import Server
 
 CANARIES = {
-    "prompt": "CANARYprompt7f3a", "system": "CANARYsystem0b1c", "answer": "CANARYanswer91d2", "key": "sk-CANARYkey5e77aa01",
-    "api-key": "CANARYapikey44c1", "signature": "Q0FOQVJZc2lnbmF0dXJl", "query": "CANARYquery2d9e",
+    "prompt": "CANARYprompt7f3a", "system": "CANARYsystem0b1c", "answer": "CANARYanswer91d2",
+    "key": "sk-CANARYkey5e77aa01", "api-key": "CANARYapikey44c1", "signature": "Q0FOQVJZc2lnbmF0dXJl",
+    "query": "CANARYquery2d9e",
     "tool argument": "CANARYargument3",
 }
 SUBJECT = "not-a-secret-subject"

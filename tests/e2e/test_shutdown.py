@@ -26,11 +26,11 @@ class ShutdownTest(Case):
         started = []
         for number in range(libraries):
             environment = copy_libssl(self.path(f"copy-{self.folders}-{number}"))
-            started.append(clients.Curl(self, server, call("messages", "slow", True), environment=environment, gate=True))
+            asked = call("messages", "slow", True)
+            started.append(clients.Curl(self, server, asked, environment=environment, gate=True))
         for client in started:
             client.at_the_gate()
-        wait_until(lambda: agent.metric("wiretally_probed_libraries") >= probed + libraries,
-                   lambda: f"{probed + libraries:g} libraries; {agent.metric('wiretally_probed_libraries'):g} are probed")
+        wait_until(lambda: agent.metric("wiretally_probed_libraries") >= probed + libraries, "the copies to be probed")
         for client in started[:calls]:
             client.go()
         for client in started[:calls]:
@@ -38,8 +38,8 @@ class ShutdownTest(Case):
         return started
 
     def end_in_time(self, libraries):
-        """The kernel removes perf events and tracepoints of all processes one after another (event_mutex), so a neighbour
-        that takes its own away at this moment delays us: the best of three counts, but each must end well."""
+        """The kernel removes perf events and tracepoints of all processes one after another (event_mutex), so a
+        neighbour that takes its own away at this moment delays us: the best of three counts, but each must end well."""
         for _ in range(3):
             if self.end_with(libraries) <= IN_TIME:
                 return

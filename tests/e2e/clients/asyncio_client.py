@@ -55,6 +55,14 @@ async def run(job):
         writer.write(head.encode() + b"\r\n" + data)
         await writer.drain()
         status, fields = await read_head(reader)
+        if call.get("broken"):
+            try:
+                await read_body(reader, fields, None)
+            except (asyncio.IncompleteReadError, OSError, ValueError):
+                pass
+            writer.close()
+            reader, writer = await connect()
+            continue
         await read_body(reader, fields, call.get("events"))
         if call.get("events") is not None:
             if job.get("hang") and call is job["calls"][-1]:

@@ -11,7 +11,9 @@ for (const [number, call] of job.calls.entries()) {
     signal: abort.signal,
   });
   if (call.events === undefined) {
-    await response.arrayBuffer();
+    await response.arrayBuffer().catch((error) => {
+      if (!call.broken) throw error;
+    });
     continue;
   }
   let seen = 0;

@@ -4,8 +4,10 @@ Reads one job from argv[1] (JSON):
   url       https://host:port            ca        certificate file to trust
   calls     [{path, headers, body, events}]        all on one connection, one after another
             events: stop after so many stream events and close; absent: read everything
+            broken: the server will break the answer off
             pad: the first message is that many bytes long
-  gate      before the call of this number (from 0), print "ready" and wait for a line on stdin; "fork": before the workers
+  gate      before the call of this number (from 0), print "ready" and wait for a line on stdin;
+            "fork": before the workers are forked
   workers   fork so many processes, each doing the calls on its own connection (0: none)
   hang      after the last call's events, print "waiting" and wait to be killed
 """
@@ -57,7 +59,14 @@ def run(job):
         headers = {"Content-Type": "application/json", **call.get("headers", {})}
         connection.request("POST", call["path"], body=data, headers=headers)
         response = connection.getresponse()
-        if call.get("events") is None:
+        if call.get("broken"):
+            try:
+                response.read()
+            except (http.client.IncompleteRead, OSError):
+                pass
+            connection.close()
+            connection = connect(job)
+        elif call.get("events") is None:
             response.read()
         else:
             read_events(response, call["events"])

@@ -31,6 +31,6 @@ for (const [number, call] of job.calls.entries()) {
     }
   } catch (error) {
     // An error status or an error event is what some calls are about; the server's book says what was expected.
-    if (!(error instanceof OpenAI.APIError) && !(error instanceof Anthropic.APIError)) throw error;
+    if (!call.broken && !(error instanceof OpenAI.APIError) && !(error instanceof Anthropic.APIError)) throw error;
   }
 }

@@ -37,7 +37,8 @@ SCENARIOS = ("JSON", "SSE", "gzip", "429", "error in stream", "abort", "killed")
 
 
 def calls_of(scenario, subject):
-    """The calls of one cell. Aborted streams are slow ones, so that the client leaves long before their end."""
+    """The calls of one cell, and of "server abort". Aborted streams are slow ones, so that the client leaves long
+    before their end."""
     kinds = ("chat", "messages")
     if scenario == "JSON":
         return [call(kind, subject=subject) for kind in (*kinds, "responses", "embeddings")]
@@ -49,6 +50,8 @@ def calls_of(scenario, subject):
         return [call(kind, "rate_limit", subject=subject) for kind in kinds]
     if scenario == "error in stream":
         return [call(kind, "error_in_stream", True, subject=subject) for kind in (*kinds, "responses")]
+    if scenario == "server abort":
+        return [call(kind, "server_abort", True, subject=subject) | {"broken": True} for kind in kinds]
     if scenario == "abort":
         return [call(kind, "slow", True, subject=subject, events=5) for kind in kinds]
     return [call("messages", "slow", True, subject=subject, events=5)]

@@ -20,18 +20,16 @@ def differences(calls, records, legs=2):
     by_key = {}
     for record in records:
         by_key.setdefault(key_of(record), []).append(record)
-    keys = {}
     for call in calls:
-        # Two clients may carry the same label in x-request-id; the book numbers them all.
-        keys[key_of(call)] = call
         mine = by_key.get(key_of(call), [])
         if len(mine) != 1:
             found.append(f"call {call['number']} ({name_of(call)}): {len(mine)} records")
         for record in mine[:1]:
             found += [f"call {call['number']} ({name_of(call)}): {sentence}"
                       for sentence in field_differences(call, record, legs)]
+    served = {key_of(call) for call in calls}
     for key, extra in by_key.items():
-        if key not in keys:
+        if key not in served:
             found += [f"a record of no call in the book: {summary_of(record)}" for record in extra]
     return found
 
@@ -53,6 +51,6 @@ def name_of(call):
 
 
 def summary_of(record):
-    fields = ("request_id", "path", "request_model", "status_code", "outcome", "legs", "side", "process", "request_bytes",
-              "response_bytes", "lost_bytes", "flags")
+    fields = ("request_id", "path", "request_model", "status_code", "outcome", "legs", "side", "process",
+              "request_bytes", "response_bytes", "lost_bytes", "flags")
     return {field: record[field] for field in fields}

@@ -38,5 +38,5 @@ class Server:
         return sorted(lines, key=lambda line: line["number"])
 
     def wait_for_calls(self, count, seconds=15.0):
-        wait_until(lambda: len(self.book()) >= count, lambda: f"{count} calls in the book of {len(self.book())}", seconds)
+        wait_until(lambda: len(self.book()) >= count, lambda: f"{count} calls; there are {len(self.book())}", seconds)
         return self.book()

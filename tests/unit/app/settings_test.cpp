@@ -47,6 +47,17 @@ TEST(Settings, FlagWinsOverEnvironmentWinsOverFile) {
   EXPECT_EQ(settings->count_hold_ns, 2'000'000'000);
 }
 
+// Kubernetes gives every container these, if there is a Service of our name.
+TEST(Settings, VariablesOfAServiceOfOurNameAreNotOurs) {
+  const auto settings = read(
+      kRun, {},
+      {"WIRETALLY_SERVICE_HOST=10.0.0.1", "WIRETALLY_SERVICE_PORT=9477",
+       "WIRETALLY_SERVICE_PORT_METRICS=9477", "WIRETALLY_PORT=tcp://10.0.0.1:9477",
+       "WIRETALLY_PORT_9477_TCP=tcp://10.0.0.1:9477", "WIRETALLY_PORT_9477_TCP_ADDR=10.0.0.1"});
+  EXPECT_TRUE(settings) << settings.error().message;
+  EXPECT_FALSE(read(kRun, {}, {"WIRETALLY_PORTS=80"}));
+}
+
 TEST(Settings, SwitchesAndLists) {
   const auto run = read(kRun, {"--no-tls", "--interface", "lo,eth0"}, {"WIRETALLY_PACKETS=false"});
   ASSERT_TRUE(run);
