@@ -36,9 +36,15 @@ void keep(std::unique_ptr<T> spare, std::vector<std::unique_ptr<T>>& spares) {
 }  // namespace
 
 // One exchange that is, or may be, a call.
+//
+// Its record is packed while it waits for bytes, because thousands of calls may be open and a
+// record is wide; AwakeRecord is the way to it. The counts that every body part moves stand beside
+// it.
 struct LlmRoom::Call {
   const DialectSpec* spec = nullptr;  // nothing while an answer without request is undecided
-  UsageRecord record;
+  Packed<UsageRecord> record;
+  uint64_t request_bytes = 0;
+  uint64_t response_bytes = 0;
   std::unique_ptr<RequestReader> request;
   std::array<std::unique_ptr<AnswerReader>, kDialectCount> answers;  // [0], or one a candidate
   BodyDigest answer_digest;
@@ -56,6 +62,21 @@ struct LlmRoom::Call {
   bool answer_ended = false;
 
   AnswerReader* reader() { return answers[0].get(); }
+};
+
+// A call's record, unpacked as long as this lives.
+class LlmRoom::AwakeRecord {
+ public:
+  explicit AwakeRecord(Call& call) : call_(call), record_(call.record.unpack()) {}
+  ~AwakeRecord() { call_.record.pack(record_); }
+  AwakeRecord(const AwakeRecord&) = delete;
+  AwakeRecord& operator=(const AwakeRecord&) = delete;
+
+  UsageRecord& operator*() { return record_; }
+
+ private:
+  Call& call_;
+  UsageRecord record_;
 };
 
 LlmRoom::LlmRoom(const Limits& limits, uint32_t lane, const CredentialReader& credentials,
@@ -139,7 +160,10 @@ void LlmRoom::give_back(std::unique_ptr<AnswerReader> reader) {
 void LlmRoom::give_back(CallPtr call) {
   give_back(std::move(call->request));
   for (std::unique_ptr<AnswerReader>& reader : call->answers) give_back(std::move(reader));
+  Packed<UsageRecord> memory = std::move(call->record);
+  memory.clear();
   *call = Call();
+  call->record = std::move(memory);
   keep(std::move(call), spare_calls_);
   --calls_;
 }
@@ -158,7 +182,8 @@ BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
 
   Call& call = **entry;
   call.spec = spec;
-  UsageRecord& record = call.record;
+  AwakeRecord awake(call);
+  UsageRecord& record = *awake;
   record.exchange = id;
   record.lane = lane_;
   record.flow = head.flow_id;
@@ -173,12 +198,11 @@ BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
   call.request = take_request_reader(*spec);
   call.request->digest().feed_part(head.method);
   call.request->digest().feed_part(target.path);
-  open_call(call);
+  open_call(call, record);
   return BodyInterest::kWanted;
 }
 
-void LlmRoom::open_call(Call& call) {
-  UsageRecord& record = call.record;
+void LlmRoom::open_call(Call& call, UsageRecord& record) {
   call.opened = true;
   record.dialect = call.spec->dialect;
   record.operation = call.spec->operation;
@@ -208,7 +232,7 @@ BodyInterest LlmRoom::on_response(ExchangeId id, const ResponseHead& head) {
   Call& call = **entry;
   const BodyForm expected = form_of_content_type(content_type_of(head.headers));
   call.answer.seen = true;
-  note_answer_head(head, call.record);
+  note_answer_head(head, *AwakeRecord(call));
   call.proven = call.proven || answer_head_proves(head.headers);
   if (const auto served = head.headers.find("x-ms-served-model")) {
     call.served_model.assign(*served);
@@ -230,7 +254,8 @@ BodyInterest LlmRoom::join(ExchangeId id, const ResponseHead& head) {
   if (entry == nullptr) return BodyInterest::kNotLlm;
 
   Call& call = **entry;
-  UsageRecord& record = call.record;
+  AwakeRecord awake(call);
+  UsageRecord& record = *awake;
   record.exchange = id;
   record.lane = lane_;
   record.start = head.time;
@@ -256,13 +281,12 @@ BodyInterest LlmRoom::choose_dialect(CallPtr& entry) {
     for (size_t row = 1; row < kDialectCount; ++row) give_back(std::move(call.answers[row]));
     call.spec = &call.reader()->spec();
     call.proven = true;
-    open_call(call);
+    open_call(call, *AwakeRecord(call));
     return BodyInterest::kWanted;
   }
   const AnswerReader& any = *call.reader();
-  const bool given_up = call.record.response_bytes >= kJoinedBytesMax ||
-                        any.events() > kJoinedEventsMax || any.document_ended() ||
-                        any.form() == BodyForm::kOther || call.answer_ended;
+  const bool given_up = call.response_bytes >= kJoinedBytesMax || any.events() > kJoinedEventsMax ||
+                        any.document_ended() || any.form() == BodyForm::kOther || call.answer_ended;
   if (!given_up) return BodyInterest::kWanted;
   give_back(std::move(entry));
   return BodyInterest::kNotLlm;
@@ -275,13 +299,13 @@ BodyInterest LlmRoom::on_body(ExchangeId id, Message message, ByteView body, Eve
   if (entry == nullptr || *entry == nullptr) return BodyInterest::kNotLlm;
   Call& call = **entry;
   if (message == Message::kRequest) {
-    call.record.request_bytes += body.size();
+    call.request_bytes += body.size();
     if (call.request != nullptr) call.request->feed(body);
     return BodyInterest::kWanted;
   }
   call.answer_digest.feed(body);
   if (call.spec == nullptr) return feed_candidates(*entry, body, time);
-  call.record.response_bytes += body.size();
+  call.response_bytes += body.size();
   if (call.reader() != nullptr) call.reader()->feed(body, time);
   return BodyInterest::kWanted;
 }
@@ -291,15 +315,15 @@ BodyInterest LlmRoom::on_body(ExchangeId id, Message message, ByteView body, Eve
 BodyInterest LlmRoom::feed_candidates(CallPtr& entry, ByteView body, EventTime time) {
   Call& call = *entry;
   while (!body.empty() && call.spec == nullptr) {
-    const uint64_t to_border = kJoinedStepBytes - call.record.response_bytes % kJoinedStepBytes;
+    const uint64_t to_border = kJoinedStepBytes - call.response_bytes % kJoinedStepBytes;
     const ByteView part = body.first(std::min<uint64_t>(body.size(), to_border));
     body = body.subspan(part.size());
-    call.record.response_bytes += part.size();
+    call.response_bytes += part.size();
     for (std::unique_ptr<AnswerReader>& candidate : call.answers) candidate->feed(part, time);
     if (part.size() < to_border) return BodyInterest::kWanted;
     if (choose_dialect(entry) == BodyInterest::kNotLlm) return BodyInterest::kNotLlm;
   }
-  call.record.response_bytes += body.size();
+  call.response_bytes += body.size();
   if (!body.empty()) call.reader()->feed(body, time);
   return BodyInterest::kWanted;
 }
@@ -309,8 +333,8 @@ void LlmRoom::on_body_loss(ExchangeId id, Message message, BodyLoss loss, uint64
   CallPtr* entry = find(id);
   if (entry == nullptr || *entry == nullptr) return;
   Call& call = **entry;
-  call.record.flags.set(loss == BodyLoss::kGap ? RecordFlag::kGapInBody
-                                               : RecordFlag::kDecodeFailed);
+  (*AwakeRecord(call))
+      .flags.set(loss == BodyLoss::kGap ? RecordFlag::kGapInBody : RecordFlag::kDecodeFailed);
   if (message == Message::kRequest) {
     call.request_lost = true;
     if (call.request != nullptr) call.request->stop();
@@ -345,11 +369,12 @@ void LlmRoom::end_request(Call& call, bool complete) {
   call.request_ended = true;
   call.request_complete = complete;
   const RequestNotes& notes = call.request->notes();
-  note_request_body(notes, call.record);
+  AwakeRecord awake(call);
+  note_request_body(notes, *awake);
   call.asked_for_usage = notes.include_usage;
   call.server_side = notes.server_side;
   if (call.spec->request_has_shape(notes, call.model_in_path)) call.proven = true;
-  if (complete && !call.request_lost) call.record.request_digest = call.request->digest().value();
+  if (complete && !call.request_lost) (*awake).request_digest = call.request->digest().value();
   give_back(std::move(call.request));
 }
 
@@ -414,7 +439,9 @@ void forget_request(UsageRecord& record) {
 }  // namespace
 
 void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
-  UsageRecord& record = call.record;
+  UsageRecord record = call.record.unpack();
+  record.request_bytes = call.request_bytes;
+  record.response_bytes = call.response_bytes;
   const AnswerReader* reader = call.reader();
   const bool is_call = call.proven || (reader != nullptr && reader->has_shape());
   if (!is_call) {

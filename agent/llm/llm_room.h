@@ -23,6 +23,7 @@
 
 #include "body_reader.h"
 #include "dialect_table.h"
+#include "packed.h"
 #include "wiretally/http_exchange.h"
 #include "wiretally/identity.h"
 #include "wiretally/limits.h"
@@ -56,6 +57,7 @@ class LlmRoom final : public ExchangeSink {
   static constexpr uint64_t kJoinedStepBytes = 1024;
 
   struct Call;
+  class AwakeRecord;
   using CallPtr = std::unique_ptr<Call>;
 
   // Nullptr for an exchange that is known to be no call.
@@ -75,7 +77,7 @@ class LlmRoom final : public ExchangeSink {
   BodyInterest join(ExchangeId id, const ResponseHead& head);
   BodyInterest choose_dialect(CallPtr& entry);
   BodyInterest feed_candidates(CallPtr& entry, ByteView body, EventTime time);
-  void open_call(Call& call);
+  void open_call(Call& call, UsageRecord& record);
   void end_request(Call& call, bool complete);
   void end_answer(Call& call, bool complete);
   void close_call(Call& call, const ExchangeEnd& end);
