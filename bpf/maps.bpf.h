@@ -51,6 +51,7 @@ struct call {
   __u64 done_pointer; /* size_t*, for the _ex forms */
   __u64 offset;       /* of the connection in this direction at the entry */
   __u64 cookie;
+  __u64 entry_ns; /* of a write */
   __u32 function; /* wt_function */
   __u32 padding;
 };

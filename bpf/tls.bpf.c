@@ -77,6 +77,7 @@ static __always_inline int on_entry(struct pt_regs* ctx, __u32 function, __u64 c
                       .offset = state->offset[is_read(function) ? WT_READ : WT_WRITTEN],
                       .cookie = cookie,
                       .function = function};
+  if (!is_read(function)) call.entry_ns = bpf_ktime_get_boot_ns();
   if (function == WT_FN_READ_EX || function == WT_FN_WRITE_EX)
     call.done_pointer = PT_REGS_PARM4(ctx);
   if (function == WT_FN_WRITE_EX2) call.done_pointer = PT_REGS_PARM5(ctx);
@@ -136,9 +137,12 @@ static __always_inline void on_transfer(__u32 pid, const struct call* call, __u6
   const __u32 transfer = is_read(call->function) ? WT_READ : WT_WRITTEN;
   /* Where one probed form is built on another, the inner call has emitted these bytes already. */
   if (state->offset[transfer] == call->offset + length) return;
+  /* What is written is on its way before the call returns: its peer may have read it, and answered,
+   * by then. */
+  const __u64 time_ns = transfer == WT_WRITTEN ? call->entry_ns : bpf_ktime_get_boot_ns();
   struct emission emission = {.connection = state,
                               .handle = call->handle,
-                              .time_ns = bpf_ktime_get_boot_ns(),
+                              .time_ns = time_ns,
                               .cookie = call->cookie,
                               .pid = pid,
                               .transfer = transfer};

@@ -17,6 +17,11 @@ class Server:
     def url(self, tls):
         return f"https://localhost:{self.https}" if tls else f"http://127.0.0.1:{self.http}"
 
+    def records(self, path):
+        """The agent's records of calls to this server: it sees the whole host."""
+        records = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return [record for record in records if record["server_port"] in (self.http, self.https)]
+
     def book(self):
         """The calls it has served: their lines are written when they end."""
         if not self.book_file.exists():
@@ -57,7 +62,7 @@ def python_client(name, at, tls, calls, **options):
 
 
 def curl(at, tls, call):
-    command = ["curl", "-sS", "-o", "/dev/null", "--cacert", at.ca, at.url(tls) + call["path"], "-H",
+    command = ["curl", "-s", "-o", "/dev/null", "--cacert", at.ca, at.url(tls) + call["path"], "-H",
                "Content-Type: application/json", "--data-binary", json.dumps(call["body"])]
     for name, value in call["headers"].items():
         command += ["-H", f"{name}: {value}"]
