@@ -8,8 +8,8 @@
 #include "lib/kernel.h"
 
 /* Knobs, constant once loaded. */
-const volatile __u32 own_pid __weak = 0;       /* the agent itself is never watched */
-const volatile bool has_cookies __weak = true; /* bpf_get_attach_cookie: Linux 5.15 */
+const volatile __u32 own_pid __weak = 0;     /* the agent itself is never watched */
+const volatile __u32 has_cookies __weak = 1; /* bpf_get_attach_cookie: Linux 5.15 */
 const volatile __u32 wake_bytes __weak =
     1 << 20; /* wake the reader at this fill; else its timer does */
 
@@ -51,7 +51,7 @@ struct call {
   __u64 done_pointer; /* size_t*, for the _ex forms */
   __u64 offset;       /* of the connection in this direction at the entry */
   __u64 cookie;
-  __u64 entry_ns; /* of a write */
+  __u64 entry_ns; /* writes only */
   __u32 function; /* wt_function */
   __u32 padding;
 };
@@ -79,12 +79,19 @@ struct {
   __type(value, __u8);
 } plain_files __weak SEC(".maps");
 
-/* mmap(PROT_EXEC) between its entry and its return: the file. */
+/* A file that is mapped executable. */
+struct mapped_file {
+  struct wt_file_key key;
+  __u32 named_tls; /* its name is that of an OpenSSL */
+  __u32 padding;
+};
+
+/* mmap(PROT_EXEC) between its entry and its return. */
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
   __uint(max_entries, 4096);
   __type(key, __u64);
-  __type(value, struct wt_file_key);
+  __type(value, struct mapped_file);
 } mappings __weak SEC(".maps");
 
 struct {

@@ -76,8 +76,8 @@ static __always_inline int on_entry(struct pt_regs* ctx, __u32 function, __u64 c
                       .buffer = PT_REGS_PARM2(ctx),
                       .offset = state->offset[is_read(function) ? WT_READ : WT_WRITTEN],
                       .cookie = cookie,
+                      .entry_ns = is_read(function) ? 0 : bpf_ktime_get_boot_ns(),
                       .function = function};
-  if (!is_read(function)) call.entry_ns = bpf_ktime_get_boot_ns();
   if (function == WT_FN_READ_EX || function == WT_FN_WRITE_EX)
     call.done_pointer = PT_REGS_PARM4(ctx);
   if (function == WT_FN_WRITE_EX2) call.done_pointer = PT_REGS_PARM5(ctx);
@@ -137,12 +137,13 @@ static __always_inline void on_transfer(__u32 pid, const struct call* call, __u6
   const __u32 transfer = is_read(call->function) ? WT_READ : WT_WRITTEN;
   /* Where one probed form is built on another, the inner call has emitted these bytes already. */
   if (state->offset[transfer] == call->offset + length) return;
-  /* What is written is on its way before the call returns: its peer may have read it, and answered,
-   * by then. */
-  const __u64 time_ns = transfer == WT_WRITTEN ? call->entry_ns : bpf_ktime_get_boot_ns();
+  /* A write's bytes leave after its entry, a read's have come before its return. So what one end
+   * writes is never later than the other end's reading of it, however long the writer waits for a
+   * processor before its call returns: a call seen at both ends overlaps itself in time. */
   struct emission emission = {.connection = state,
                               .handle = call->handle,
-                              .time_ns = time_ns,
+                              .time_ns = transfer == WT_READ ? bpf_ktime_get_boot_ns()
+                                                             : call->entry_ns,
                               .cookie = call->cookie,
                               .pid = pid,
                               .transfer = transfer};

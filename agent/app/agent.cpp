@@ -9,12 +9,16 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <ctime>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "commands.h"
 #include "log.h"
 #include "startup.h"
+#include "survey.h"
 #include "version.h"
 
 namespace wiretally {
@@ -26,6 +30,7 @@ constexpr int kControlPollMs = 50;
 constexpr size_t kPacketsPerTurn = 4096;
 constexpr int64_t kStatusEveryNs = 1'000'000'000;
 constexpr int64_t kTimeEveryNs = 100'000'000;
+constexpr auto kSurveyEvery = std::chrono::seconds(60);
 constexpr auto kLedgerEvery = std::chrono::milliseconds(20);
 
 int64_t clock_ns(clockid_t clock) {
@@ -122,6 +127,7 @@ Status Agent::open_sinks() {
   ledger::LedgerOptions options = ledger_options(settings_, prices_);
   options.wall.boot_to_epoch_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME);
   options.processes = &processes_;
+  options.owners = &owners_;
   ledger_ = std::make_unique<ledger::Ledger>(limits_, options, sinks);
   return Done{};
 }
@@ -156,6 +162,7 @@ Status Agent::open_sources() {
       why = probes.error().message;
     }
   }
+  owners_.set_probes_run(probes_ != nullptr);
   if (interfaces_.empty() && !probes_) {
     if (why.empty()) why = "both --no-tls and --no-packets are set; leave one of them out";
     return Error{"nothing to watch: " + why};
@@ -202,6 +209,7 @@ void Agent::say_what_is_watched() const {
 int Agent::run() {
   ledger_thread_ = std::thread([this] { ledger_loop(); });
   lane_thread_ = std::thread([this] { lane_loop(); });
+  survey_thread_ = std::thread([this] { survey_loop(); });
   say_what_is_watched();
   control_loop();
   shut_down();
@@ -298,6 +306,24 @@ void Agent::publish_status() {
   }
 }
 
+// Which processes speak TLS in ways that no probe reaches. A thread of its own: the first look at
+// a host's files takes tenths of a second, and signals must not wait for it.
+void Agent::survey_loop() {
+  std::unique_lock lock(survey_mutex_);
+  do {
+    lock.unlock();
+    std::map<uprobe::TlsVerdict, double> processes;
+    for (const uprobe::ProcessVerdict& process : survey_.run()) ++processes[process.verdict];
+    for (size_t i = 0; i < static_cast<size_t>(uprobe::TlsVerdict::kCount); ++i) {
+      const auto verdict = static_cast<uprobe::TlsVerdict>(i);
+      if (verdict == uprobe::TlsVerdict::kProbed) continue;
+      metrics_.set_unprobed_processes("tls", std::string(uprobe::tls_verdict_name(verdict)),
+                                      processes[verdict]);
+    }
+    lock.lock();
+  } while (!survey_wakes_.wait_for(lock, kSurveyEvery, [this] { return survey_stops_; }));
+}
+
 // Stops emitting at once; what is captured is read to its end; calls still open leave records; then
 // the probes go.
 void Agent::shut_down() {
@@ -311,9 +337,33 @@ void Agent::shut_down() {
   ledger_wakes_.notify_one();
   if (probes_) probes_->detach();
   ledger_thread_.join();
+  {
+    const std::lock_guard lock(survey_mutex_);
+    survey_stops_ = true;
+  }
+  survey_wakes_.notify_one();
+  survey_thread_.join();
+}
+
+// --dry-run: what would be probed and served; attaches nothing.
+static int say_what_would_be_watched(const Settings& settings) {
+  if (settings.tls) {
+    std::set<std::string> libraries;
+    for (const uprobe::ProcessVerdict& process : uprobe::Survey().run()) {
+      if (process.verdict == uprobe::TlsVerdict::kProbed) libraries.insert(process.library);
+    }
+    for (const std::string& library : libraries) std::printf("would probe %s\n", library.c_str());
+  }
+  if (settings.packets) {
+    std::printf("would read packets on %s\n", joined(settings.interfaces).c_str());
+  }
+  if (!settings.ndjson.empty()) std::printf("would write records to %s\n", settings.ndjson.c_str());
+  std::printf("would serve /metrics on %s\n", settings.listen.c_str());
+  return kExitSuccess;
 }
 
 int run_agent(const Settings& settings) {
+  if (settings.dry_run) return say_what_would_be_watched(settings);
   auto agent = Agent::start(settings);
   if (!agent) return fail(agent.error());
   return (*agent)->run();

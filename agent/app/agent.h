@@ -4,6 +4,7 @@
 //   lane thread     polls probes and packets, runs stream → http → llm
 //   ledger thread   drains the lane's channel, holds, folds, hands on
 //   control thread  signals, discovery, attach and detach, status (the thread that calls run())
+//   survey thread   once a minute: which processes speak TLS out of the probes' reach
 //
 // Members are declared in the order of their making: sinks first, capture last; they go in reverse.
 #pragma once
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "catalog.h"
+#include "connection_owners.h"
 #include "credential_reader.h"
 #include "ledger.h"
 #include "live_capture.h"
@@ -29,6 +31,7 @@
 #include "prometheus/metrics_server.h"
 #include "prometheus/prometheus_sink.h"
 #include "settings.h"
+#include "survey.h"
 #include "usage_channel.h"
 #include "wiretally/counters.h"
 #include "wiretally/limits.h"
@@ -62,6 +65,7 @@ class Agent {
   void ledger_loop();
   void control_loop();
   void publish_status();
+  void survey_loop();
   void shut_down();
 
   const Settings settings_;
@@ -74,6 +78,7 @@ class Agent {
   sinks::PrometheusSink calls_;
   sinks::AgentMetrics metrics_;
   std::unique_ptr<sinks::NdjsonSink> ndjson_;
+  ProcConnectionOwners owners_;  // of the ledger's thread
   std::unique_ptr<ledger::Ledger> ledger_;
   UsageChannel channel_{kChannelBytes};
   Lane lane_;
@@ -96,6 +101,11 @@ class Agent {
   std::condition_variable ledger_wakes_;
   bool ledger_stops_ = false;
   uint64_t late_attach_published_[static_cast<size_t>(uprobe::LateAttach::kCount)] = {};
+  uprobe::Survey survey_;
+  std::mutex survey_mutex_;
+  std::condition_variable survey_wakes_;
+  bool survey_stops_ = false;
+  std::thread survey_thread_;
   std::thread lane_thread_;
   std::thread ledger_thread_;
 };

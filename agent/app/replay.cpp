@@ -1,6 +1,8 @@
 // `wiretally replay`: capture files through the same pipeline, on one thread, driven by their time
 // stamps. The output is a pure function of the input.
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 
 #include "capture_file.h"
@@ -48,6 +50,7 @@ class Output {
     }
     auto file = sinks::LineFile::open("-", sinks::LineFile::Mode::kAtOnce);
     if (!file) return file.error();
+    output.lines_ = file->get();
     if (settings.format == Format::kNdjson) {
       output.sink_ = std::make_unique<sinks::NdjsonSink>(*std::move(file));
     } else {
@@ -58,16 +61,26 @@ class Output {
 
   EntrySink* sink() { return sink_.get(); }
 
-  // Everything has been delivered: what is printed only now.
-  void finish() {
-    if (format_ != Format::kPrometheus) return;
-    const std::string text = sinks::metrics_text(*calls_, agent_.get());
-    std::fwrite(text.data(), 1, text.size(), stdout);
+  // Everything has been delivered: prints what is printed only now. Fails if anything could not be
+  // written, for then the caller's file is not what it seems.
+  Status finish() {
+    if (format_ == Format::kPrometheus) {
+      const std::string text = sinks::metrics_text(*calls_, agent_.get());
+      std::fwrite(text.data(), 1, text.size(), stdout);
+    }
+    if (lines_ != nullptr && lines_->dropped_lines() > 0) {
+      return Error{std::to_string(lines_->dropped_lines()) + " lines of output were not written"};
+    }
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+      return Error{std::string("cannot write the output: ") + std::strerror(errno)};
+    }
+    return Done{};
   }
 
  private:
   Format format_ = Format::kTable;
   std::unique_ptr<EntrySink> sink_;
+  sinks::LineFile* lines_ = nullptr;
   sinks::PrometheusSink* calls_ = nullptr;
   std::unique_ptr<sinks::AgentMetrics> agent_;
 };
@@ -128,7 +141,7 @@ int replay(const Settings& settings) {
     }
   }
   ledger.drain();
-  output->finish();
+  if (const Status finished = output->finish(); !finished) status = fail(finished.error());
   return status;
 }
 

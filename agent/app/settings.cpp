@@ -164,7 +164,7 @@ const CallFlag kCallFlags[] = {
     {"--config", "FILE", kRun, "read settings from this YAML file", set_text<&Settings::config>},
     {"--format", "table|ndjson|csv|prometheus", kReplay, "how to print (table)", set_format},
     {"--port", "N[,N]", kReplay, "only connections with one of these ports", set_ports},
-    {"--verbose", "", kDoctor, "every process, also those without TLS", set_bool<&Settings::verbose>},
+    {"--verbose", "", kDoctor, "also the processes that cannot be looked into", set_bool<&Settings::verbose>},
     {"--json", "", kDoctor, "as JSON", set_bool<&Settings::json>},
 };
 // clang-format on

@@ -8,7 +8,7 @@
 namespace wiretally {
 namespace {
 
-enum Kind : uint32_t { kOpened, kRecord, kClosed, kTime, kSuspect };
+enum Kind : uint32_t { kOpened, kRecord, kClosed, kTime, kSuspect, kConnection };
 
 struct Header {
   uint32_t kind;
@@ -64,6 +64,7 @@ void UsageChannel::on_call_closed(ExchangeId exchange, uint32_t lane, EventTime 
 }
 void UsageChannel::on_time(EventTime now) { put(kTime, now); }
 void UsageChannel::on_suspect(Dialect dialect) { put(kSuspect, dialect); }
+void UsageChannel::on_connection(const ConnectionSeen& connection) { put(kConnection, connection); }
 
 size_t UsageChannel::drain(UsageSink& sink) {
   size_t messages = 0;
@@ -102,6 +103,12 @@ size_t UsageChannel::drain(UsageSink& sink) {
         Dialect dialect;
         copy_out(body, &dialect, sizeof dialect);
         sink.on_suspect(dialect);
+        break;
+      }
+      case kConnection: {
+        ConnectionSeen connection;
+        copy_out(body, &connection, sizeof connection);
+        sink.on_connection(connection);
         break;
       }
     }

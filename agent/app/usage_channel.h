@@ -23,6 +23,7 @@ class UsageChannel final : public UsageSink {
   void on_call_closed(ExchangeId exchange, uint32_t lane, EventTime time) override;
   void on_time(EventTime now) override;
   void on_suspect(Dialect dialect) override;
+  void on_connection(const ConnectionSeen& connection) override;
 
   // Reader's side: hands everything that is there to `sink`. Returns how many messages.
   size_t drain(UsageSink& sink);

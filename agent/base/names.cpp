@@ -34,9 +34,9 @@ std::string_view usage_source_name(UsageSource source) {
 }
 
 std::string_view usage_missing_name(UsageMissing reason) {
-  static constexpr std::string_view kNames[] = {
-      "", "not_requested", "aborted", "gap", "coding", "headers_unknown", "midstream",
-      "not_in_answer", "malformed"};
+  static constexpr std::string_view kNames[] = {"",          "not_requested", "aborted",
+                                                "gap",       "coding",        "headers_unknown",
+                                                "midstream", "not_in_answer", "malformed"};
   return name_of(kNames, reason);
 }
 
@@ -66,6 +66,12 @@ std::string_view price_source_name(PriceSource source) {
   static constexpr std::string_view kNames[] = {"none", "catalog", "override", "provider",
                                                 "self_hosted"};
   return name_of(kNames, source);
+}
+
+std::string_view opaque_reason_name(OpaqueReason reason) {
+  static constexpr std::string_view kNames[] = {"go",   "java",         "rustls", "unknown_build",
+                                                "quic", "not_attached", "other"};
+  return name_of(kNames, reason);
 }
 
 std::optional<std::string_view> Headers::find(std::string_view lower_case_name) const {

@@ -141,6 +141,8 @@ size_t Connection::take(Half& half, ByteView rest, bool event_begins) {
       return take_body(half, rest);
     case State::kChunkSeek:
       return take_chunk_seek(half, rest, event_begins);
+    case State::kHello:
+      return take_hello(half, rest);
     case State::kOpaque:
       skip_opaque(rest.size());
       return rest.size();
@@ -162,6 +164,9 @@ size_t Connection::take_start(Half& half, ByteView rest) {
     begin_head(half, offset_);
   } else if (may_be_preamble(half, rest)) {
     half.state = State::kPreamble;
+  } else if (half.expect == Expect::kFresh && rest[0] == kTlsHandshake) {
+    half.hello = lane_.hellos.borrow();
+    half.state = State::kHello;
   } else {
     not_a_start(half);
   }
@@ -411,12 +416,19 @@ void Connection::parse_head(Half& half, ByteView head, uint64_t end_offset) {
   } else {
     lane_.counters.parse(source_, head_bytes);
   }
-  if (half.exchange != nullptr) half.exchange->last_byte = event_->time;
+  note_last_byte(half);
   if (half.message_done) {
     finish_message(half, MessageEnd::kComplete, end_offset);
   } else {
     half.state = State::kBody;
   }
+}
+
+// A request that waited behind a hole comes after its answer, with its own, earlier time.
+void Connection::note_last_byte(Half& half) {
+  if (half.exchange == nullptr) return;
+  EventTime& last = half.exchange->last_byte;
+  if (last.ns < event_->time.ns) last = event_->time;
 }
 
 int Connection::on_target(llhttp_t* parser, const char* at, size_t length) {
@@ -510,6 +522,8 @@ bool Connection::begin_request(Half& half) {
     exchange->is_head = method == HTTP_HEAD;
     exchange->is_connect = half.opens_tunnel;
     const bool http10 = half.parser.http_minor == 0;
+    const bool first = !any_request_ && !half.opens_tunnel;
+    any_request_ = any_request_ || first;
     interest = lane_.sink.on_request(
         exchange->id, {.flow = event_->info,
                        .flow_id = flow_,
@@ -518,7 +532,8 @@ bool Connection::begin_request(Half& half) {
                        .version = http10 ? HttpVersion::kHttp10 : HttpVersion::kHttp11,
                        .method = llhttp_method_name(method),
                        .target = target_,
-                       .headers = headers});
+                       .headers = headers,
+                       .first_on_flow = first});
     interested(exchange, interest);
     latest_wanted_ = interest == BodyInterest::kWanted;
   }
@@ -533,7 +548,7 @@ bool Connection::begin_answer(Half& half) {
   half.interim = status < 200 && !half.switches;
   if (half.interim) return false;
   Exchange* const exchange =
-      pairing_.answer_begins(half.start, half_of(Message::kRequest).next_offset);
+      pairing_.answer_begins(half.start, requests_known());
   half.exchange = exchange;
   const Headers headers = parsed_headers();
   half.to_websocket = half.switches && same(headers.find("upgrade").value_or(""), "websocket");
@@ -553,6 +568,14 @@ bool Connection::begin_answer(Half& half) {
   }
   half.body.begin(source_, exchange, Message::kResponse, interest, content_coding(headers));
   return !answer_has_no_body(half);
+}
+
+// What is still to come of a counted body belongs to its request, captured or not.
+uint64_t Connection::requests_known() {
+  const Half& asking = half_of(Message::kRequest);
+  const bool counted = asking.state == State::kBody && !body_ends_with_connection(asking) &&
+                       (asking.parser.flags & F_CHUNKED) == 0;
+  return asking.next_offset + (counted ? asking.parser.content_length : 0);
 }
 
 // RFC 9112 section 6.3.
@@ -586,7 +609,7 @@ size_t Connection::take_body(Half& half, ByteView rest) {
     const char* const stopped = llhttp_get_error_pos(&half.parser);
     used = std::max<size_t>(half.delivered, static_cast<size_t>(stopped - begin));
   }
-  if (half.exchange != nullptr) half.exchange->last_byte = event_->time;
+  note_last_byte(half);
   half.body.framing(lane_, used - half.delivered);
   if (half.message_done) {
     finish_message(half, MessageEnd::kComplete, offset_ + used);
@@ -672,7 +695,7 @@ void Connection::poison(Half& half, DropReason reason, uint64_t offset) {
     half.exchange->evidence_lost = true;
     finish_message(half, MessageEnd::kCut, offset);
   } else if (in_known_head && message_of(half) == Message::kResponse) {
-    pairing_.answer_ruined(half.start, 0, event_->time);
+    pairing_.answer_ruined(half.start, requests_known(), 0, event_->time);
   }
   if (protocol_ == Protocol::kUndecided) {
     joined_ = true;
@@ -698,6 +721,10 @@ void Connection::gap(Half& half) {
       break;
     case State::kChunkSeek:
       lose(half, event_->gap_bytes);
+      break;
+    case State::kHello:
+      release_hello(half);
+      gap_between(half, event_->offset, event_->gap_bytes);
       break;
     case State::kPreamble:
     case State::kStart:
@@ -749,7 +776,7 @@ void Connection::gap_between(Half& half, uint64_t offset, uint64_t bytes) {
     if (half.undecided_gap_bytes == 0) half.undecided_gap_at = offset;
     half.undecided_gap_bytes += bytes;
   } else if (in_known_head && message_of(half) == Message::kResponse &&
-             pairing_.answer_ruined(half.start, bytes, event_->time)) {
+             pairing_.answer_ruined(half.start, requests_known(), bytes, event_->time)) {
     pairing_.doubt(Message::kResponse);
   } else {
     pairing_.gap_between(message_of(half), offset, bytes, event_->time);
@@ -799,6 +826,31 @@ void Connection::not_http(Half& half) {
   if (peer.state == State::kOpaque || peer_silent) become_opaque(Protocol::kOpaque);
 }
 
+// Reads the server's name before a TLS connection is left alone. Whatever it turns out to be, these
+// bytes are no HTTP.
+size_t Connection::take_hello(Half& half, ByteView rest) {
+  ClientHelloReader& hello = *half.hello;
+  const size_t used = hello.feed(rest);
+  skip_opaque(used);
+  if (hello.state() == ClientHelloReader::State::kOpen) return used;
+  const bool is_tls = hello.state() == ClientHelloReader::State::kDone;
+  if (is_tls) {
+    lane_.sink.on_tls_connection({.flow = event_->info,
+                                  .flow_id = flow_,
+                                  .direction = half.direction,
+                                  .time = event_->time,
+                                  .server_name = hello.server_name(),
+                                  .random = hello.random()});
+  }
+  release_hello(half);
+  if (is_tls && protocol_ == Protocol::kUndecided) {
+    become_opaque(Protocol::kOpaque);
+  } else {
+    not_http(half);
+  }
+  return used;
+}
+
 void Connection::become_opaque(Protocol protocol) {
   protocol_ = protocol;
   for (Half& half : halves_) {
@@ -806,6 +858,7 @@ void Connection::become_opaque(Protocol protocol) {
     half.exchange = nullptr;
     half.state = State::kOpaque;
     skip_opaque(release_held(half));
+    release_hello(half);
   }
   settle_undecided(false);
   pairing_.close(ExchangeOutcome::kUnknown, event_->time);
@@ -867,6 +920,9 @@ void Connection::end_open_message(Half& half, bool orderly) {
       return;
     case State::kPreamble:
       skip_opaque(release_held(half));
+      break;
+    case State::kHello:
+      release_hello(half);
       break;
     case State::kHead:
       if (protocol_ == Protocol::kUndecided && !half.start_confirmed) {

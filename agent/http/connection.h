@@ -12,6 +12,7 @@
 //   kChunkSeek   a chunked body whose next     a chunk header at the beginning of an event, with
 //   proof
 //                chunk border was lost         that no other message can be meant, ends it
+//   kHello       a TLS ClientHello             given up, then kSeek
 //   kOpaque      another protocol              stays
 //
 // A parser is set up anew for each message: nothing of a bad message can leak into the next one.
@@ -19,11 +20,14 @@
 
 #include <llhttp.h>
 
+#include <memory>
+
 #include "body_delivery.h"
 #include "head_scanner.h"
 #include "lane.h"
 #include "pairing.h"
 #include "start_line.h"
+#include "tls_client_hello.h"
 #include "wiretally/stream_event.h"
 
 namespace wiretally::http {
@@ -43,7 +47,16 @@ class Connection {
   FlowVerdict verdict() const;
 
  private:
-  enum class State : uint8_t { kPreamble, kStart, kSeek, kHead, kBody, kChunkSeek, kOpaque };
+  enum class State : uint8_t {
+    kPreamble,
+    kStart,
+    kSeek,
+    kHead,
+    kBody,
+    kChunkSeek,
+    kHello,
+    kOpaque
+  };
   // What it means if no message begins where one is expected.
   enum class Expect : uint8_t {
     kFresh,  // another protocol
@@ -70,6 +83,7 @@ class Connection {
     MessageStart start;
     HeadScanner scanner;
     HeadBuffers::Buffer* held = nullptr;
+    std::unique_ptr<ClientHelloReader> hello;  // kHello
     bool start_confirmed = false;
     StartKind kind = StartKind::kUndecided;
     llhttp_t parser{};
@@ -105,6 +119,7 @@ class Connection {
   size_t take_head(Half& half, ByteView rest);
   size_t take_body(Half& half, ByteView rest);
   size_t take_chunk_seek(Half& half, ByteView rest, bool event_begins);
+  size_t take_hello(Half& half, ByteView rest);
 
   void data(Half& half);
   void gap(Half& half);
@@ -124,9 +139,11 @@ class Connection {
   size_t release_held(Half& half);
   void set_up_parser(Half& half);
   void parse_head(Half& half, ByteView head, uint64_t end_offset);
+  void note_last_byte(Half& half);
   Headers parsed_headers();
   bool begin_request(Half& half);
   bool begin_answer(Half& half);
+  uint64_t requests_known();
   bool answer_has_no_body(const Half& half) const;
   void decide(Half& half, Direction request_direction);
   void interested(Exchange* exchange, BodyInterest interest);
@@ -138,6 +155,7 @@ class Connection {
   void resume_chunks(Half& half);
   void not_http(Half& half);
   void become_opaque(Protocol protocol);
+  void release_hello(Half& half) { lane_.hellos.give_back(std::move(half.hello)); }
   void pass_over(Half& half, ByteView bytes);
   void settle_undecided(bool is_http);
 
@@ -164,8 +182,9 @@ class Connection {
   const FlowId flow_;
   const Source source_;
   Protocol protocol_ = Protocol::kUndecided;
-  bool joined_;           // the first bytes may be the middle of a message
-  bool any_llm_ = false;  // some body was wanted
+  bool joined_;               // the first bytes may be the middle of a message
+  bool any_llm_ = false;      // some body was wanted
+  bool any_request_ = false;  // was delivered, CONNECT apart
   bool latest_wanted_ = true;
   Direction request_direction_ = Direction::kAToB;  // valid once protocol_ is kHttp1
   std::optional<Direction> first_end_;

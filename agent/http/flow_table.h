@@ -47,8 +47,13 @@ class FlowTable {
  private:
   static constexpr size_t kSlotsMin = 64;  // a power of two
 
-  // Flow ids ascend, so their low bits are spread as they are.
-  size_t home(FlowId flow) const { return static_cast<uint64_t>(flow) & (slots_.size() - 1); }
+  // Flow ids ascend: taken as they are they would fill one long run, which each erase walks. Times
+  // the golden ratio their high bits are spread evenly.
+  size_t home(FlowId flow) const {
+    constexpr uint64_t kGoldenRatio = 0x9e37'79b9'7f4a'7c15;
+    return static_cast<size_t>((static_cast<uint64_t>(flow) * kGoldenRatio) >> 32) &
+           (slots_.size() - 1);
+  }
   size_t next(size_t at) const { return (at + 1) & (slots_.size() - 1); }
   size_t slot_of(FlowId flow) const {
     size_t at = home(flow);

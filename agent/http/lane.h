@@ -8,6 +8,7 @@
 #include "content_decoder.h"
 #include "exchange.h"
 #include "head_buffers.h"
+#include "tls_client_hello.h"
 #include "wiretally/counters.h"
 #include "wiretally/http_exchange.h"
 #include "wiretally/limits.h"
@@ -27,6 +28,7 @@ struct Lane {
   Counters& counters;
   ExchangeSink& sink;
   HeadBuffers head_buffers;
+  ClientHelloPool hellos;
   DecoderPool decoders;
   ExchangePool exchanges;
   std::vector<HeaderField> fields;           // of the head that is being parsed

@@ -57,24 +57,24 @@ void Pairing::notice_pipelining(const MessageStart& start, uint64_t answers_seen
   }
 }
 
-Exchange* Pairing::answer_begins(const MessageStart& start, uint64_t requests_seen) {
-  Exchange* exchange = doubt_ ? answer_in_doubt(start, requests_seen) : first_waiting();
-  if (exchange == nullptr) exchange = answer_alone(start, requests_seen);
+Exchange* Pairing::answer_begins(const MessageStart& start, uint64_t requests_known) {
+  Exchange* exchange = doubt_ ? answer_in_doubt(start, requests_known) : first_waiting();
+  if (exchange == nullptr) exchange = answer_alone(start, requests_known);
   exchange->answer = Exchange::Side::kOpen;
   exchange->answer_proof = start.peer_offset;
   return exchange;
 }
 
-Exchange* Pairing::answer_in_doubt(const MessageStart& start, uint64_t requests_seen) {
+Exchange* Pairing::answer_in_doubt(const MessageStart& start, uint64_t requests_known) {
   if (pipelining_) {
     Exchange* const oldest = first_waiting();
-    Exchange* const alone = answer_alone(start, requests_seen);
+    Exchange* const alone = answer_alone(start, requests_known);
     alone->pairing_uncertain = oldest != nullptr;
     alone->request_may_come = alone->request_may_come && oldest == nullptr;
     if (oldest != nullptr) give_up(*oldest, true, start.time);
     return alone;
   }
-  Exchange* const paired = answered_by(start.peer_offset);
+  Exchange* const paired = answered_by(start.peer_offset, requests_known);
   if (paired != nullptr) {
     give_up_before(paired, false, start.time);
     if (paired->request_start.offset >= lost_at_) lost_bytes_ = 0;
@@ -83,16 +83,16 @@ Exchange* Pairing::answer_in_doubt(const MessageStart& start, uint64_t requests_
   }
   if (start.peer_offset.has_value() || first_waiting() == nullptr) return nullptr;
   give_up_before(nullptr, true, start.time);
-  Exchange* const alone = answer_alone(start, requests_seen);
+  Exchange* const alone = answer_alone(start, requests_known);
   alone->pairing_uncertain = true;
   return alone;
 }
 
-Exchange* Pairing::answer_alone(const MessageStart& start, uint64_t requests_seen) {
+Exchange* Pairing::answer_alone(const MessageStart& start, uint64_t requests_known) {
   if (open_ >= lane_.limits.http_pipeline_max) requests_end(start.time);
   Exchange* const exchange = append(start.time);
   exchange->request_may_come =
-      start.peer_offset.has_value() ? *start.peer_offset > requests_seen : !doubt_;
+      start.peer_offset.has_value() ? *start.peer_offset > requests_known : !doubt_;
   if (lost_bytes_ > 0 && (!start.peer_offset.has_value() || *start.peer_offset > lost_at_)) {
     exchange->lost_bytes += lost_bytes_;
     lost_bytes_ = 0;
@@ -100,12 +100,13 @@ Exchange* Pairing::answer_alone(const MessageStart& start, uint64_t requests_see
   return exchange;
 }
 
-bool Pairing::answer_ruined(const MessageStart& start, uint64_t lost_bytes, EventTime time) {
+bool Pairing::answer_ruined(const MessageStart& start, uint64_t requests_known,
+                            uint64_t lost_bytes, EventTime time) {
   Exchange* exchange = nullptr;
   if (!doubt_) {
     exchange = first_waiting();
   } else if (!pipelining_) {
-    exchange = answered_by(start.peer_offset);
+    exchange = answered_by(start.peer_offset, requests_known);
   }
   if (exchange == nullptr) return false;
   exchange->lost_bytes += lost_bytes;
@@ -214,8 +215,10 @@ Exchange* Pairing::first_waiting() const {
   return nullptr;
 }
 
-// In doubt and without pipelining: the request that this answer is for, if that can be told.
-Exchange* Pairing::answered_by(std::optional<uint64_t> proof) const {
+// In doubt and without pipelining: the request that this answer is for, if that can be told. Not
+// where its sender had received bytes that did not come here yet: they may be a later request.
+Exchange* Pairing::answered_by(std::optional<uint64_t> proof, uint64_t requests_known) const {
+  if (proof.has_value() && *proof > requests_known) return nullptr;
   Exchange* latest = nullptr;
   size_t waiting = 0;
   for (Exchange* x = first_; x != nullptr; x = x->next) {

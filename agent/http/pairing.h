@@ -4,7 +4,8 @@
 // framing the order is in doubt, and a pair is made on proof only:
 //
 //   proof           an answer whose sender had received p request bytes answers the latest
-//                   unanswered request that begins before p, if the client does not pipeline
+//                   unanswered request that begins before p, if the client does not pipeline.
+//                   While a hole holds requests back, that one may still be to come
 //   idle connection without p: the only unanswered request, if nothing was under way at its start
 //   neither         the answer becomes an exchange of its own, marked pairing_uncertain
 //
@@ -23,11 +24,13 @@ class Pairing {
   // A request's head is complete. `answers_seen`: offset reached by the answers' direction. Nothing
   // if more requests wait than Limits::http_pipeline_max.
   Exchange* request_begins(const MessageStart& start, uint64_t answers_seen);
-  // A final answer's head is complete. `requests_seen`: offset reached by the requests' direction.
-  Exchange* answer_begins(const MessageStart& start, uint64_t requests_seen);
+  // A final answer's head is complete. `requests_known`: offset up to which the bytes of the
+  // requests' direction are known to belong to the requests seen.
+  Exchange* answer_begins(const MessageStart& start, uint64_t requests_known);
   // An answer began, but its head is bad, or `lost_bytes` of it were lost: its request gets no
   // other one. False if it cannot be told which request that is.
-  bool answer_ruined(const MessageStart& start, uint64_t lost_bytes, EventTime time);
+  bool answer_ruined(const MessageStart& start, uint64_t requests_known, uint64_t lost_bytes,
+                     EventTime time);
 
   // The message is over; ends the exchange if nothing more can come for it.
   void message_ends(Exchange& exchange, Message message, MessageEnd end, EventTime time);
@@ -61,10 +64,10 @@ class Pairing {
 
   Exchange* append(EventTime time);
   Exchange* first_waiting() const;
-  Exchange* answered_by(std::optional<uint64_t> proof) const;
+  Exchange* answered_by(std::optional<uint64_t> proof, uint64_t requests_known) const;
   Exchange* attach_to_early_answer(const MessageStart& start);
-  Exchange* answer_in_doubt(const MessageStart& start, uint64_t requests_seen);
-  Exchange* answer_alone(const MessageStart& start, uint64_t requests_seen);
+  Exchange* answer_in_doubt(const MessageStart& start, uint64_t requests_known);
+  Exchange* answer_alone(const MessageStart& start, uint64_t requests_known);
   void notice_pipelining(const MessageStart& start, uint64_t answers_seen);
   void give_up_before(const Exchange* kept, bool uncertain, EventTime time);
   void give_up(Exchange& exchange, bool uncertain, EventTime time);

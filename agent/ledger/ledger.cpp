@@ -37,9 +37,14 @@ Ledger::Ledger(const Limits& limits, const LedgerOptions& options, std::vector<E
       options_(options),
       sinks_(std::move(sinks)),
       open_(limits.open_calls_max * std::max<uint32_t>(1, options.lanes)),
-      ids_(limits.remembered_ids_max, limits.remembered_ids_ns) {}
+      ids_(limits.remembered_ids_max, limits.remembered_ids_ns),
+      connections_(limits_, options_.wall, sinks_) {}
 
 void Ledger::on_call_opened(const CallOpened& call) {
+  // While it runs: a command-line client may be gone before its record is made.
+  if (call.pid != 0 && options_.processes != nullptr) {
+    options_.processes->find(call.pid, call.process_start_ns);
+  }
   if (options_.lanes <= 1) advance(call.start);
   if (!open_.open(call, options_.wall.epoch_ns(call.start))) return;
   for (EntrySink* sink : sinks_) sink->on_call_opened(call);
@@ -62,6 +67,16 @@ void Ledger::end_call(ExchangeId exchange, uint32_t lane) {
 
 void Ledger::on_suspect(Dialect dialect) {
   for (EntrySink* sink : sinks_) sink->on_suspect(dialect);
+}
+
+void Ledger::on_connection(const ConnectionSeen& connection) {
+  if (connection.visibility == Visibility::kPlain) return connections_.plain(connection);
+  // Asked at once: the process may be gone before the hello is known to be opaque.
+  ConnectionOwner owner;
+  if (options_.owners != nullptr) {
+    owner = options_.owners->owner_of(connection.client, connection.server);
+  }
+  connections_.hello(connection, owner);
 }
 
 void Ledger::on_time(EventTime now) {
@@ -95,6 +110,7 @@ void Ledger::take(uint32_t observation) {
 void Ledger::drain() {
   catch_up(INT64_MAX);
   while (!queue_.empty()) count(queue_.begin()->group);
+  connections_.drain();
   for (EntrySink* sink : sinks_) sink->on_finish();
 }
 
@@ -107,6 +123,7 @@ void Ledger::advance(EventTime time) {
   now_ns_ = time_ns;
   release();
   retire_counted();
+  connections_.advance(now_ns_);
 }
 
 // Takes what lanes sent ahead, up to this time.
@@ -199,8 +216,9 @@ Ledger::Match Ledger::find_group(const Sighting& sighting) const {
     best = {.twin = twin, .late = late, .group = group_index};
   };
   for_each_key(sighting, [&](uint64_t key) {
-    const auto [begin, end] = by_digest_.equal_range(key);
-    for (auto it = begin; it != end && candidates < kCandidatesMax; ++it, ++candidates) {
+    for (auto it = by_digest_.lower_bound({key, 0}); it != by_digest_.end() && it->first == key &&
+                                                     candidates < kCandidatesMax;
+         ++it, ++candidates) {
       consider(it->second);
     }
   });
@@ -382,12 +400,7 @@ void Ledger::index(uint32_t group_index, const Sighting& sighting) {
 }
 
 void Ledger::unindex(uint32_t group_index, const Sighting& sighting) {
-  for_each_key(sighting, [&](uint64_t key) {
-    const auto [begin, end] = by_digest_.equal_range(key);
-    const auto it =
-        std::find_if(begin, end, [&](const auto& item) { return item.second == group_index; });
-    if (it != end) by_digest_.erase(it);
-  });
+  for_each_key(sighting, [&](uint64_t key) { by_digest_.erase({key, group_index}); });
 }
 
 uint32_t Ledger::keep(const Observation& observation) {

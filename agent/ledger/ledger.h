@@ -16,9 +16,10 @@
 #include <span>
 #include <string>
 #include <tuple>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "connections.h"
 #include "counted_ids.h"
 #include "fold.h"
 #include "open_calls.h"
@@ -34,6 +35,7 @@ struct LedgerOptions {
   WallClock wall;
   const ProcessDirectory* processes = nullptr;  // optional; outlives the ledger
   const PriceBook* prices = nullptr;            // optional; outlives the ledger
+  ConnectionOwners* owners = nullptr;           // optional; outlives the ledger
   bool all_legs = false;  // hand on the uncounted twins too, each behind its counted one
   std::string node;
   // Lanes that feed this ledger. With one, every event moves event time on. With several, only
@@ -53,6 +55,7 @@ class Ledger final : public UsageSink {
   void on_call_closed(ExchangeId exchange, uint32_t lane, EventTime time) override;
   void on_time(EventTime now) override;
   void on_suspect(Dialect dialect) override;
+  void on_connection(const ConnectionSeen& connection) override;
 
   // Nothing more will come: every hold ends, and the sinks finish.
   void drain();
@@ -148,11 +151,14 @@ class Ledger final : public UsageSink {
   std::vector<uint32_t> free_observations_;
   std::deque<Group> groups_;
   std::vector<uint32_t> free_groups_;
-  std::unordered_multimap<uint64_t, uint32_t> by_digest_;  // digest of request, answer or id
+  // Digest of request, answer or id, and the group. Ordered: in a hash table each step among the
+  // equal digests of many equal calls would walk all of them.
+  std::set<std::pair<uint64_t, uint32_t>> by_digest_;
   std::set<Ahead> ahead_;
   std::set<Place> queue_;         // held calls
   std::deque<uint32_t> counted_;  // counted calls, oldest first
   CountedIds ids_;
+  Connections connections_;
   RecordIds record_ids_;
   LedgerEntry entry_;  // reused: it is large
 };

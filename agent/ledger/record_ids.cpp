@@ -36,7 +36,8 @@ class Ingredients {
 Ingredients ingredients_of(const UsageRecord& record) {
   Ingredients of;
   of.add(static_cast<uint64_t>(record.start.ns));
-  of.add(static_cast<uint64_t>(record.finish.ns));
+  // Not finish: when the end was known depends on how the bytes were cut into segments.
+  of.add(static_cast<uint64_t>(record.last_byte.ns));
   of.add(record.client);
   of.add(record.server);
   of.add(record.pid);

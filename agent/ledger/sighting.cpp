@@ -80,7 +80,8 @@ bool same_process(const Sighting& a, const Sighting& b) {
 }
 
 bool overlapping(const Sighting& a, const Sighting& b) {
-  return a.start_ns <= b.finish_ns && b.start_ns <= a.finish_ns;
+  const int64_t skew_ns = a.saw_request && b.saw_request ? 0 : kAnswerCopySkewNs;
+  return a.start_ns <= b.finish_ns + skew_ns && b.start_ns <= a.finish_ns + skew_ns;
 }
 
 bool elsewhere(const Sighting& a, const Sighting& b) {

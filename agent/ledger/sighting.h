@@ -24,6 +24,8 @@ namespace wiretally::ledger {
 inline constexpr size_t kIdBytesMin = 16;
 // One packet passes every interface of its host within this, a retransmission included.
 inline constexpr int64_t kAddressTwinSkewNs = 1'000'000'000;
+// Of a short answer alone, the copy under another address may begin behind the end of the first.
+inline constexpr int64_t kAnswerCopySkewNs = 10'000'000;
 
 struct Sighting {
   ExchangeId exchange{};

@@ -171,35 +171,73 @@ void LlmRoom::give_back(CallPtr call) {
 // --- heads ---------------------------------------------------------------------------------------
 
 BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
+  if (head.first_on_flow) note_connection(head);
   const Target target = split_target(head.target);
   const DialectSpec* spec = head.method == "POST" ? suspect_dialect(target.path) : nullptr;
+  CallPtr* entry = find(id);
+  const bool answered_before = entry != nullptr && *entry != nullptr;
   if (spec == nullptr) {
+    if (answered_before) dismiss(*entry, id, head.time);
     ignore(id);
     return BodyInterest::kNotLlm;
   }
-  CallPtr* entry = insert(id);
-  if (entry == nullptr) return BodyInterest::kNotLlm;
-
+  if (answered_before) {
+    settle_dialect(**entry, *spec);
+  } else {
+    entry = insert(id);
+    if (entry == nullptr) return BodyInterest::kNotLlm;
+    (*entry)->spec = spec;
+  }
   Call& call = **entry;
-  call.spec = spec;
   AwakeRecord awake(call);
-  UsageRecord& record = *awake;
-  record.exchange = id;
+  (*awake).exchange = id;
+  read_request_head(call, head, target, *awake);
+  if (!call.opened) open_call(call, *awake);
+  return BodyInterest::kWanted;
+}
+
+void LlmRoom::read_request_head(Call& call, const RequestHead& head, const Target& target,
+                                UsageRecord& record) {
   record.lane = lane_;
   record.flow = head.flow_id;
   note_flow(*head.flow, head.direction, record);
+  // What an answer that came first has told.
+  const auto provider = record.provider;
+  const auto organization = record.organization;
   note_request_head(head, record);
+  if (record.provider.empty()) record.provider = provider;
+  if (record.organization.empty()) record.organization = organization;
   record.caller = credentials_.read(head.headers, head.target);
   if (head.headers.incomplete && head.version == HttpVersion::kHttp2) {
     record.flags.set(RecordFlag::kH2HeadersUnknown);
   }
   call.model_in_path = !record.request_model.empty();
-  call.proven = request_head_proves(spec->dialect, record.provider.view(), head.headers);
-  call.request = take_request_reader(*spec);
+  call.proven =
+      call.proven || request_head_proves(call.spec->dialect, record.provider.view(), head.headers);
+  call.request = take_request_reader(*call.spec);
   call.request->digest().feed_part(head.method);
   call.request->digest().feed_part(target.path);
-  open_call(call, record);
-  return BodyInterest::kWanted;
+  call.request_ended = false;
+  call.answer.midstream = false;
+}
+
+// A call whose answer came first (its request waited behind a hole): the request's path chooses the
+// dialect, unless the answer has shown it.
+void LlmRoom::settle_dialect(Call& call, const DialectSpec& spec) {
+  if (call.spec != nullptr) return;
+  call.spec = &spec;
+  std::swap(call.answers[0], call.answers[row_of(spec)]);
+  give_back_candidates(call, 1);
+}
+
+void LlmRoom::give_back_candidates(Call& call, size_t from) {
+  for (size_t row = from; row < kDialectCount; ++row) give_back(std::move(call.answers[row]));
+}
+
+// What was taken for an answer of a call is none.
+void LlmRoom::dismiss(CallPtr& entry, ExchangeId id, EventTime time) {
+  if (entry->opened) next_.on_call_closed(id, lane_, time);
+  give_back(std::move(entry));
 }
 
 void LlmRoom::open_call(Call& call, UsageRecord& record) {
@@ -213,6 +251,8 @@ void LlmRoom::open_call(Call& call, UsageRecord& record) {
   opened.start = record.start;
   opened.provider.assign(record.provider.empty() ? "unknown" : record.provider.view());
   opened.request_model = record.request_model;
+  opened.pid = record.pid;
+  opened.process_start_ns = record.process_start_ns;
   next_.on_call_opened(opened);
 }
 
@@ -247,10 +287,8 @@ BodyInterest LlmRoom::on_response(ExchangeId id, const ResponseHead& head) {
 }
 
 BodyInterest LlmRoom::join(ExchangeId id, const ResponseHead& head) {
-  const BodyForm expected = form_of_content_type(content_type_of(head.headers));
-  const bool worth_a_look = is_success(head.status) && expected != BodyForm::kOther &&
-                            static_cast<uint64_t>(id) > forgotten_up_to_;
-  CallPtr* entry = worth_a_look ? insert(id) : nullptr;
+  if (static_cast<uint64_t>(id) <= forgotten_up_to_) return BodyInterest::kNotLlm;
+  CallPtr* entry = insert(id);
   if (entry == nullptr) return BodyInterest::kNotLlm;
 
   Call& call = **entry;
@@ -262,23 +300,26 @@ BodyInterest LlmRoom::join(ExchangeId id, const ResponseHead& head) {
   record.flow = head.flow_id;
   note_flow(*head.flow, opposite(head.direction), record);
   note_answer_head(head, record);
-  record.flags.set(RecordFlag::kJoinedMidstream);
   call.answer.seen = true;
   call.answer.midstream = true;
   call.request_ended = true;
+  const BodyForm expected = form_of_content_type(content_type_of(head.headers));
+  if (expected == BodyForm::kOther) return BodyInterest::kNotLlm;
   for (size_t row = 0; row < kDialectCount; ++row) {
     call.answers[row] = take_answer_reader(*dialects()[row], expected);
   }
   return BodyInterest::kWanted;
 }
 
-// Keeps the one candidate whose shape the answer shows, or gives the exchange up.
-BodyInterest LlmRoom::choose_dialect(CallPtr& entry) {
-  Call& call = *entry;
+// Keeps the one candidate whose shape the answer shows. An answer that shows none is not read for
+// ever, but it is remembered: its request may still come and say what it is.
+BodyInterest LlmRoom::choose_dialect(Call& call) {
+  if (call.reader() == nullptr) return BodyInterest::kNotLlm;
+  const bool success = is_success(call.record.unpack().status_code.value_or(0));
   for (std::unique_ptr<AnswerReader>& candidate : call.answers) {
-    if (!candidate->has_shape()) continue;
+    if (!success || !candidate->has_shape()) continue;
     std::swap(candidate, call.answers[0]);
-    for (size_t row = 1; row < kDialectCount; ++row) give_back(std::move(call.answers[row]));
+    give_back_candidates(call, 1);
     call.spec = &call.reader()->spec();
     call.proven = true;
     open_call(call, *AwakeRecord(call));
@@ -286,10 +327,58 @@ BodyInterest LlmRoom::choose_dialect(CallPtr& entry) {
   }
   const AnswerReader& any = *call.reader();
   const bool given_up = call.response_bytes >= kJoinedBytesMax || any.events() > kJoinedEventsMax ||
-                        any.document_ended() || any.form() == BodyForm::kOther || call.answer_ended;
+                        (success && any.document_ended()) || any.form() == BodyForm::kOther;
   if (!given_up) return BodyInterest::kWanted;
-  give_back(std::move(entry));
+  give_back_candidates(call, 0);
   return BodyInterest::kNotLlm;
+}
+
+// --- connections ---------------------------------------------------------------------------------
+
+namespace {
+
+ConnectionSeen connection_of(const FlowInfo& flow, Direction request_direction,
+                             std::string_view server_name) {
+  const bool a_asks = request_direction == Direction::kAToB;
+  std::array<char, Text<256>::kCapacity> lower;
+  const size_t size = std::min(server_name.size(), lower.size());
+  std::transform(
+      server_name.begin(), server_name.begin() + static_cast<std::ptrdiff_t>(size), lower.begin(),
+      [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  ConnectionSeen seen;
+  seen.server_name.assign({lower.data(), size});
+  seen.client = a_asks ? flow.a : flow.b;
+  seen.server = a_asks ? flow.b : flow.a;
+  seen.source = flow.source;
+  seen.pid = flow.pid;
+  seen.process_start_ns = flow.process_start_ns;
+  return seen;
+}
+
+}  // namespace
+
+void LlmRoom::note_connection(const RequestHead& head) {
+  const std::string_view host = host_of(head);
+  // The server's end of a connection is not one to a provider.
+  const bool served = head.flow->source == Source::kTls && head.direction != Direction::kAToB;
+  if (served || provider_of_host(host, {}).empty()) return;
+  ConnectionSeen seen = connection_of(*head.flow, head.direction, host);
+  seen.visibility = Visibility::kPlain;
+  seen.flow = head.flow_id;
+  seen.lane = lane_;
+  seen.time = head.time;
+  next_.on_connection(seen);
+}
+
+void LlmRoom::on_tls_connection(const TlsHello& hello) {
+  if (provider_of_host(hello.server_name, {}).empty()) return;
+  ConnectionSeen seen = connection_of(*hello.flow, hello.direction, hello.server_name);
+  seen.visibility = Visibility::kOpaque;
+  seen.flow = hello.flow_id;
+  seen.lane = lane_;
+  seen.time = hello.time;
+  seen.hello = hello.random;
+  next_.on_connection(seen);
 }
 
 // --- bodies --------------------------------------------------------------------------------------
@@ -304,7 +393,7 @@ BodyInterest LlmRoom::on_body(ExchangeId id, Message message, ByteView body, Eve
     return BodyInterest::kWanted;
   }
   call.answer_digest.feed(body);
-  if (call.spec == nullptr) return feed_candidates(*entry, body, time);
+  if (call.spec == nullptr) return feed_candidates(call, body, time);
   call.response_bytes += body.size();
   if (call.reader() != nullptr) call.reader()->feed(body, time);
   return BodyInterest::kWanted;
@@ -312,8 +401,8 @@ BodyInterest LlmRoom::on_body(ExchangeId id, Message message, ByteView body, Eve
 
 // Looks at the candidates only at fixed offsets and at the body's end, so that the choice does not
 // depend on how the body arrives.
-BodyInterest LlmRoom::feed_candidates(CallPtr& entry, ByteView body, EventTime time) {
-  Call& call = *entry;
+BodyInterest LlmRoom::feed_candidates(Call& call, ByteView body, EventTime time) {
+  if (call.reader() == nullptr) return BodyInterest::kNotLlm;
   while (!body.empty() && call.spec == nullptr) {
     const uint64_t to_border = kJoinedStepBytes - call.response_bytes % kJoinedStepBytes;
     const ByteView part = body.first(std::min<uint64_t>(body.size(), to_border));
@@ -321,7 +410,7 @@ BodyInterest LlmRoom::feed_candidates(CallPtr& entry, ByteView body, EventTime t
     call.response_bytes += part.size();
     for (std::unique_ptr<AnswerReader>& candidate : call.answers) candidate->feed(part, time);
     if (part.size() < to_border) return BodyInterest::kWanted;
-    if (choose_dialect(entry) == BodyInterest::kNotLlm) return BodyInterest::kNotLlm;
+    if (choose_dialect(call) == BodyInterest::kNotLlm) return BodyInterest::kNotLlm;
   }
   call.response_bytes += body.size();
   if (!body.empty()) call.reader()->feed(body, time);
@@ -361,7 +450,7 @@ void LlmRoom::on_message_end(ExchangeId id, Message message, MessageEnd end, Eve
     return;
   }
   end_answer(**entry, complete);
-  if ((*entry)->spec == nullptr) choose_dialect(*entry);
+  if ((*entry)->spec == nullptr) choose_dialect(**entry);
 }
 
 void LlmRoom::end_request(Call& call, bool complete) {
@@ -395,7 +484,7 @@ void LlmRoom::on_exchange_end(ExchangeId id, const ExchangeEnd& end) {
   if (*entry != nullptr) {
     end_request(**entry, false);
     end_answer(**entry, false);
-    if ((*entry)->spec == nullptr) choose_dialect(*entry);
+    if ((*entry)->spec == nullptr) choose_dialect(**entry);
   }
   if (*entry != nullptr) {
     if ((*entry)->spec != nullptr) close_call(**entry, end);
@@ -454,6 +543,7 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
   record.finish = end.time;
   record.last_byte = end.last_byte;
   record.lost_bytes = end.lost_bytes;
+  if (answer.midstream) record.flags.set(RecordFlag::kJoinedMidstream);
   if (end.overlap_conflict) record.flags.set(RecordFlag::kOverlapConflict);
   if (end.pairing_uncertain) {
     record.flags.set(RecordFlag::kPairingUncertain);

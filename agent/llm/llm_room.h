@@ -3,6 +3,7 @@
 //   request head  → a path that could be an LLM's?  no → kNotLlm, nothing more is read
 //                                                   yes → a call is opened (on_call_opened)
 //   bodies        → read by the dialect's tables, never held
+//   first request of a connection, or a TLS hello, to the host of a known provider → on_connection
 //   exchange end  → proof seen (shape of request or answer, host, or headers)? a record, else a
 //                   suspect; on_call_closed in any case
 //
@@ -24,6 +25,7 @@
 #include "body_reader.h"
 #include "dialect_table.h"
 #include "packed.h"
+#include "target.h"
 #include "wiretally/http_exchange.h"
 #include "wiretally/identity.h"
 #include "wiretally/limits.h"
@@ -44,6 +46,7 @@ class LlmRoom final : public ExchangeSink {
                     EventTime time) override;
   void on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime time) override;
   void on_exchange_end(ExchangeId id, const ExchangeEnd& end) override;
+  void on_tls_connection(const TlsHello& hello) override;
   void on_time(EventTime now) override;
 
   // Exchanges that were not looked at because of Limits::open_calls_max.
@@ -74,9 +77,15 @@ class LlmRoom final : public ExchangeSink {
   void give_back(std::unique_ptr<AnswerReader> reader);
   void give_back(CallPtr call);
 
+  void note_connection(const RequestHead& head);
   BodyInterest join(ExchangeId id, const ResponseHead& head);
-  BodyInterest choose_dialect(CallPtr& entry);
-  BodyInterest feed_candidates(CallPtr& entry, ByteView body, EventTime time);
+  void read_request_head(Call& call, const RequestHead& head, const Target& target,
+                         UsageRecord& record);
+  void settle_dialect(Call& call, const DialectSpec& spec);
+  void give_back_candidates(Call& call, size_t from);
+  void dismiss(CallPtr& entry, ExchangeId id, EventTime time);
+  BodyInterest choose_dialect(Call& call);
+  BodyInterest feed_candidates(Call& call, ByteView body, EventTime time);
   void open_call(Call& call, UsageRecord& record);
   void end_request(Call& call, bool complete);
   void end_answer(Call& call, bool complete);

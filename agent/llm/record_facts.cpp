@@ -38,11 +38,23 @@ void note_flow(const FlowInfo& flow, Direction request_direction, UsageRecord& r
   if (flow.source == Source::kTls) record.side = a_asks ? Side::kClient : Side::kServer;
 }
 
-void note_request_head(const RequestHead& head, UsageRecord& record) {
-  const Target target = split_target(head.target);
+namespace {
+
+Authority authority_of(const RequestHead& head, const Target& target) {
   std::string_view host = target.authority;
   if (host.empty()) host = first_of(head.headers, {"host", ":authority"});
-  const Authority authority = split_authority(host);
+  return split_authority(host);
+}
+
+}  // namespace
+
+std::string_view host_of(const RequestHead& head) {
+  return authority_of(head, split_target(head.target)).host;
+}
+
+void note_request_head(const RequestHead& head, UsageRecord& record) {
+  const Target target = split_target(head.target);
+  const Authority authority = authority_of(head, target);
   record.saw_request = true;
   record.start = head.time;
   record.http_version = head.version;

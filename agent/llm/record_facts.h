@@ -12,6 +12,9 @@ namespace wiretally::llm {
 // Endpoints, side and process, by the way requests travel.
 void note_flow(const FlowInfo& flow, Direction request_direction, UsageRecord& record);
 
+// The host a request is for, without its port; empty if it names none.
+std::string_view host_of(const RequestHead& head);
+
 void note_request_head(const RequestHead& head, UsageRecord& record);
 void note_answer_head(const ResponseHead& head, UsageRecord& record);
 // End user and session, as the body names them.

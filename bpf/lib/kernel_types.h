@@ -19,10 +19,24 @@ struct super_block {
 struct inode {
   struct super_block* i_sb;
   unsigned long i_ino;
+  __u32 i_generation;
+};
+
+struct qstr {
+  const unsigned char* name;
+};
+
+struct dentry {
+  struct qstr d_name;
+};
+
+struct path {
+  struct dentry* dentry;
 };
 
 struct file {
   struct inode* f_inode;
+  struct path f_path;
 };
 
 struct fdtable {

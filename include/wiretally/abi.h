@@ -43,14 +43,16 @@ enum wt_joined {
 struct wt_event {
   wt_u16 kind;             /* wt_event_kind */
   wt_u8 transfer;          /* wt_transfer */
-  wt_u8 joined;            /* wt_joined */
+  wt_u8 joined;            /* wt_joined. For the control thread: EXIT: 1 = no connection was
+                              seen; MAP: 1 = the file's name is that of an OpenSSL */
   wt_u32 pid;              /* thread group, initial pid namespace */
   wt_u64 process_start_ns; /* group leader's start, boot clock */
   wt_u64 time_ns;          /* boot clock */
   wt_u64 handle;           /* SSL*; MAP: inode */
   wt_u32 generation;       /* MAP: device, as wt_file_key has it */
   wt_u32 length;           /* bytes that follow */
-  wt_u64 offset;           /* of the first byte in this direction; CLOSE: bytes written so far */
+  wt_u64 offset;           /* of the first byte in this direction; CLOSE: bytes written so far;
+                              MAP: the inode's generation */
   wt_u64 peer_offset;      /* the other direction's offset; CLOSE: bytes read so far */
   wt_u64 cookie;           /* of the probe that fired */
 };
@@ -117,7 +119,7 @@ struct wt_losses {
 struct wt_file_key {
   wt_u64 inode;
   wt_u32 device;
-  wt_u32 padding;
+  wt_u32 generation; /* tells apart files that had the same inode one after another */
 };
 WT_STATIC_ASSERT(sizeof(struct wt_file_key) == 16, "wt_file_key");
 

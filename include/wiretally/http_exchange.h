@@ -47,6 +47,7 @@ struct RequestHead {
   std::string_view method;
   std::string_view target;  // origin-form or absolute-form, as on the wire, with its query
   Headers headers;
+  bool first_on_flow = false;  // no request that was delivered came before it, but for CONNECT
 };
 
 struct ResponseHead {
@@ -57,6 +58,16 @@ struct ResponseHead {
   HttpVersion version = HttpVersion::kHttp11;
   uint16_t status = 0;
   Headers headers;
+};
+
+// The beginning of a TLS connection that nobody decrypts: its ClientHello, RFC 8446 section 4.1.2.
+struct TlsHello {
+  const FlowInfo* flow = nullptr;
+  FlowId flow_id{};
+  Direction direction = Direction::kAToB;  // from the client
+  EventTime time;                          // when the hello could be read
+  std::string_view server_name;            // as on the wire; empty if it has none
+  uint64_t random = 0;                     // of the client's random: the same hello has the same
 };
 
 // What `llm` wants of a message's body. Travels back as a return value.
@@ -108,6 +119,8 @@ class ExchangeSink {
                             EventTime time) = 0;
   virtual void on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime time) = 0;
   virtual void on_exchange_end(ExchangeId id, const ExchangeEnd& end) = 0;
+  // The flow, or what a tunnel in it carries, is TLS. It yields no exchange from here on.
+  virtual void on_tls_connection(const TlsHello& /*hello*/) {}
   virtual void on_time(EventTime now) = 0;
 };
 

@@ -51,4 +51,29 @@ class ProcessDirectory {
   virtual std::optional<ProcessIdentity> find(uint32_t pid, uint64_t process_start_ns) const = 0;
 };
 
+// Why a connection cannot be read: llm_connections_total{reason}.
+enum class OpaqueReason : uint8_t {
+  kGo,            // the process has Go's TLS compiled in
+  kJava,          // Java's
+  kRustls,        // rustls
+  kUnknownBuild,  // a TLS library without symbols
+  kQuic,
+  kNotAttached,  // a library that could be probed, and no probes run
+  kOther,        // none of these, or the process is not known
+};
+std::string_view opaque_reason_name(OpaqueReason reason);
+
+// The process that holds a connection.
+struct ConnectionOwner {
+  uint32_t pid = 0;  // 0 = not found
+  OpaqueReason reason = OpaqueReason::kOther;
+};
+
+class ConnectionOwners {
+ public:
+  virtual ~ConnectionOwners() = default;
+  // Who on this host holds the connection now. Dear (milliseconds) and bounded in time.
+  virtual ConnectionOwner owner_of(const Endpoint& client, const Endpoint& server) = 0;
+};
+
 }  // namespace wiretally

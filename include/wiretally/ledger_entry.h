@@ -46,6 +46,9 @@ class EntrySink {
   virtual void on_suspect(Dialect dialect) = 0;
   // A twin of a call that was counted before: it moves nothing.
   virtual void on_late_twin(std::string_view kind) = 0;
+  // A connection to a known provider's host, once: decoded, or (with a reason) not.
+  virtual void on_connection(std::string_view /*server*/, bool /*plain*/,
+                             std::string_view /*reason*/) {}
   virtual void on_time(EventTime now) = 0;
   // All entries have been delivered.
   virtual void on_finish() = 0;

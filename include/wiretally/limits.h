@@ -41,6 +41,12 @@ struct Limits {
   int64_t hold_min_ns = 500'000'000;      // a finished call waits at least this long for a twin
   int64_t hold_max_ns = 5'000'000'000;    // and never longer than this
   int64_t remembered_ids_ns = 24LL * 3600 * 1'000'000'000;
+  // A TLS connection waits so long for its first decoded request before it counts as opaque: pooled
+  // connections are made ahead of their use.
+  int64_t connection_wait_ns = 30'000'000'000;
+  int64_t connection_skew_ns =
+      1'000'000'000;                    // the clocks of packets and probes may differ by this
+  size_t held_connections_max = 8'192;  // of each kind; beyond, the oldest waits no longer
 
   // sinks
   size_t series_per_family_max = 5'000;

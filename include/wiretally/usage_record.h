@@ -207,7 +207,31 @@ struct CallOpened {
   EventTime start;
   Text<32> provider;
   Text<256> request_model;  // often not known yet
+  uint32_t pid = 0;         // as in the record to come
+  uint64_t process_start_ns = 0;
 };
+
+enum class Visibility : uint8_t {
+  kPlain,   // requests of it were read
+  kOpaque,  // a ClientHello was; what it carries may still be seen from within its process
+};
+
+// A connection to the host of a known provider, seen for the first time.
+struct ConnectionSeen {
+  Visibility visibility = Visibility::kPlain;
+  FlowId flow{};
+  uint32_t lane = 0;
+  EventTime time;         // of its first request, or of the hello
+  Text<256> server_name;  // in lower case
+  Endpoint client;        // unknown for probed connections
+  Endpoint server;
+  Source source = Source::kPacket;
+  uint32_t pid = 0;  // 0 = unknown
+  uint64_t process_start_ns = 0;
+  uint64_t hello = 0;  // kOpaque: the same hello under other addresses has the same number
+};
+static_assert(std::is_trivially_copyable_v<ConnectionSeen>,
+              "crosses threads and processes as plain memory");
 
 class UsageSink {
  public:
@@ -221,6 +245,9 @@ class UsageSink {
   virtual void on_time(EventTime now) = 0;
   // A path that looked like an LLM's and was not: wiretally_suspects_total{dialect}.
   virtual void on_suspect(Dialect dialect) = 0;
+  // Once for each connection to a known provider, as plain or as opaque; one that is watched both
+  // on the wire and from within comes as both.
+  virtual void on_connection(const ConnectionSeen& /*connection*/) {}
 };
 
 }  // namespace wiretally

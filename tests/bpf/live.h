@@ -119,6 +119,7 @@ class RecordingSink : public CaptureSink {
   void on_connection_close(const ConnectionClose& close) override {
     of(close.connection).closes.push_back(close);
   }
+  void on_connection_eof(const ConnectionEof&) override {}
   void on_connection_audit(const ConnectionAudit& audit) override {
     of(audit.connection).audits.push_back(audit);
   }

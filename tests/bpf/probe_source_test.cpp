@@ -1,13 +1,16 @@
 // Real probes on real processes. Needs root and a kernel with BTF; skips with the reason where
 // that is missing.
+#include <bpf/bpf.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
 #include "live.h"
+#include "tls_functions.h"
 
 namespace wiretally::uprobe {
 namespace {
@@ -33,7 +36,16 @@ void expect_bytes_in_place(const Heard& heard, size_t way, int direction) {
   }
 }
 
-class ProbeSourceTest : public testing::TestWithParam<bool> {
+// What the kernel offers, and what older ones would.
+enum class Links { kMulti, kPerf, kNoCookies };
+
+const char* links_word(Links links) {
+  static constexpr const char* kWords[] = {"multi", "perf", "no_cookies"};
+  return kWords[static_cast<size_t>(links)];
+}
+void PrintTo(Links links, std::ostream* out) { *out << links_word(links); }
+
+class ProbeSourceTest : public testing::TestWithParam<Links> {
  protected:
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root";
@@ -41,18 +53,33 @@ class ProbeSourceTest : public testing::TestWithParam<bool> {
     folder_ = std::filesystem::temp_directory_path() /
               ("wiretally_probe_test_" + std::to_string(::getpid()));
     std::filesystem::create_directories(folder_);
+    // The victims use a copy of their own, so that nobody else's traffic is counted.
+    ::setenv("LD_LIBRARY_PATH", copy_library(folder_ / "own").c_str(), 1);
+    // Somebody has it mapped before the source starts, so it is probed from the beginning.
+    holder_ = std::make_unique<Victim>(pair({"say"}));
+    holder_->line();
   }
   void TearDown() override {
+    ::unsetenv("LD_LIBRARY_PATH");
+    holder_.reset();
     std::error_code ignored;
     std::filesystem::remove_all(folder_, ignored);
   }
 
   std::unique_ptr<LiveSource> start(ProbeOptions options = {}) {
-    options.force_perf_links = GetParam();
+    options = as_kernel(options);
+    options.only_under = folder_;
     auto live = std::make_unique<LiveSource>(options);
     EXPECT_EQ(live->error, "");
     return live;
   }
+
+  static ProbeOptions as_kernel(ProbeOptions options) {
+    options.force_perf_links = GetParam() != Links::kMulti;
+    options.force_no_cookies = GetParam() == Links::kNoCookies;
+    return options;
+  }
+  static bool slow_links() { return GetParam() != Links::kMulti; }
 
   static std::vector<std::string> pair(std::vector<std::string> steps) {
     steps.insert(steps.begin(), TLS_PAIR);
@@ -72,10 +99,16 @@ class ProbeSourceTest : public testing::TestWithParam<bool> {
   }
 
   std::filesystem::path folder_;
+  std::unique_ptr<Victim> holder_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Links, ProbeSourceTest, testing::Bool(),
-                         [](const auto& parameter) { return parameter.param ? "perf" : "multi"; });
+std::string links_name(const testing::TestParamInfo<Links>& parameter) {
+  return links_word(parameter.param);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernel, ProbeSourceTest,
+                         testing::Values(Links::kMulti, Links::kPerf, Links::kNoCookies),
+                         links_name);
 
 TEST_P(ProbeSourceTest, HearsExactBytesOfBothForms) {
   auto live = start();
@@ -147,6 +180,24 @@ TEST_P(ProbeSourceTest, SmallRingLosesExactly) {
   EXPECT_EQ(counters.captured_bytes.value(), seen);
 }
 
+TEST_P(ProbeSourceTest, UnreadableBufferIsAGap) {
+  auto live = start();
+  Victim victim(pair({"w:5", "fault:1000", "w:10"}));
+  const uint32_t pid = victim.pid();
+  EXPECT_EQ(victim.wait(), 0);
+  ASSERT_TRUE(live->wait_for_end(pid));
+  const auto clients = live->sink.ends(pid, 0);
+  ASSERT_EQ(clients.size(), 1U);
+  EXPECT_EQ(clients[0]->seen[kWritten], 15U);
+  EXPECT_EQ(clients[0]->gaps[kWritten], 1000U);
+  expect_bytes_in_place(*clients[0], kWritten, 0);
+  const auto servers = live->sink.ends(pid, 1);
+  ASSERT_EQ(servers.size(), 1U);
+  EXPECT_EQ(servers[0]->seen[kRead], 1015U);
+  const auto fault = static_cast<size_t>(MissingReason::kTlsCopyFault);
+  EXPECT_EQ(live->counters.of(Source::kTls).missing_bytes[fault].value(), 1000U);
+}
+
 TEST_P(ProbeSourceTest, ForkedChildGoesOnWithItsParentsConnection) {
   auto live = start();
   Victim victim(pair({"w:100", "fork", "w:50", "new", "w:10"}));
@@ -174,8 +225,6 @@ TEST_P(ProbeSourceTest, ForkedChildGoesOnWithItsParentsConnection) {
   }
   EXPECT_EQ(joined, 2U);
   EXPECT_EQ(born, 2U);
-  const ProbeStatus status = live->source->status();
-  EXPECT_EQ(status.late_attach[0] + status.late_attach[1], 0U) << "inherited is not late";
 }
 
 TEST_P(ProbeSourceTest, ReusedPointersAreNewGenerations) {
@@ -260,9 +309,10 @@ TEST_P(ProbeSourceTest, FileSystemIsFreeSoonAfterTheLastProcess) {
 // beginning or counted as late.
 TEST_P(ProbeSourceTest, NewLibraryIsProbedAtOnce) {
   auto live = start();
-  constexpr int kRuns = 20;
+  const int runs = slow_links() ? 4 : 20;
   int whole = 0;
-  for (int run = 0; run < kRuns; ++run) {
+  int joined = 0;
+  for (int run = 0; run < runs; ++run) {
     const std::string library = copy_library(folder_ / std::to_string(run));
     Victim victim(pair({"w:100", "r:100", "say", "w:1"}), with_library(library));
     const uint32_t pid = victim.pid();
@@ -274,11 +324,57 @@ TEST_P(ProbeSourceTest, NewLibraryIsProbedAtOnce) {
     int born = 0;
     for (const Heard* heard : live->sink.of_process(pid)) born += heard->joined ? 0 : 1;
     whole += born == 2 ? 1 : 0;
+    joined += 2 - born;
   }
-  std::cout << whole << " of " << kRuns << " heard from the beginning" << std::endl;
+  std::cout << whole << " of " << runs << " heard from the beginning" << std::endl;
   const ProbeStatus status = live->source->status();
   EXPECT_EQ(status.late_attach[static_cast<size_t>(LateAttach::kNewLibrary)],
-            static_cast<uint64_t>(2 * (kRuns - whole)));
+            static_cast<uint64_t>(joined));
+}
+
+// A file without TLS is mapped and deleted, and a TLS library gets its inode.
+// The control thread was busy while a process came, used a library of its own, and went.
+TEST_P(ProbeSourceTest, ProcessThatCameAndWentUnseenIsCounted) {
+  Counters counters;
+  RecordingSink sink;
+  ProbeOptions options = as_kernel({});
+  options.standard_paths = false;
+  auto source = ProbeSource::create(options, counters, sink);
+  ASSERT_TRUE(source) << source.error().message;
+  const auto late = [&] {
+    return (*source)->status().late_attach[static_cast<size_t>(LateAttach::kNewLibrary)];
+  };
+  (*source)->control(0);
+  const uint64_t before = late();
+  const std::string library = copy_library(folder_ / "unseen");
+  Victim victim(pair({"w:100"}), with_library(library));
+  EXPECT_EQ(victim.wait(), 0);
+  const auto deadline = steady_clock::now() + seconds(5);
+  while (late() == before && steady_clock::now() < deadline) (*source)->control(10);
+  EXPECT_GT(late(), before);
+}
+
+TEST_P(ProbeSourceTest, ReusedInodeIsLookedAtAgain) {
+  auto live = start();
+  const std::filesystem::path plain = folder_ / "plain.so";
+  std::filesystem::copy_file(std::filesystem::path(LIBRARY_FOLDER) / "libcrypto.so.3", plain);
+  struct stat before = {};
+  ASSERT_EQ(::stat(plain.c_str(), &before), 0);
+  {
+    Victim victim(pair({"w:1"}), {"LD_PRELOAD=" + plain.string()});
+    const uint32_t pid = victim.pid();
+    EXPECT_EQ(victim.wait(), 0);
+    ASSERT_TRUE(live->wait_for_end(pid));
+  }
+  std::filesystem::remove(plain);
+  const std::string library = copy_library(folder_ / "library");
+  struct stat after = {};
+  ASSERT_EQ(::stat((library + "/libssl.so.3").c_str(), &after), 0);
+  Victim victim(pair({"say"}), with_library(library));
+  EXPECT_EQ(victim.line(), "here");
+  EXPECT_TRUE(live->wait_for_library(library + "/libssl.so.3"));
+  if (after.st_ino != before.st_ino)
+    GTEST_SKIP() << "this file system gave the library another inode";
 }
 
 TEST_P(ProbeSourceTest, StopsInTimeWithTenLibraries) {
@@ -300,11 +396,157 @@ TEST_P(ProbeSourceTest, StopsInTimeWithTenLibraries) {
   std::cout << "stopped and detached in " << took.count() << " ms, " << links << " links"
             << std::endl;
   // Perf links are removed by the kernel one after another.
-  EXPECT_LT(took, seconds(2) + milliseconds(GetParam() ? 150 * links : 0));
+  EXPECT_LT(took, seconds(2) + milliseconds(slow_links() ? 150 * links : 0));
   for (auto& victim : victims) {
     victim->go_on();
     EXPECT_EQ(victim->wait(), 0);
   }
+}
+
+// Something has put the library's own byte back into the victim's memory.
+TEST_P(ProbeSourceTest, VanishedProbeIsSetAnew) {
+  if (GetParam() == Links::kNoCookies) GTEST_SKIP() << "the same as with cookies";
+  auto live = start({.verify_ns = 200'000'000});
+  const std::string library = copy_library(folder_ / "library") + "/libssl.so.3";
+  Victim victim(pair({"say", "w:100"}), with_library(folder_ / "library"));
+  const uint32_t pid = victim.pid();
+  EXPECT_EQ(victim.line(), "here");
+  ASSERT_TRUE(live->wait_for_library(library));
+
+  const FileDescriptor file(::open(library.c_str(), O_RDONLY));
+  Result<ElfReport> report = read_elf(file.get(), kTlsSymbols, false);
+  ASSERT_TRUE(report);
+  const uint64_t offset = choose_probe_points(file.get(), *report)[0].file_offset;
+  uint8_t original = 0;
+  ASSERT_EQ(::pread(file.get(), &original, 1, static_cast<off_t>(offset)), 1);
+  uint64_t address = 0;
+  visit_mappings("/proc", pid, [&](const Mapping& mapping) {
+    if (mapping.path == library) address = mapping.start + offset - mapping.file_offset;
+    return true;
+  });
+  const FileDescriptor memory(::open(("/proc/" + std::to_string(pid) + "/mem").c_str(), O_RDWR));
+  uint8_t byte = original;
+  ASSERT_EQ(::pread(memory.get(), &byte, 1, static_cast<off_t>(address)), 1);
+  EXPECT_NE(byte, original) << "the breakpoint";
+  ASSERT_EQ(::pwrite(memory.get(), &original, 1, static_cast<off_t>(address)), 1);
+
+  EXPECT_TRUE(
+      live->poll_until([&] { return live->source->status().libraries.reattached_total > 0; }));
+  victim.go_on();
+  EXPECT_EQ(victim.wait(), 0);
+  ASSERT_TRUE(live->wait_for_end(pid));
+  uint64_t heard = 0;
+  for (const Heard* connection : live->sink.of_process(pid)) {
+    heard += connection->seen[0] + connection->seen[1];
+  }
+  EXPECT_EQ(heard, 200U);
+}
+
+// The links that a process holds, from the kernel's notes on its descriptors.
+std::vector<uint32_t> links_of(pid_t pid) {
+  std::vector<uint32_t> links;
+  const std::string folder = "/proc/" + std::to_string(pid) + "/fdinfo";
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    std::ifstream info(entry.path());
+    std::string word;
+    while (info >> word) {
+      uint32_t link = 0;
+      if (word == "link_id:" && info >> link) links.push_back(link);
+    }
+  }
+  return links;
+}
+
+bool link_exists(uint32_t id) {
+  return static_cast<bool>(FileDescriptor(::bpf_link_get_fd_by_id(id)));
+}
+
+TEST_P(ProbeSourceTest, KilledAgentLeavesNothingBehind) {
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  const pid_t agent = ::fork();
+  if (agent == 0) {
+    LiveSource live(as_kernel({}));
+    [[maybe_unused]] ssize_t written = ::write(ready[1], "x", 1);
+    while (true) live.source->poll(10);
+  }
+  char c = 0;
+  ASSERT_EQ(::read(ready[0], &c, 1), 1);
+  Victim victim(pair({"bench:20000", "say", "bench:20000"}));
+  victim.line();
+  EXPECT_EQ(victim.line(), "here");  // its calls have been probed
+  const std::vector<uint32_t> links = links_of(agent);
+  EXPECT_GE(links.size(), 4U);
+  victim.go_on();
+  ::kill(agent, SIGKILL);
+  const auto killed = steady_clock::now();
+  ::waitpid(agent, nullptr, 0);
+  EXPECT_EQ(victim.wait(), 0);
+  const auto limit = seconds(5) + milliseconds(slow_links() ? 150 * links.size() : 0);
+  while (std::any_of(links.begin(), links.end(), link_exists) &&
+         steady_clock::now() - killed < limit) {
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+  EXPECT_TRUE(std::none_of(links.begin(), links.end(), link_exists));
+  ::close(ready[0]);
+  ::close(ready[1]);
+}
+
+// Real clients against OpenSSL's own server, which reads and writes through BIO_f_ssl.
+TEST_P(ProbeSourceTest, HearsRealClients) {
+  const std::string key = folder_ / "key.pem";
+  const std::string certificate = folder_ / "certificate.pem";
+  Victim request({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key,
+                  "-out", certificate, "-days", "2", "-subj", "/CN=localhost"});
+  if (request.wait() != 0) GTEST_SKIP() << "no openssl command to make a certificate";
+  ::unsetenv("LD_LIBRARY_PATH");
+  LiveSource everywhere(as_kernel({}));
+  LiveSource* live = &everywhere;
+  ASSERT_EQ(live->error, "");
+  Victim server(
+      {"openssl", "s_server", "-accept", "127.0.0.1:0", "-key", key, "-cert", certificate, "-www"});
+  std::string port;
+  while (!port.starts_with("ACCEPT")) {
+    port = server.line();
+    ASSERT_NE(port, "") << "the server did not start";
+  }
+  port = port.substr(port.rfind(':') + 1);
+  const std::string url = "https://127.0.0.1:" + port + "/";
+
+  const struct {
+    const char* name;
+    std::vector<std::string> command;
+  } clients[] = {
+      {"curl", {"curl", "-sk", "-o", "/dev/null", url + "curl"}},
+      {"python3",
+       {"python3", "-c",
+        "import ssl, urllib.request as u; u.urlopen('" + url +
+            "python3', context=ssl._create_unverified_context()).read()"}},
+      {"node",
+       {"node", "-e",
+        "process.env.NODE_TLS_REJECT_UNAUTHORIZED = 0; fetch('" + url +
+            "node').then(r => r.text())"}},
+  };
+  for (const auto& client : clients) {
+    Victim process(client.command, {"NODE_NO_WARNINGS=1"});
+    const uint32_t pid = process.pid();
+    const int code = process.wait();
+    if (code == 127) {
+      std::cout << client.name << " is not installed: left out" << std::endl;
+      continue;
+    }
+    ASSERT_EQ(code, 0) << client.name;
+    ASSERT_TRUE(live->wait_for_end(pid)) << client.name;
+    const auto heard = live->sink.of_process(pid);
+    ASSERT_EQ(heard.size(), 1U) << client.name;
+    EXPECT_TRUE(heard[0]->bytes[kWritten].starts_with("GET /" + std::string(client.name)))
+        << client.name;
+    EXPECT_TRUE(heard[0]->bytes[kRead].starts_with("HTTP/1.0 200")) << client.name;
+    EXPECT_NE(heard[0]->bytes[kRead].find("</HTML>"), std::string::npos) << "to the end";
+    EXPECT_FALSE(heard[0]->joined) << client.name;
+  }
+  // The server's end too, in one process.
+  EXPECT_GE(live->sink.of_process(server.pid()).size(), 1U);
 }
 
 }  // namespace

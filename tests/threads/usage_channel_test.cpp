@@ -33,6 +33,9 @@ class Log final : public UsageSink {
   void on_suspect(Dialect dialect) override {
     lines.push_back("suspect " + std::string(dialect_name(dialect)));
   }
+  void on_connection(const ConnectionSeen& seen) override {
+    lines.push_back("connection " + std::string(seen.server_name.view()));
+  }
 };
 
 TEST(UsageChannel, CarriesEveryKindInOrder) {
@@ -43,10 +46,14 @@ TEST(UsageChannel, CarriesEveryKindInOrder) {
   channel.on_call_closed(ExchangeId{7}, 3, {.ns = 99});
   channel.on_time({.ns = 100});
   channel.on_suspect(Dialect::kAnthropicMessages);
+  ConnectionSeen seen;
+  seen.server_name.assign("api.x.ai");
+  channel.on_connection(seen);
   Log log;
-  EXPECT_EQ(channel.drain(log), 4u);
-  EXPECT_EQ(log.lines, (std::vector<std::string>{"opened gpt-5.5", "closed 7 3 99", "time 100",
-                                                 "suspect anthropic_messages"}));
+  EXPECT_EQ(channel.drain(log), 5u);
+  EXPECT_EQ(log.lines,
+            (std::vector<std::string>{"opened gpt-5.5", "closed 7 3 99", "time 100",
+                                      "suspect anthropic_messages", "connection api.x.ai"}));
   EXPECT_EQ(channel.drain(log), 0u);
 }
 

@@ -3,11 +3,12 @@
  *   tls_pair [--ex] STEP...
  *     w:N     the client writes N bytes in one call, the server reads them
  *     r:N     the server writes N bytes in one call, the client reads them
+ *     fault:N as w:N (N up to 16384), but the buffer cannot be read any more when the call returns
  *     new     frees both ends and makes new ones (their pointers are often the old ones)
  *     clear   SSL_clear on both ends, then a new handshake
  *     fork    a child goes on with the remaining steps; its parent waits for it and ends
  *     say     prints a line and waits for one on stdin
- *     bench:N N round trips of 200 bytes; prints the nanoseconds each took
+ *     bench:N N times 200 bytes there; prints the nanoseconds of CPU each took
  *     leave   ends at once, freeing nothing
  *
  * Byte i of a direction is pattern(i, direction), so whoever listens can check every byte. */
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -96,11 +98,35 @@ static void transfer(int from, uint64_t size) {
   free(buffer);
 }
 
+static void* hidden;
+static size_t hidden_size;
+
+/* The record has been made: its plaintext goes out of sight. */
+static long hide(BIO* bio, int operation, const char* data, size_t size, int argument, long extra,
+                 int result, size_t* processed) {
+  (void)bio, (void)data, (void)size, (void)argument, (void)extra, (void)processed;
+  if (operation == (BIO_CB_WRITE | BIO_CB_RETURN)) mprotect(hidden, hidden_size, PROT_NONE);
+  return result;
+}
+
+static void transfer_hidden(uint64_t size) {
+  unsigned char piece[16384];
+  hidden_size = 16384;
+  hidden = mmap(0, hidden_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  for (uint64_t i = 0; i < size; i++) ((unsigned char*)hidden)[i] = pattern(sent[0] + i, 0);
+  sent[0] += size;
+  BIO_set_callback_ex(SSL_get_wbio(ends[0]), hide);
+  if (SSL_write(ends[0], hidden, (int)size) != (int)size) fail("SSL_write");
+  BIO_set_callback_ex(SSL_get_wbio(ends[0]), 0);
+  munmap(hidden, hidden_size);
+  if (SSL_read(ends[1], piece, sizeof piece) != (int)size) fail("SSL_read");
+}
+
 static void bench(long rounds) {
   struct timespec start, end;
-  clock_gettime(CLOCK_MONOTONIC, &start);
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
   for (long i = 0; i < rounds; i++) transfer(0, 200);
-  clock_gettime(CLOCK_MONOTONIC, &end);
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
   const double ns = (end.tv_sec - start.tv_sec) * 1e9 + (end.tv_nsec - start.tv_nsec);
   printf("%.0f\n", ns / rounds);
   fflush(stdout);
@@ -112,6 +138,8 @@ static void step(const char* text) {
     transfer(0, strtoull(text + 2, 0, 10));
   } else if (!strncmp(text, "r:", 2)) {
     transfer(1, strtoull(text + 2, 0, 10));
+  } else if (!strncmp(text, "fault:", 6)) {
+    transfer_hidden(strtoull(text + 6, 0, 10));
   } else if (!strncmp(text, "bench:", 6)) {
     bench(atol(text + 6));
   } else if (!strcmp(text, "new")) {

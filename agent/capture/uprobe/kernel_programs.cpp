@@ -56,8 +56,10 @@ std::string why_not_loaded(int error) {
 Result<std::unique_ptr<KernelPrograms>> KernelPrograms::load(const KernelOptions& options) {
   ::libbpf_set_print(keep_warning);
   std::unique_ptr<KernelPrograms> programs(new KernelPrograms);
-  programs->multi_ = !options.force_perf_links && kernel_has_uprobe_multi();
-  programs->cookies_ = programs->multi_ || kernel_has_uprobe_cookies();
+  programs->multi_ =
+      !options.force_perf_links && !options.force_no_cookies && kernel_has_uprobe_multi();
+  programs->cookies_ =
+      programs->multi_ || (!options.force_no_cookies && kernel_has_uprobe_cookies());
   programs->ring_bytes_ = std::bit_ceil(std::max<size_t>(options.ring_bytes, 64 * 1024));
   programs->connections_max_ = options.connections_max;
   probes_bpf* skeleton = probes_bpf__open();
@@ -177,6 +179,7 @@ Result<std::vector<FileDescriptor>> KernelPrograms::attach_library(
       addresses.push_back({.file_offset = point.file_offset,
                            .cookie = wt_cookie(library, static_cast<uint8_t>(point.function))});
     }
+    if (addresses.empty()) continue;
     const Status linked = multi_ ? link_at_once(path, addresses, on_return, &links)
                                  : link_one_by_one(path, addresses, on_return, &links);
     if (!linked) {
@@ -273,10 +276,9 @@ std::vector<KernelPrograms::Lossy> KernelPrograms::lossy_connections() const {
   return lossy;
 }
 
-void KernelPrograms::mark_plain(const FileKey& file) {
-  const wt_file_key key = {.inode = file.inode, .device = file.device, .padding = 0};
+void KernelPrograms::mark_plain(const wt_file_key& file) {
   const uint8_t yes = 1;
-  ::bpf_map_update_elem(::bpf_map__fd(skeleton_->maps.plain_files), &key, &yes, BPF_ANY);
+  ::bpf_map_update_elem(::bpf_map__fd(skeleton_->maps.plain_files), &file, &yes, BPF_ANY);
 }
 
 }  // namespace wiretally::uprobe

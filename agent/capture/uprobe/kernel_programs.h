@@ -23,6 +23,7 @@ struct KernelOptions {
   size_t ring_bytes = 64 << 20;  // rounded up to a power of two
   size_t connections_max = 65'536;
   bool force_perf_links = false;
+  bool force_no_cookies = false;
 };
 
 class KernelPrograms {
@@ -63,7 +64,7 @@ class KernelPrograms {
   std::vector<Lossy> lossy_connections() const;
 
   // This file's mappings are no news any more.
-  void mark_plain(const FileKey& file);
+  void mark_plain(const wt_file_key& file);
 
  private:
   KernelPrograms() = default;

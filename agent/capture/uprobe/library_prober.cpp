@@ -6,7 +6,9 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <utility>
 
+#include "boot_clock.h"
 #include "kernel_links.h"
 #include "log.h"
 #include "probe_points.h"
@@ -14,6 +16,8 @@
 
 namespace wiretally::uprobe {
 namespace {
+
+constexpr int64_t kForgetEveryNs = 60'000'000'000;
 
 // Where distributions keep the OpenSSL that most programs use, and the runtimes that carry one.
 constexpr const char* kStandardPaths[] = {
@@ -62,7 +66,12 @@ LibraryProber::LibraryProber(const Options& options, KernelPrograms& programs)
 
 LibraryProber::~LibraryProber() { detach_all(); }
 
-void LibraryProber::scan_all(bool at_start) {
+void LibraryProber::scan_all(bool at_start, int64_t now_ns) {
+  // A plain file's inode may have become another file's.
+  if (now_ns >= next_forget_ns_) {
+    next_forget_ns_ = now_ns + kForgetEveryNs;
+    std::erase_if(examined_, [](const auto& file) { return !file.second; });
+  }
   at_start_ = at_start;
   for (uint32_t pid : list_processes(options_.proc)) scan_process(pid, nullptr, 0);
   if (at_start && options_.standard_paths) probe_standard_paths();
@@ -76,18 +85,46 @@ LibraryProber::Library* LibraryProber::find(const FileKey& file) {
   return nullptr;
 }
 
-void LibraryProber::on_mapping(uint32_t pid, const FileKey& file, int64_t now_ns) {
+// Which processes ran into a library before it was probed is of interest only where the agent was
+// there first.
+void LibraryProber::add_process(Library* library, uint32_t pid, int64_t mapped_ns) const {
+  library->processes.insert(pid);
+  if (library->from_the_start || mapped_ns == 0 || mapped_ns >= library->probed_ns) return;
+  library->early.insert(pid);
+}
+
+void LibraryProber::on_mapping(uint32_t pid, const wt_file_key& file, bool named_tls,
+                               int64_t now_ns) {
+  const FileKey key{.device = file.device, .inode = file.inode};
   {
     const std::lock_guard lock(mutex_);
-    if (Library* library = find(file)) {
-      library->processes.insert(pid);
+    if (Library* library = find(key)) {
+      add_process(library, pid, now_ns);
       return;
     }
   }
-  scan_process(pid, &file, now_ns);
-  // Where the kernel's word for the file differs from that of maps, this spares us its next news.
-  const auto known = examined_.find(file);
-  if (known == examined_.end() || !known->second) programs_.mark_plain(file);
+  // The kernel tells of files it has not been told to be plain: what we know of this inode may be
+  // about a file that is gone.
+  examined_.erase(key);
+  const uint64_t slipped_before = slipped_processes_;
+  scan_process(pid, &key, now_ns);
+  // Also where maps names the file otherwise (overlay): that spares us its next news. But of a
+  // process that has ended meanwhile we may have seen nothing at all.
+  const auto known = examined_.find(key);
+  const bool ended = known == examined_.end() && !has_mappings(pid);
+  const bool plain = known != examined_.end() ? !known->second : !ended;
+  if (plain) programs_.mark_plain(file);
+  const std::lock_guard lock(mutex_);
+  if (ended && named_tls && slipped_processes_ == slipped_before) ++slipped_processes_;
+}
+
+bool LibraryProber::has_mappings(uint32_t pid) const {
+  bool any = false;
+  visit_mappings(options_.proc, pid, [&](const Mapping&) {
+    any = true;
+    return false;
+  });
+  return any;
 }
 
 // The wanted file comes first: its process may call it any moment.
@@ -114,13 +151,15 @@ void LibraryProber::examine(uint32_t pid, const Mapping& mapping, int64_t now_ns
                  mapping.file, pid, now_ns);
   } else if (known->second) {
     const std::lock_guard lock(mutex_);
-    if (Library* library = find(mapping.file)) library->processes.insert(pid);
+    if (Library* library = find(mapping.file)) add_process(library, pid, now_ns);
   }
 }
 
 void LibraryProber::examine_file(const std::string& access_path, const std::string& shown_path,
                                  const FileKey& file, uint32_t pid, int64_t now_ns) {
+  if (!shown_path.starts_with(options_.only_under)) return;
   std::vector<ProbePoint> points;
+  uint8_t original = 0;
   {
     // O_NONBLOCK: a device file can be mapped executable too.
     const FileDescriptor opened(::open(access_path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -132,12 +171,13 @@ void LibraryProber::examine_file(const std::string& access_path, const std::stri
       const Result<ElfReport> report =
           read_elf(opened.get(), kTlsSymbols, !is_shared_library(shown_path));
       if (report) points = choose_probe_points(opened.get(), *report);
+      if (!points.empty() &&
+          ::pread(opened.get(), &original, 1, static_cast<off_t>(points[0].file_offset)) != 1) {
+        points.clear();
+      }
     }
   }
-  if (points.empty()) {
-    programs_.mark_plain(file);
-    return;
-  }
+  if (points.empty()) return;
 
   const uint32_t id = next_id_++;
   Tag& tag = tags_[id % kTags];
@@ -145,7 +185,13 @@ void LibraryProber::examine_file(const std::string& access_path, const std::stri
   tag.from_the_start.store(at_start_, std::memory_order_relaxed);
   Result<std::vector<FileDescriptor>> links = programs_.attach_library(access_path, points, id);
   if (!links) {
-    fail(shown_path, links.error().message);
+    const std::lock_guard lock(mutex_);
+    if (::access(access_path.c_str(), F_OK) != 0) {  // its process has ended meanwhile
+      examined_.erase(file);
+      ++slipped_processes_;
+    } else {
+      fail(shown_path, links.error().message);
+    }
     return;
   }
   examined_[file] = true;
@@ -153,13 +199,17 @@ void LibraryProber::examine_file(const std::string& access_path, const std::stri
   Library library{.id = id,
                   .file = file,
                   .path = shown_path,
-                  .functions = points.size(),
+                  .points = std::move(points),
+                  .original = original,
                   .links = std::move(*links),
                   .processes = {},
+                  .early = {},
+                  .probed_ns = boot_now_ns(),
+                  .from_the_start = at_start_,
                   .permanent = false,
                   .idle_since_ns = now_ns};
   library.permanent = still_on_root(library);
-  if (pid != 0) library.processes.insert(pid);
+  if (pid != 0) add_process(&library, pid, now_ns);
   libraries_.push_back(std::move(library));
   ++attached_total_;
 }
@@ -170,6 +220,9 @@ void LibraryProber::probe_standard_paths() {
     if (::glob((root_ + pattern).c_str(), 0, nullptr, &found) == 0) {
       for (size_t i = 0; i < found.gl_pathc; ++i) {
         const std::string path = found.gl_pathv[i];
+        // A link's target is here under its own name, or will be met when somebody maps it.
+        struct stat status = {};
+        if (::lstat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
         FileKey file;
         {
           const FileDescriptor opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -191,9 +244,10 @@ bool LibraryProber::still_on_root(const Library& library) const {
   return status.st_dev == root_status.st_dev && status.st_ino == library.file.inode;
 }
 
-void LibraryProber::on_exit(uint32_t pid, int64_t now_ns) {
+void LibraryProber::on_exit(uint32_t pid, bool silent, int64_t now_ns) {
   const std::lock_guard lock(mutex_);
   for (Library& library : libraries_) {
+    if (library.early.erase(pid) > 0 && silent) ++slipped_processes_;
     if (library.processes.erase(pid) > 0 && library.processes.empty()) {
       library.idle_since_ns = now_ns;
     }
@@ -201,6 +255,59 @@ void LibraryProber::on_exit(uint32_t pid, int64_t now_ns) {
 }
 
 void LibraryProber::tick(int64_t now_ns) {
+  detach_idle(now_ns);
+  if (now_ns < next_verify_ns_) return;
+  next_verify_ns_ = now_ns + options_.verify_ns;
+  verify();
+}
+
+// Whether the process runs the library's own byte where the breakpoint should stand. If so,
+// `access_path` leads to the file.
+bool LibraryProber::vanished_from(uint32_t pid, const Library& library,
+                                  std::string* access_path) const {
+  uint64_t address = 0;
+  const uint64_t offset = library.points[0].file_offset;
+  visit_mappings(options_.proc, pid, [&](const Mapping& mapping) {
+    if (mapping.file != library.file || offset < mapping.file_offset ||
+        offset - mapping.file_offset >= mapping.end - mapping.start) {
+      return true;
+    }
+    address = mapping.start + (offset - mapping.file_offset);
+    *access_path = mapped_file_path(options_.proc, pid, mapping);
+    return false;
+  });
+  if (address == 0) return false;
+  const std::string path = options_.proc + "/" + std::to_string(pid) + "/mem";
+  const FileDescriptor memory(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  uint8_t byte = 0;
+  return memory && ::pread(memory.get(), &byte, 1, static_cast<off_t>(address)) == 1 &&
+         byte == library.original;
+}
+
+// One process of each library is asked; where the probe is gone, all are set anew.
+void LibraryProber::verify() {
+  const std::lock_guard lock(mutex_);
+  for (Library& library : libraries_) {
+    std::string access_path;
+    if (library.processes.empty() ||
+        !vanished_from(*library.processes.begin(), library, &access_path)) {
+      continue;
+    }
+    close_links(std::exchange(library.links, {}));
+    Result<std::vector<FileDescriptor>> links =
+        programs_.attach_library(access_path, library.points, library.id);
+    if (links) {
+      library.links = std::move(*links);
+      ++reattached_total_;
+    } else {
+      examined_.erase(library.file);
+      fail(library.path, links.error().message);
+    }
+  }
+  std::erase_if(libraries_, [](const Library& library) { return library.links.empty(); });
+}
+
+void LibraryProber::detach_idle(int64_t now_ns) {
   std::unordered_map<FileKey, std::unordered_set<uint32_t>, FileKeyHash> idle;
   {
     const std::lock_guard lock(mutex_);
@@ -253,9 +360,9 @@ void LibraryProber::detach_all() {
   close_links(std::move(links));
 }
 
+// The caller holds mutex_.
 void LibraryProber::fail(std::string_view path, const std::string& reason) {
   log_line(LogLevel::kWarning, "not probed: " + std::string(path) + ": " + reason);
-  const std::lock_guard lock(mutex_);
   if (failures_.size() < kFailuresMax) failures_.push_back({std::string(path), reason});
 }
 
@@ -266,13 +373,15 @@ ProberStatus LibraryProber::status() const {
     status.libraries.push_back(
         {.path = library.path,
          .file = library.file,
-         .functions = library.functions,
+         .functions = library.points.size(),
          .links = programs_.uses_multi_links() ? library.links.size() : library.links.size() / 2,
          .processes = library.processes.size()});
   }
   status.failures = failures_;
   status.attached_total = attached_total_;
   status.detached_total = detached_total_;
+  status.reattached_total = reattached_total_;
+  status.slipped_processes = slipped_processes_;
   return status;
 }
 

@@ -39,6 +39,8 @@ struct ProberStatus {
   std::vector<LibraryFailure> failures;  // TLS libraries that could not be probed
   uint64_t attached_total = 0;
   uint64_t detached_total = 0;
+  uint64_t reattached_total = 0;   // probes that had vanished from a process's memory
+  uint64_t slipped_processes = 0;  // mapped a library before it was probed and ended unheard
 };
 
 // What the reader needs of the library that a cookie names.
@@ -53,17 +55,19 @@ class LibraryProber {
     std::string proc = "/proc";
     int64_t linger_ns = 1'000'000'000;
     bool standard_paths = true;  // probe the system's own libraries before anybody maps them
+    std::string only_under{};    // if set: only libraries whose path begins with this
+    int64_t verify_ns = 30'000'000'000;  // how often to look whether the probes are still there
   };
 
   LibraryProber(const Options& options, KernelPrograms& programs);
   ~LibraryProber();
 
   // Looks at every process. `at_start`: what is found was there before us.
-  void scan_all(bool at_start);
-  // A process has mapped this file.
-  void on_mapping(uint32_t pid, const FileKey& file, int64_t now_ns);
-  // A process has ended, or runs another program now.
-  void on_exit(uint32_t pid, int64_t now_ns);
+  void scan_all(bool at_start, int64_t now_ns);
+  // A process has mapped this file. `named_tls`: its name is that of an OpenSSL.
+  void on_mapping(uint32_t pid, const wt_file_key& file, bool named_tls, int64_t now_ns);
+  // A process has ended, or runs another program now. `silent`: no TLS call of it was ever seen.
+  void on_exit(uint32_t pid, bool silent, int64_t now_ns);
   // Removes what nobody maps any more. Call a few times a second.
   void tick(int64_t now_ns);
   void detach_all();
@@ -76,9 +80,13 @@ class LibraryProber {
     uint32_t id = 0;
     FileKey file;
     std::string path;
-    size_t functions = 0;
+    std::vector<ProbePoint> points;
+    uint8_t original = 0;  // the file's byte under the first of them
     std::vector<FileDescriptor> links;
     std::unordered_set<uint32_t> processes;
+    std::unordered_set<uint32_t> early;  // of them, those that mapped it before it was probed
+    int64_t probed_ns = 0;
+    bool from_the_start = false;
     bool permanent = false;     // on the root file system, found by its standard path
     int64_t idle_since_ns = 0;  // meaningful while processes is empty
   };
@@ -93,7 +101,12 @@ class LibraryProber {
                     const FileKey& file, uint32_t pid, int64_t now_ns);
   void probe_standard_paths();
   bool still_on_root(const Library& library) const;
+  void detach_idle(int64_t now_ns);
+  void verify();
+  bool has_mappings(uint32_t pid) const;
+  bool vanished_from(uint32_t pid, const Library& library, std::string* access_path) const;
   Library* find(const FileKey& file);
+  void add_process(Library* library, uint32_t pid, int64_t mapped_ns) const;
   void fail(std::string_view path, const std::string& reason);
 
   const Options options_;
@@ -101,6 +114,8 @@ class LibraryProber {
   KernelPrograms& programs_;
   bool at_start_ = false;
   uint32_t next_id_ = 1;
+  int64_t next_verify_ns_ = 0;
+  int64_t next_forget_ns_ = 0;
   std::unordered_map<FileKey, bool, FileKeyHash> examined_;  // true: probed
   struct Tag {
     std::atomic<uint64_t> hash{0};
@@ -113,6 +128,8 @@ class LibraryProber {
   std::vector<LibraryFailure> failures_;
   uint64_t attached_total_ = 0;
   uint64_t detached_total_ = 0;
+  uint64_t reattached_total_ = 0;
+  uint64_t slipped_processes_ = 0;
 };
 
 }  // namespace wiretally::uprobe

@@ -3,12 +3,12 @@
 #include <bpf/libbpf.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <string_view>
 
+#include "boot_clock.h"
 #include "log.h"
 
 namespace wiretally::uprobe {
@@ -23,12 +23,6 @@ constexpr int64_t kScanEveryNs = 60'000 * kMillisecond;
 constexpr int64_t kBlindScanEveryNs = 1'000 * kMillisecond;
 // One turn of `poll` ends here, so that timers run however fast the ring fills.
 constexpr size_t kTurnBytes = 16 << 20;
-
-int64_t boot_now_ns() {
-  timespec now = {};
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
-  return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
-}
 
 EventTime boot_time(uint64_t ns) { return {static_cast<int64_t>(ns), Clock::kBoot}; }
 
@@ -56,14 +50,15 @@ Result<std::unique_ptr<ProbeSource>> ProbeSource::create(const ProbeOptions& opt
   Result<std::unique_ptr<KernelPrograms>> programs =
       KernelPrograms::load({.ring_bytes = options.ring_mib << 20,
                             .connections_max = options.connections_max,
-                            .force_perf_links = options.force_perf_links});
+                            .force_perf_links = options.force_perf_links,
+                            .force_no_cookies = options.force_no_cookies});
   if (!programs) return programs.error();
   std::unique_ptr<ProbeSource> source(
       new ProbeSource(options, counters, sink, std::move(*programs)));
   if (Status opened = source->open_rings(); !opened) return opened.error();
   // News first, then the look around: nobody falls between the two.
   source->degraded_ = source->programs_->attach_lifecycle();
-  source->prober_.scan_all(true);
+  source->prober_.scan_all(true, boot_now_ns());
   return source;
 }
 
@@ -73,9 +68,12 @@ ProbeSource::ProbeSource(const ProbeOptions& options, Counters& counters, Captur
       counters_(counters),
       sink_(sink),
       programs_(std::move(programs)),
+      warmer_(*programs_),
       prober_({.proc = options.proc,
                .linger_ns = linger_ns(options, *programs_),
-               .standard_paths = options.standard_paths},
+               .standard_paths = options.standard_paths,
+               .only_under = options.only_under,
+               .verify_ns = options.verify_ns},
               *programs_),
       events_(nullptr, free_ring),
       lifecycle_(nullptr, free_ring),
@@ -327,7 +325,7 @@ void ProbeSource::control(int timeout_ms) {
   const uint64_t lost = programs_->losses().lifecycle_events;
   if (now >= next_scan_ns_ || lost != lost_lifecycle_) {
     lost_lifecycle_ = lost;
-    if (next_scan_ns_ != 0) prober_.scan_all(false);
+    if (next_scan_ns_ != 0) prober_.scan_all(false, now);
     next_scan_ns_ = now + (degraded_.empty() ? kScanEveryNs : kBlindScanEveryNs);
   }
   prober_.tick(now);
@@ -338,10 +336,15 @@ int ProbeSource::on_lifecycle_record(void* self, void* data, size_t size) {
   const auto* event = static_cast<const wt_event*>(data);
   if (size < sizeof *event) return 0;
   const auto now = static_cast<int64_t>(event->time_ns);
+  source.warmer_.keep_warm(now);
   if (event->kind == WT_EVENT_MAP) {
-    source.prober_.on_mapping(event->pid, {event->generation, event->handle}, now);
+    source.prober_.on_mapping(event->pid,
+                              {.inode = event->handle,
+                               .device = event->generation,
+                               .generation = static_cast<uint32_t>(event->offset)},
+                              event->joined != WT_BORN, now);
   } else if (event->kind == WT_EVENT_EXIT) {
-    source.prober_.on_exit(event->pid, now);
+    source.prober_.on_exit(event->pid, event->joined != WT_BORN, now);
   }
   return 0;
 }
@@ -349,6 +352,7 @@ int ProbeSource::on_lifecycle_record(void* self, void* data, size_t size) {
 void ProbeSource::stop_emitting() { programs_->stop_emitting(); }
 
 void ProbeSource::detach() {
+  warmer_.stop();
   prober_.detach_all();
   programs_->detach_lifecycle();
 }
@@ -361,6 +365,8 @@ ProbeStatus ProbeSource::status() const {
   for (size_t i = 0; i < late_.size(); ++i) {
     status.late_attach[i] = late_[i].load(std::memory_order_relaxed);
   }
+  status.late_attach[static_cast<size_t>(LateAttach::kNewLibrary)] +=
+      status.libraries.slipped_processes;
   status.losses = programs_->losses();
   status.degraded = degraded_;
   status.multi_links = programs_->uses_multi_links();

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "attach_warmer.h"
 #include "connection_table.h"
 #include "kernel_programs.h"
 #include "library_prober.h"
@@ -30,10 +31,14 @@ struct ProbeOptions {
   std::string proc = "/proc";
   int64_t linger_ns = 1'000'000'000;  // probes stay this long after a file's last process
   bool standard_paths = true;
-  bool force_perf_links = false;  // as on kernels without uprobe_multi
+  std::string only_under{};            // if set: only libraries whose path begins with this
+  int64_t verify_ns = 30'000'000'000;  // how often to look whether the probes are still there
+  bool force_perf_links = false;       // as on kernels without uprobe_multi (before 6.6)
+  bool force_no_cookies = false;       // as on kernels without uprobe cookies (before 5.15)
 };
 
-// Connections whose beginning slipped by, because their process was quicker than the attachment.
+// What slipped by because its process was quicker than the attachment: connections whose first
+// request we have not seen, and processes that mapped a new library and ended unheard.
 enum class LateAttach : uint8_t {
   kAgentStart,  // it was there before the agent
   kNewLibrary,  // its library had never been seen before
@@ -103,6 +108,7 @@ class ProbeSource {
   Counters& counters_;
   CaptureSink& sink_;
   std::unique_ptr<KernelPrograms> programs_;
+  AttachWarmer warmer_;
   LibraryProber prober_;
   std::vector<std::string> degraded_;
   std::unique_ptr<ring_buffer, void (*)(ring_buffer*)> events_;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <cstring>
@@ -87,29 +88,16 @@ std::vector<uint32_t> list_processes(const std::string& proc) {
   return processes;
 }
 
-// Field 22 of /proc/PID/stat; the name in field 2 may hold anything, so count from its last ')'.
-uint64_t process_start_ticks(const std::string& proc, uint32_t pid) {
-  const std::string path = proc + "/" + std::to_string(pid) + "/stat";
-  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  char buffer[1024];
-  const ssize_t got = file ? ::read(file.get(), buffer, sizeof buffer) : -1;
-  if (got <= 0) return 0;
-  std::string_view text(buffer, static_cast<size_t>(got));
-  size_t at = text.rfind(')');
-  for (int field = 2; field < 22 && at != std::string_view::npos; ++field) {
-    at = text.find(' ', at + 1);
-  }
-  if (at == std::string_view::npos) return 0;
-  text.remove_prefix(at + 1);
-  uint64_t ticks = 0;
-  return take_number(&text, 10, ' ', &ticks) ? ticks : 0;
-}
-
 std::string mapped_file_path(const std::string& proc, uint32_t pid, const Mapping& mapping) {
   char range[64];
   std::snprintf(range, sizeof range, "%llx-%llx", static_cast<unsigned long long>(mapping.start),
                 static_cast<unsigned long long>(mapping.end));
-  return proc + "/" + std::to_string(pid) + "/map_files/" + range;
+  const std::string folder = proc + "/" + std::to_string(pid);
+  std::string path = folder + "/map_files/" + range;
+  if (::access(path.c_str(), R_OK) != 0 && (errno == EPERM || errno == EACCES)) {
+    path = folder + "/root" + std::string(mapping.path);
+  }
+  return path;
 }
 
 }  // namespace wiretally::uprobe

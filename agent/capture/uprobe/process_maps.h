@@ -43,11 +43,10 @@ bool visit_mappings(const std::string& proc, uint32_t pid,
 
 std::vector<uint32_t> list_processes(const std::string& proc);
 
-// Start of the process on the boot clock, in the kernel's clock ticks; 0 if it is gone.
-uint64_t process_start_ticks(const std::string& proc, uint32_t pid);
-
 // A path that leads to the mapped file itself, in whatever mount namespace it lies and even if it
-// has been deleted; good as long as the process lives.
+// has been deleted; good as long as the process lives. Without the privilege to follow map_files
+// (CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE) it goes through the process's root, and the file found
+// there under that name is taken for the mapped one.
 std::string mapped_file_path(const std::string& proc, uint32_t pid, const Mapping& mapping);
 
 }  // namespace wiretally::uprobe

@@ -42,9 +42,7 @@ class PrometheusSink final : public EntrySink {
   void on_late_twin(std::string_view kind) override;
   void on_time(EventTime) override {}
   void on_finish() override {}
-
-  // A connection to a known LLM host was seen: decoded (plain), or not, and why.
-  void on_connection(std::string_view server, bool plain, std::string_view reason);
+  void on_connection(std::string_view server, bool plain, std::string_view reason) override;
 
   Scrape scrape(Reader reader);
   void delivered(const Scrape& scrape);

@@ -1,6 +1,7 @@
 """An asyncio Python client: memory BIOs, every connection on one thread, no socket call inside the TLS calls.
 
-Takes the same job as http_client.py; `connections` of them run at once (default 2), each doing all calls."""
+Takes the same job as http_client.py; `connections` of them run at once (default 1), each doing all calls. A connection
+whose stream was left early is closed, and the next call opens another."""
 
 import asyncio
 import json
@@ -31,13 +32,23 @@ async def read_body(reader, fields, events):
         await reader.read()
 
 
+async def wait_at_the_gate():
+    print("ready", flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+
+
 async def run(job):
     url = urllib.parse.urlsplit(job["url"])
     context = ssl.create_default_context(cafile=job["ca"]) if url.scheme == "https" else None
-    reader, writer = await asyncio.open_connection(url.hostname, url.port, ssl=context)
-    for call in job["calls"]:
-        body = call["body"]
-        data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+
+    async def connect():
+        return await asyncio.open_connection(url.hostname, url.port, ssl=context)
+
+    reader, writer = await connect()
+    for number, call in enumerate(job["calls"]):
+        if number == job.get("gate"):
+            await wait_at_the_gate()
+        data = json.dumps(call["body"]).encode()
         headers = {"Host": url.netloc, "Content-Type": "application/json",
                    "Content-Length": str(len(data)), **call.get("headers", {})}
         head = f"POST {call['path']} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items())
@@ -45,16 +56,19 @@ async def run(job):
         await writer.drain()
         status, fields = await read_head(reader)
         await read_body(reader, fields, call.get("events"))
-        if call.get("events") is not None and call is job["calls"][-1]:
+        if call.get("events") is not None:
+            if job.get("hang") and call is job["calls"][-1]:
+                print("waiting", flush=True)
+                await asyncio.Event().wait()
             writer.transport.abort()
-            return
+            reader, writer = await connect()
     writer.close()
     await writer.wait_closed()
 
 
 async def main():
     job = json.loads(sys.argv[1])
-    await asyncio.gather(*(run(job) for _ in range(job.get("connections", 2))))
+    await asyncio.gather(*(run(job) for _ in range(job.get("connections", 1))))
 
 
 asyncio.run(main())

@@ -1,11 +1,13 @@
 // Node's fetch. Takes the same job as http_client.py; NODE_EXTRA_CA_CERTS names the certificate.
-const job = JSON.parse(process.argv[2]);
-for (const call of job.calls) {
+import {bodyOf, hang, job, waitAtTheGate} from './job.mjs';
+
+for (const [number, call] of job.calls.entries()) {
+  await waitAtTheGate(number);
   const abort = new AbortController();
   const response = await fetch(job.url + call.path, {
     method: 'POST',
     headers: {'Content-Type': 'application/json', ...(call.headers ?? {})},
-    body: typeof call.body === 'string' ? call.body : JSON.stringify(call.body),
+    body: JSON.stringify(bodyOf(call)),
     signal: abort.signal,
   });
   if (call.events === undefined) {
@@ -19,9 +21,6 @@ for (const call of job.calls) {
     if (done) break;
     seen += Buffer.from(value).toString('latin1').split('\n\n').length - 1;
   }
-  if (job.hang) {
-    console.log('waiting');
-    await new Promise(() => setInterval(() => {}, 1000));
-  }
+  await hang(call);
   abort.abort();
 }

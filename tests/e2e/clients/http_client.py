@@ -4,6 +4,8 @@ Reads one job from argv[1] (JSON):
   url       https://host:port            ca        certificate file to trust
   calls     [{path, headers, body, events}]        all on one connection, one after another
             events: stop after so many stream events and close; absent: read everything
+            pad: the first message is that many bytes long
+  gate      before the call of this number (from 0), print "ready" and wait for a line on stdin; "fork": before the workers
   workers   fork so many processes, each doing the calls on its own connection (0: none)
   hang      after the last call's events, print "waiting" and wait to be killed
 """
@@ -24,6 +26,18 @@ def connect(job):
     return http.client.HTTPConnection(url.hostname, url.port, timeout=60)
 
 
+def body_of(call):
+    body = call["body"]
+    if "pad" in call:
+        body = body | {"messages": [{"role": "user", "content": "x" * call["pad"]}]}
+    return json.dumps(body).encode()
+
+
+def wait_at_the_gate():
+    print("ready", flush=True)
+    sys.stdin.readline()
+
+
 def read_events(response, limit):
     seen = 0
     while seen < limit:
@@ -36,9 +50,10 @@ def read_events(response, limit):
 
 def run(job):
     connection = connect(job)
-    for call in job["calls"]:
-        body = call["body"]
-        data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    for number, call in enumerate(job["calls"]):
+        if number == job.get("gate"):
+            wait_at_the_gate()
+        data = body_of(call)
         headers = {"Content-Type": "application/json", **call.get("headers", {})}
         connection.request("POST", call["path"], body=data, headers=headers)
         response = connection.getresponse()
@@ -46,7 +61,7 @@ def run(job):
             response.read()
         else:
             read_events(response, call["events"])
-            if job.get("hang"):
+            if job.get("hang") and call is job["calls"][-1]:
                 print("waiting", flush=True)
                 sys.stdin.read()
             connection.close()
@@ -57,6 +72,8 @@ def run(job):
 def main():
     job = json.loads(sys.argv[1])
     workers = []
+    if job.get("gate") == "fork":
+        wait_at_the_gate()
     for _ in range(job.get("workers", 0)):
         pid = os.fork()
         if pid == 0:

@@ -1,26 +1,10 @@
 // After warm-up neither events nor exchanges allocate.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
 #include <memory>
-#include <new>
 
+#include "support/allocation_counter.h"
 #include "unit/http/scenario.h"
-
-namespace {
-std::atomic<uint64_t> allocations{0};
-}  // namespace
-
-// Not inlined, or g++ takes the pair for a mismatch.
-[[gnu::noinline]] void* operator new(size_t size) {
-  ++allocations;
-  void* const memory = std::malloc(size);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace wiretally::http {
 namespace {
@@ -67,9 +51,9 @@ TEST(Allocation, NoneAfterWarmUp) {
     send(Direction::kBToA, std::string_view(coded).substr(20));
   };
   call();
-  const uint64_t before = allocations;
+  const uint64_t before = test::allocations;
   for (int i = 0; i < 100; ++i) call();
-  EXPECT_EQ(allocations - before, 0u);
+  EXPECT_EQ(test::allocations - before, 0u);
   EXPECT_EQ(sink.ended, 101);
 }
 

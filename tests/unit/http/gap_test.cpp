@@ -219,6 +219,21 @@ TEST(Gap, WholeAnswer) {
 }
 
 // Without proof the next answer is nobody's; behind it the connection is idle again.
+// The request behind it waits in a reorder buffer: its answer, which comes first, is not taken for
+// that of the request known, whose own answer was lost.
+TEST(Gap, WholeAnswerAndTheNextRequestComesBehindItsAnswer) {
+  const std::string first = request("/v1/1", "q1"), second = request("/v1/2", "q2");
+  Scenario s;
+  s.a(first).lose_b(answer("a1"));
+  s.b_at(first.size() + second.size(), answer("a2")).a_at(answer("a1").size(), second);
+  whole(s, "3");
+  EXPECT_EQ(s.once(), asked(1, "1") + "2 answer 200\n2 answer body a2\n2 answer complete\n" +
+                          asked(2, "2") + "2 end: complete\n" + asked(3, "3") +
+                          "1 end: unknown, lost " + std::to_string(answer("a1").size()) +
+                          "\n3 answer 200\n3 answer body a3\n3 answer complete\n"
+                          "3 end: complete\n");
+}
+
 TEST(Gap, WholeAnswerWithoutProof) {
   const std::string lost = answer("a2");
   Scenario s;

@@ -26,6 +26,7 @@ class LogSink final : public ExchangeSink {
                     EventTime time) override;
   void on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime time) override;
   void on_exchange_end(ExchangeId id, const ExchangeEnd& end) override;
+  void on_tls_connection(const TlsHello& hello) override;
   void on_time(EventTime) override {}
 
   // Requests whose target begins so are no LLM calls.

@@ -58,6 +58,11 @@ BodyInterest LogSink::on_body(ExchangeId id, Message message, ByteView body, Eve
   return text.find("ENOUGH") == std::string::npos ? BodyInterest::kWanted : BodyInterest::kUnwanted;
 }
 
+void LogSink::on_tls_connection(const TlsHello& hello) {
+  log += "hello from " + std::string(hello.direction == Direction::kAToB ? "a" : "b") + " for '" +
+         std::string(hello.server_name) + "'\n";
+}
+
 void LogSink::on_body_loss(ExchangeId id, Message message, BodyLoss loss, uint64_t wire_bytes,
                            EventTime) {
   flush({static_cast<uint64_t>(id), message});

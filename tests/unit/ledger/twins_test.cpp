@@ -67,6 +67,20 @@ TEST(Twins, AnAnswerSeenFirstJoinsItsRequest) {
   EXPECT_EQ(legs(b), Legs({2}));
 }
 
+// An answer of one segment ends where it begins, and its copy under another address comes
+// microseconds behind it.
+TEST(Twins, AnAnswerSeenBehindTheEndOfItsCallJoinsIt) {
+  Bench b;
+  RecordMaker make;
+  UsageRecord copy = answer_only(make.packet(endpoint(1, 1), endpoint(3, 80), 100, 100, "x"));
+  copy.start.ns += 4'000;
+  copy.finish.ns += 4'000;
+  b.feed({make.packet(endpoint(1, 1), endpoint(2, 80), 0, 100, "x"), copy});
+  b.ledger.drain();
+  ASSERT_EQ(b.out.entries.size(), 1u);
+  EXPECT_EQ(b.out.entries[0].legs, 2u);
+}
+
 TEST(Twins, EmptyAnswersProveNothing) {
   Bench b;
   RecordMaker make;

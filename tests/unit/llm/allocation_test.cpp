@@ -1,40 +1,8 @@
 // After warm-up neither events nor calls allocate; counted by this binary's operator new.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <atomic>
-#include <cstddef>
-#include <cstdlib>
-#include <new>
-
 #include "llm_room.h"
-
-namespace {
-std::atomic<uint64_t> allocations{0};
-
-void* counted(size_t size, size_t alignment) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  void* memory = nullptr;
-  if (posix_memalign(&memory, std::max(alignment, sizeof(void*)), size) != 0) std::abort();
-  return memory;
-}
-}  // namespace
-
-// Not inlined: the compiler would take free() for a mismatch.
-[[gnu::noinline]] void* operator new(size_t size) {
-  return counted(size, alignof(std::max_align_t));
-}
-[[gnu::noinline]] void* operator new(size_t size, std::align_val_t alignment) {
-  return counted(size, static_cast<size_t>(alignment));
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
-  std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, size_t, std::align_val_t) noexcept {
-  std::free(memory);
-}
+#include "support/allocation_counter.h"
 
 namespace wiretally::llm {
 namespace {
@@ -92,10 +60,10 @@ TEST(LlmRoomAllocation, NoneAfterWarmUp) {
   LlmRoom room(Limits{}, 0, credentials, sink);
   uint64_t id = 0;
   for (int i = 0; i < 20; ++i) play_call(room, ++id);
-  const uint64_t before = allocations.load();
+  const uint64_t before = test::allocations.load();
   EXPECT_GT(before, 0u);
   for (int i = 0; i < 100; ++i) play_call(room, ++id);
-  EXPECT_EQ(allocations.load(), before);
+  EXPECT_EQ(test::allocations.load(), before);
   EXPECT_EQ(sink.records, 120u);
 }
 

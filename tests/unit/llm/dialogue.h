@@ -21,14 +21,20 @@ class NoCredentials final : public CredentialReader {
 
 class KeepingSink final : public UsageSink {
  public:
-  void on_call_opened(const CallOpened&) override { ++opened; }
+  void on_call_opened(const CallOpened& call) override {
+    ++opened;
+    last_opened = call;
+  }
   void on_record(const UsageRecord& record) override { records.push_back(record); }
   void on_call_closed(ExchangeId, uint32_t, EventTime) override { ++closed; }
   void on_time(EventTime) override {}
   void on_suspect(Dialect dialect) override { suspects.push_back(dialect); }
+  void on_connection(const ConnectionSeen& seen) override { connections.push_back(seen); }
 
   std::vector<UsageRecord> records;
   std::vector<Dialect> suspects;
+  std::vector<ConnectionSeen> connections;
+  CallOpened last_opened;
   int opened = 0;
   int closed = 0;
 };

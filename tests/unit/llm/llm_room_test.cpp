@@ -102,6 +102,57 @@ TEST_F(LlmRoomTest, SuspectWithoutProofIsClosedWithoutRecord) {
   EXPECT_EQ(sink_.closed, 1);
 }
 
+// A lost segment may hold a request back until its answer has come and gone.
+TEST_F(LlmRoomTest, AnAnswerThatComesBeforeItsRequestIsOneCallWithIt) {
+  const std::string_view answers[] = {
+      R"({"id":"chatcmpl-1","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":3}})",
+      R"({"error":{"message":"slow down","type":"requests","code":"rate_limit_exceeded"}})",
+      "<html>"};
+  const std::string_view types[] = {"application/json", "application/json", "text/html"};
+  const uint16_t statuses[] = {200, 429, 502};
+  for (size_t i = 0; i < std::size(answers); ++i) {
+    const uint64_t id = i + 1;
+    answer(id, {{"content-type", types[i]}}, statuses[i]);
+    body(id, Message::kResponse, answers[i]);
+    end_message(id, Message::kResponse);
+    EXPECT_EQ(request(id, "/v1/chat/completions", {{"Host", "api.openai.com"}}),
+              BodyInterest::kWanted);
+    body(id, Message::kRequest, kChat);
+    end_message(id, Message::kRequest);
+    end(id);
+    ASSERT_EQ(sink_.records.size(), i + 1);
+    const UsageRecord& record = sink_.records.back();
+    EXPECT_EQ(record.status_code, statuses[i]);
+    EXPECT_EQ(record.request_model.view(), "gpt-5.5");
+    EXPECT_EQ(record.provider.view(), "openai");
+    EXPECT_TRUE(record.saw_request);
+    EXPECT_TRUE(record.saw_response);
+    EXPECT_EQ(record.start, at_ms(0));
+    EXPECT_EQ(record.response_start, at_ms(10));
+    EXPECT_FALSE(record.flags.has(RecordFlag::kJoinedMidstream));
+    EXPECT_TRUE(record.request_digest.known());
+  }
+  EXPECT_EQ(sink_.records[0].tokens.input, 7u);
+  EXPECT_EQ(sink_.records[0].outcome, Outcome::kOk);
+  EXPECT_EQ(sink_.records[1].error_type.view(), "rate_limit_exceeded");
+  EXPECT_EQ(sink_.records[1].outcome, Outcome::kHttpError);
+  EXPECT_EQ(sink_.records[2].outcome, Outcome::kHttpError);
+  EXPECT_EQ(sink_.opened, 3);
+  EXPECT_EQ(sink_.closed, 3);
+  EXPECT_EQ(room_.open(), 0u);
+}
+
+TEST_F(LlmRoomTest, AnAnswerOfACallsShapeIsNoneIfItsRequestSaysSo) {
+  answer(1, {{"content-type", "text/event-stream"}});
+  body(1, Message::kResponse, kEvent);
+  end_message(1, Message::kResponse);
+  EXPECT_EQ(request(1, "/healthz", {}, "GET"), BodyInterest::kNotLlm);
+  end(1);
+  EXPECT_TRUE(sink_.records.empty());
+  EXPECT_EQ(sink_.opened, sink_.closed);
+  EXPECT_EQ(room_.open(), 0u);
+}
+
 TEST_F(LlmRoomTest, HostOrSdkProvesACallWithoutBody) {
   request(1, "/v1/chat/completions", {{"Host", "api.openai.com"}});
   end(1, ExchangeOutcome::kClientClosed);
@@ -272,7 +323,9 @@ TEST_F(LlmRoomTest, ExchangesBeyondTheLimitAreRefused) {
 
 TEST_F(LlmRoomTest, AnswersWithoutRequestAreGivenUpEarly) {
   EXPECT_EQ(answer(1, {{"content-type", "text/html"}}), BodyInterest::kNotLlm);
-  EXPECT_EQ(answer(2, {{"content-type", "application/json"}}, 404), BodyInterest::kNotLlm);
+  EXPECT_EQ(answer(2, {{"content-type", "application/json"}}, 404), BodyInterest::kWanted);
+  end(1);
+  end(2);
   EXPECT_EQ(answer(3, {{"content-type", "application/json"}}), BodyInterest::kWanted);
   EXPECT_EQ(body(3, Message::kResponse, R"({"status":"up"})" + std::string(1024, ' ')),
             BodyInterest::kNotLlm);

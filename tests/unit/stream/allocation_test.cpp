@@ -2,33 +2,8 @@
 // not for held ones, not for connections that come and go.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <new>
-
+#include "support/allocation_counter.h"
 #include "unit/stream/table.h"
-
-namespace {
-size_t allocations = 0;
-}
-
-// All forms, so that none meets the sanitizers' own. Not inlined: g++ would see free() meet a
-// pointer from new, and warn.
-[[gnu::noinline]] void* operator new(size_t size, const std::nothrow_t&) noexcept {
-  ++allocations;
-  return std::malloc(size);
-}
-[[gnu::noinline]] void* operator new(size_t size) {
-  if (void* memory = operator new(size, std::nothrow)) return memory;
-  throw std::bad_alloc();
-}
-void* operator new[](size_t size) { return operator new(size); }
-void* operator new[](size_t size, const std::nothrow_t&) noexcept {
-  return operator new(size, std::nothrow);
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { operator delete(memory); }
-void operator delete[](void* memory) noexcept { operator delete(memory); }
-void operator delete[](void* memory, size_t) noexcept { operator delete(memory); }
 
 namespace wiretally::stream {
 namespace {
@@ -59,9 +34,9 @@ TEST(Allocation, NothingIsAllocatedAfterWarmUp) {
   };
   round(1);
   round(1'000'000'000);
-  const size_t before = allocations;
+  const size_t before = test::allocations;
   round(2'000'000'000);
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(test::allocations, before);
 }
 
 }  // namespace

@@ -1,0 +1,43 @@
+// Which process holds a TCP connection, as /proc tells it: the socket's inode from /proc/net/tcp
+// and tcp6 (proc_pid_net(5)), the process from the links in /proc/PID/fd.
+//
+// Sees the sockets of the network namespace that `proc_root` belongs to. Not thread-safe.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <string>
+
+#include "wiretally/capture.h"
+
+namespace wiretally::identity {
+
+// 0 if there is no such socket.
+uint64_t socket_inode(const std::string& proc_root, const Endpoint& local, const Endpoint& remote);
+
+class SocketHolders {
+ public:
+  struct Options {
+    std::string proc_root = "/proc";
+    std::chrono::milliseconds search_max{30};  // one search; past it, the holder is unknown
+  };
+
+  SocketHolders() : SocketHolders(Options{}) {}
+  explicit SocketHolders(Options options) : options_(std::move(options)) {}
+
+  // The first process found that holds the connection; 0 if none was. Those found lately are tried
+  // first: who makes one connection makes more.
+  uint32_t holder_of(const Endpoint& local, const Endpoint& remote);
+
+ private:
+  static constexpr size_t kRecentMax = 16;
+
+  bool holds(uint32_t pid, const std::string& link) const;
+  uint32_t search(const std::string& link) const;
+
+  const Options options_;
+  std::deque<uint32_t> recent_;  // the latest first
+};
+
+}  // namespace wiretally::identity

@@ -1,0 +1,58 @@
+"""The server's book against the agent's records: every call once, with what was served."""
+
+FIELDS = (
+    "method", "path", "dialect", "operation", "request_model", "response_model", "response_id", "request_id", "stream",
+    "status_code", "outcome", "error_type", "finish_reason", "input_tokens", "cache_read_tokens",
+    "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "reasoning_tokens", "input_source",
+    "output_source", "tool_calls", "service_tier", "subject", "issuer", "credential_kind", "end_user", "request_bytes")
+# What the server wrote may not have reached a client that left: neither side's sight is wrong.
+CUT = ("client_abort", "server_abort")
+
+
+def key_of(entry):
+    """What names a call at both ends: the id its answer carries."""
+    return entry["request_id"]
+
+
+def differences(calls, records, legs=2):
+    """Sentences; none if the records are the book's calls, each once."""
+    found = []
+    by_key = {}
+    for record in records:
+        by_key.setdefault(key_of(record), []).append(record)
+    keys = {}
+    for call in calls:
+        # Two clients may carry the same label in x-request-id; the book numbers them all.
+        keys[key_of(call)] = call
+        mine = by_key.get(key_of(call), [])
+        if len(mine) != 1:
+            found.append(f"call {call['number']} ({name_of(call)}): {len(mine)} records")
+        for record in mine[:1]:
+            found += [f"call {call['number']} ({name_of(call)}): {sentence}"
+                      for sentence in field_differences(call, record, legs)]
+    for key, extra in by_key.items():
+        if key not in keys:
+            found += [f"a record of no call in the book: {summary_of(record)}" for record in extra]
+    return found
+
+
+def field_differences(call, record, legs):
+    found = [f"{field} is {record[field]!r}, served was {call[field]!r}"
+             for field in FIELDS if record[field] != call[field]]
+    if call["outcome"] not in CUT and record["response_bytes"] != call["response_bytes"]:
+        found.append(f"response_bytes is {record['response_bytes']}, served were {call['response_bytes']}")
+    if record["lost_bytes"] != 0:
+        found.append(f"lost_bytes is {record['lost_bytes']}")
+    if legs is not None and record["legs"] != legs:
+        found.append(f"legs is {record['legs']}, expected {legs} (side {record['side']}, process {record['process']})")
+    return found
+
+
+def name_of(call):
+    return f"{call['dialect']}, {'stream' if call['stream'] else 'JSON'}, {call['scenario'] or 'plain'}"
+
+
+def summary_of(record):
+    fields = ("request_id", "path", "request_model", "status_code", "outcome", "legs", "side", "process", "request_bytes",
+              "response_bytes", "lost_bytes", "flags")
+    return {field: record[field] for field in fields}

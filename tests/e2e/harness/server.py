@@ -1,0 +1,42 @@
+"""The scripted server and its book."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+from .case import HERE, wait_until
+
+
+class Server:
+    def __init__(self, case, *options, prefix=(), environment=None):
+        self.book_file = os.path.join(case.folder, f"book-{time.monotonic_ns()}.ndjson")
+        command = [*prefix, sys.executable, os.path.join(HERE, "server", "llm_server.py"), "--book", self.book_file,
+                   *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
+                                        env=os.environ | (environment or {}))
+        case.addCleanup(self.stop)
+        ready = json.loads(self.process.stdout.readline())
+        self.http, self.https, self.ca = ready["http"], ready["https"], ready["ca"]
+        self.ports = (self.http, self.https)
+        self.pid = ready["pid"]
+
+    def url(self, tls=True):
+        return f"https://localhost:{self.https}" if tls else f"http://127.0.0.1:{self.http}"
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(10)
+        self.process.stdout.close()
+
+    def book(self):
+        """The served calls that have ended, in the order of their beginnings."""
+        with open(self.book_file, encoding="utf-8") as file:
+            lines = [json.loads(line) for line in file if line.endswith("\n")]
+        return sorted(lines, key=lambda line: line["number"])
+
+    def wait_for_calls(self, count, seconds=15.0):
+        wait_until(lambda: len(self.book()) >= count, lambda: f"{count} calls in the book of {len(self.book())}", seconds)
+        return self.book()

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Installs the clients that come from registries into a folder: the npm packages of clients/package-lock.json, httpx into
+a virtual environment. What cannot be had is written to missing.json with the reason, and its tests are skipped.
+
+    install_clients.py FOLDER
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.path.join(HERE, "clients")
+SECONDS = 120
+HTTPX = "httpx==0.28.1"
+
+
+def attempt(what, *command, cwd=None):
+    """Why it failed, or None."""
+    try:
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL)
+    except FileNotFoundError:
+        return f"{what}: {command[0]} is not installed"
+    except subprocess.TimeoutExpired:
+        return f"{what}: no answer from the registry within {SECONDS} s"
+    if done.returncode == 0:
+        return None
+    said = [line for line in done.stderr.splitlines() if "error" in line.lower()] or ["no reason given"]
+    return f"{what}: {said[0].strip()}"
+
+
+def install_npm(folder):
+    return attempt("npm ci", "npm", "ci", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1",
+                   "--fetch-timeout=20000", cwd=folder)
+
+
+def install_httpx(folder):
+    venv = os.path.join(folder, "venv")
+    return (attempt("venv", sys.executable, "-m", "venv", "--clear", venv)
+            or attempt("pip install httpx", os.path.join(venv, "bin", "python"), "-m", "pip", "install", "-q",
+                       "--retries", "1", "--timeout", "20", HTTPX))
+
+
+def contents(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
+def main():
+    folder = sys.argv[1]
+    os.makedirs(folder, exist_ok=True)
+    for name in os.listdir(SOURCE):
+        if os.path.isfile(os.path.join(SOURCE, name)):
+            shutil.copy(os.path.join(SOURCE, name), folder)
+    lock = contents(os.path.join(SOURCE, "package-lock.json"))
+    wanted = hashlib.sha256(lock + HTTPX.encode() + sys.executable.encode()).hexdigest()
+    stamp = os.path.join(folder, "installed")
+    if contents(stamp).decode() == wanted:
+        return
+    reasons = {"npm": install_npm(folder), "httpx": install_httpx(folder)}
+    missing = {what: reason for what, reason in reasons.items() if reason}
+    with open(os.path.join(folder, "missing.json"), "w", encoding="utf-8") as file:
+        json.dump(missing, file)
+    for reason in missing.values():
+        print(f"SKIPPED {reason}")
+    if not missing:
+        with open(stamp, "w", encoding="utf-8") as file:
+            file.write(wanted)
+
+
+main()

@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Clear text: what is read off the wire at once and what is read from a capture of it later are the same records."""
+
+import json
+import signal
+import subprocess
+
+from harness import clients
+from harness.agent import Agent
+from harness.calls import BODIES, SCENARIOS, call, calls_of
+from harness.case import AGENT, Case, main, wait_until
+from harness.compare import differences
+from harness.namespaces import Network
+from harness.server import Server
+
+# What differs: the source, what the replay cannot know, and instants, which two sockets stamp apart.
+OF_ITS_OWN = {"record_id", "source", "start_time", "duration_s", "ttfb_s", "ttft_s", "pid", "process", "executable",
+              "client_address", "client_port", "server_address", "server_port", "node", "legs"}
+SERVICE, PORT = "10.99.0.1", 8080
+
+
+class Tcpdump:
+    def __init__(self, case, *expression):
+        self.file = case.path("capture.pcap")
+        self.process = subprocess.Popen(
+            ["tcpdump", "-i", "any", "-s", "0", "-U", "--immediate-mode", "-B", "65536", "-Z", "root", "-w", self.file,
+             *expression], stderr=subprocess.PIPE, text=True)
+        case.addCleanup(self.stop)
+        while "listening on" not in (line := self.process.stderr.readline()):
+            if not line:
+                raise AssertionError("tcpdump ended")
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(10)
+        self.process.stderr.close()
+
+
+class PacketTest(Case):
+    needs = ("openssl", "tcpdump", "ip", "nft", "curl", "sysctl")
+
+    def replay(self, file, key_file):
+        done = subprocess.run([AGENT, "replay", file, "--format", "ndjson", "--key-secret", key_file],
+                              capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def check(self, server, agent, count, tls_too=False):
+        server.wait_for_calls(count)
+        agent.wait_for_records(count, *server.ports)
+        self.assertEqual(agent.stop()[0], 0, agent.said())
+        records = agent.records(*server.ports)
+        found = differences(server.book(), records, legs=None)
+        self.assertFalse(found, "\n" + "\n".join(found))
+        return records
+
+    def test_live_packets_and_their_replay(self):
+        server = Server(self)
+        agent = Agent(self, "--no-tls", "--privacy-subjects", "plain")
+        tcpdump = Tcpdump(self, "tcp", "port", str(server.http))
+        calls = [asked for scenario in SCENARIOS[:-1] for asked in calls_of(scenario, scenario)]
+        clients.HTTP_CLIENT.start(self, server, calls, tls=False).end()
+        clients.ASYNCIO.start(self, server, calls, tls=False).end()
+        clients.FETCH_SHARED.start(self, server, calls, tls=False).end()
+        records = self.check(server, agent, 3 * len(calls))
+        wait_until(lambda: len(self.replay(tcpdump.file, agent.key_file)) >= len(records), "tcpdump to write them all")
+        tcpdump.stop()
+        replayed = self.replay(tcpdump.file, agent.key_file)
+        self.assertEqual([self.comparable(record) for record in sorted(replayed, key=self.order)],
+                         [self.comparable(record) for record in sorted(records, key=self.order)])
+        print(f"{len(records)} records live and replayed")
+
+    @staticmethod
+    def order(record):
+        return record["request_id"]
+
+    @staticmethod
+    def comparable(record):
+        return {field: value for field, value in record.items() if field not in OF_ITS_OWN}
+
+    def test_probes_and_packets_tell_apart_what_is_encrypted(self):
+        """Both sources at once, clear and TLS: each call once."""
+        server = Server(self)
+        agent = Agent(self)
+        calls = [call("chat", stream=True), call("messages", "gzip"), call("responses")]
+        for tls in (False, True):
+            clients.HTTP_CLIENT.start(self, server, calls, tls=tls).end()
+        records = self.check(server, agent, 6)
+        self.assertEqual(sorted(record["source"] for record in records), ["packet"] * 3 + ["tls"] * 3)
+
+    def call_through(self, network, address):
+        """Records of three calls as seen from the middle."""
+        server = Server(self, "--address", "0.0.0.0", "--http-port", str(PORT), prefix=network.within(network.server))
+        agent = Agent(self, "--no-tls", prefix=network.within(network.middle))
+        for kind in ("chat", "messages", "responses"):
+            path, body = BODIES[kind]
+            subprocess.run([*network.within(network.client), "curl", "-sS", "-f", "-o", "/dev/null", "-m", "20",
+                            f"http://{address}:{PORT}{path}", "-H", "content-type: application/json",
+                            "--data-binary", json.dumps(body)], check=True)
+        return self.check(server, agent, 3)
+
+    def test_translated_addresses(self):
+        network = Network(self)
+        network.route()
+        network.translate(SERVICE, PORT)
+        records = self.call_through(network, SERVICE)
+        print(f"through DNAT and masquerade: legs {[record['legs'] for record in records]}")
+        self.assertTrue(all(record["legs"] > 1 for record in records), "nothing was translated")
+
+    def test_bridge(self):
+        network = Network(self)
+        address = network.bridge()
+        records = self.call_through(network, address)
+        print(f"over veth and bridge: legs {[record['legs'] for record in records]}")
+
+
+if __name__ == "__main__":
+    main()
