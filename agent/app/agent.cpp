@@ -13,6 +13,7 @@
 #include <ctime>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "commands.h"
 #include "log.h"
@@ -146,7 +147,8 @@ Status Agent::open_sources() {
           new Interface{.name = name,
                         .capture = *std::move(capture),
                         .decoder = pcap::PacketDecoder(limits_, counters_, lane_.capture()),
-                        .gone = false});
+                        .gone = false,
+                        .kernel_drops_published = 0});
     }
   }
   if (settings_.tls) {
@@ -231,6 +233,7 @@ void Agent::lane_loop() {
     if (const EventTime now = capture_now(); now.ns >= next_time_ns) {
       next_time_ns = now.ns + kTimeEveryNs;
       lane_.capture().on_time(now);
+      publish_kernel_drops();
     }
   }
   poll_packets();
@@ -245,6 +248,16 @@ void Agent::poll_packets() {
     if (packets) continue;
     interface->gone = true;
     log_line(LogLevel::kWarning, packets.error().message);
+  }
+}
+
+// The thread that reads a capture asks for its statistics, too: libpcap's handles are no shared
+// objects.
+void Agent::publish_kernel_drops() {
+  for (const auto& interface : interfaces_) {
+    const uint64_t dropped = interface->capture.stats().ring_dropped;
+    const uint64_t fresh = dropped - std::exchange(interface->kernel_drops_published, dropped);
+    metrics_.add_kernel_drops(interface->name, static_cast<double>(fresh));
   }
 }
 

@@ -61,6 +61,7 @@ class Agent {
 
   void lane_loop();
   void poll_packets();
+  void publish_kernel_drops();
   void ledger_loop();
   void control_loop();
   void publish_status();
@@ -87,6 +88,7 @@ class Agent {
     pcap::LiveCapture capture;
     pcap::PacketDecoder decoder;
     bool gone = false;
+    uint64_t kernel_drops_published = 0;
   };
   std::vector<std::unique_ptr<Interface>> interfaces_;
   std::unique_ptr<uprobe::ProbeSource> probes_;

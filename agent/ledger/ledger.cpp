@@ -16,6 +16,13 @@ void for_each_key(const Sighting& sighting, Visit visit) {
   if (sighting.id_is_proof) visit(sighting.id.low);
 }
 
+std::vector<const Observation*> pointers_to(const std::vector<Observation>& observations) {
+  std::vector<const Observation*> pointers;
+  pointers.reserve(observations.size());
+  for (const Observation& observation : observations) pointers.push_back(&observation);
+  return pointers;
+}
+
 bool equal_ignoring_case(std::string_view lower, std::string_view text) {
   return lower.size() == text.size() &&
          std::equal(lower.begin(), lower.end(), text.begin(), [](char a, char b) {
@@ -79,20 +86,24 @@ void Ledger::on_time(EventTime now) {
 
 void Ledger::on_record(const UsageRecord& record) {
   if (options_.lanes <= 1) advance(record.finish);
-  const uint32_t observation = keep(record);
-  ahead_.insert({place_of(observations_[observation]), record.lane, observation});
+  const Observation seen{.record = record,
+                         .start_ns = options_.wall.epoch_ns(record.start),
+                         .finish_ns = options_.wall.epoch_ns(record.finish),
+                         .process = process_of(record)};
+  ahead_.insert({place_of(seen), record.lane, keep(seen)});
   if (ahead_.size() > limits_.held_records_max) catch_up(ahead_.begin()->place.finish_ns);
 }
 
 void Ledger::take(uint32_t observation) {
-  const Sighting sighting = make_sighting(observations_[observation].record, options_.wall);
+  const Observation seen = observations_[observation].unpack();
+  const Sighting sighting = make_sighting(seen.record, options_.wall);
   const Match match = find_group(sighting);
   if (match.twin != Twin::kNot) {
     if (match.late) return late_twin(match, sighting, observation);
     return join(match.group, sighting, observation);
   }
   if (const CountedId* counted = ids_.find(sighting)) return repeat_of(*counted, observation);
-  start_group(sighting, observation);
+  start_group(sighting, observation, place_of(seen));
   if (queue_.size() > limits_.held_records_max) count(queue_.begin()->group);
 }
 
@@ -214,7 +225,7 @@ Ledger::Match Ledger::find_group(const Sighting& sighting) const {
   return best;
 }
 
-void Ledger::start_group(const Sighting& sighting, uint32_t observation) {
+void Ledger::start_group(const Sighting& sighting, uint32_t observation, const Place& place) {
   uint32_t group_index = 0;
   if (free_groups_.empty()) {
     group_index = static_cast<uint32_t>(groups_.size());
@@ -228,19 +239,24 @@ void Ledger::start_group(const Sighting& sighting, uint32_t observation) {
   group.seen.assign(1, observation);
   group.first_finish_ns = group.last_finish_ns = sighting.finish_ns;
   group.counted = false;
+  group.place = place;
+  group.place.group = group_index;
   index(group_index, sighting);
-  queue_.insert(place_of(group_index));
+  queue_.insert(group.place);
 }
 
 void Ledger::join(uint32_t group_index, const Sighting& sighting, uint32_t observation) {
-  queue_.erase(place_of(group_index));
   Group& group = groups_[group_index];
+  queue_.erase(group.place);
   group.sightings.push_back(sighting);
   group.seen.push_back(observation);
   group.first_finish_ns = std::min(group.first_finish_ns, sighting.finish_ns);
   group.last_finish_ns = std::max(group.last_finish_ns, sighting.finish_ns);
+  const std::vector<Observation> seen = unpacked(group.seen);
+  group.place = place_of(seen[provider_facing(pointers_to(seen))]);
+  group.place.group = group_index;
   index(group_index, sighting);
-  queue_.insert(place_of(group_index));
+  queue_.insert(group.place);
 }
 
 void Ledger::late_twin(const Match& match, const Sighting& sighting, uint32_t observation) {
@@ -255,15 +271,21 @@ void Ledger::late_twin(const Match& match, const Sighting& sighting, uint32_t ob
     group.late.push_back(observation);
     return;
   }
-  const Observation* seen = &observations_[observation];
-  if (options_.all_legs) emit_twins({&seen, 1}, group.record_id);
+  if (options_.all_legs) {
+    const Observation seen = observations_[observation].unpack();
+    const Observation* twin = &seen;
+    emit_twins({&twin, 1}, group.record_id);
+  }
   free_observations_.push_back(observation);
 }
 
 void Ledger::repeat_of(const CountedId& counted, uint32_t observation) {
   report_late(true);
-  const Observation* seen = &observations_[observation];
-  if (options_.all_legs) emit_twins({&seen, 1}, counted.record_id);
+  if (options_.all_legs) {
+    const Observation seen = observations_[observation].unpack();
+    const Observation* twin = &seen;
+    emit_twins({&twin, 1}, counted.record_id);
+  }
   free_observations_.push_back(observation);
 }
 
@@ -274,9 +296,10 @@ void Ledger::report_late(bool same_id) {
 // --- counting ------------------------------------------------------------------------------------
 
 void Ledger::count(uint32_t group_index) {
-  queue_.erase(place_of(group_index));
   Group& group = groups_[group_index];
-  std::vector<const Observation*> seen = at(group.seen);
+  queue_.erase(group.place);
+  const std::vector<Observation> observations = unpacked(group.seen);
+  std::vector<const Observation*> seen = pointers_to(observations);
   make_entry(seen);
   price(entry_);
   group.record_id = entry_.record_id;
@@ -293,8 +316,8 @@ void Ledger::count(uint32_t group_index) {
 
   if (options_.all_legs) {
     seen.erase(seen.begin() + static_cast<std::ptrdiff_t>(provider_facing(seen)));
-    const std::vector<const Observation*> late = at(group.late);
-    seen.insert(seen.end(), late.begin(), late.end());
+    const std::vector<Observation> late = unpacked(group.late);
+    for (const Observation& twin : late) seen.push_back(&twin);
     std::stable_sort(seen.begin(), seen.end(), [](const Observation* a, const Observation* b) {
       return std::tie(a->finish_ns, a->start_ns) < std::tie(b->finish_ns, b->start_ns);
     });
@@ -365,18 +388,11 @@ Ledger::Place Ledger::place_of(const Observation& observation) {
           .index = record.index};
 }
 
-Ledger::Place Ledger::place_of(uint32_t group_index) const {
-  const std::vector<const Observation*> seen = at(groups_[group_index].seen);
-  Place place = place_of(*seen[provider_facing(seen)]);
-  place.group = group_index;
-  return place;
-}
-
-std::vector<const Observation*> Ledger::at(std::span<const uint32_t> slots) const {
-  std::vector<const Observation*> seen;
-  seen.reserve(slots.size());
-  for (const uint32_t slot : slots) seen.push_back(&observations_[slot]);
-  return seen;
+std::vector<Observation> Ledger::unpacked(std::span<const uint32_t> slots) const {
+  std::vector<Observation> observations;
+  observations.reserve(slots.size());
+  for (const uint32_t slot : slots) observations.push_back(observations_[slot].unpack());
+  return observations;
 }
 
 void Ledger::index(uint32_t group_index, const Sighting& sighting) {
@@ -387,7 +403,7 @@ void Ledger::unindex(uint32_t group_index, const Sighting& sighting) {
   for_each_key(sighting, [&](uint64_t key) { by_digest_.erase({key, group_index}); });
 }
 
-uint32_t Ledger::keep(const UsageRecord& record) {
+uint32_t Ledger::keep(const Observation& observation) {
   uint32_t slot = 0;
   if (free_observations_.empty()) {
     slot = static_cast<uint32_t>(observations_.size());
@@ -396,10 +412,7 @@ uint32_t Ledger::keep(const UsageRecord& record) {
     slot = free_observations_.back();
     free_observations_.pop_back();
   }
-  observations_[slot] = {.record = record,
-                         .start_ns = options_.wall.epoch_ns(record.start),
-                         .finish_ns = options_.wall.epoch_ns(record.finish),
-                         .process = process_of(record)};
+  observations_[slot].pack(observation);
   return slot;
 }
 

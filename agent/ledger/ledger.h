@@ -23,6 +23,7 @@
 #include "counted_ids.h"
 #include "fold.h"
 #include "open_calls.h"
+#include "packed.h"
 #include "record_ids.h"
 #include "sighting.h"
 #include "wiretally/ledger_entry.h"
@@ -64,18 +65,6 @@ class Ledger final : public UsageSink {
  private:
   enum class Twin : uint8_t { kNot, kSameBytes, kSameId, kRepeat };
 
-  // A call: what was seen of it. `seen` is empty once it was counted; the sightings stay while a
-  // late twin may overlap them.
-  struct Group {
-    std::vector<Sighting> sightings;
-    std::vector<uint32_t> seen;  // into observations_
-    std::vector<uint32_t> late;  // with all_legs: late twins that wait for the call to be counted
-    int64_t first_finish_ns = 0;
-    int64_t last_finish_ns = 0;
-    bool counted = false;
-    RecordId record_id;
-  };
-
   // Order of leaving: by finish time; ties by what the wire shows, whatever the lane.
   struct Place {
     int64_t finish_ns = 0;
@@ -88,6 +77,19 @@ class Ledger final : public UsageSink {
     uint32_t index = 0;
     uint32_t group = 0;
     friend auto operator<=>(const Place&, const Place&) = default;
+  };
+
+  // A call: what was seen of it. `seen` is empty once it was counted; the sightings stay while a
+  // late twin may overlap them.
+  struct Group {
+    std::vector<Sighting> sightings;
+    std::vector<uint32_t> seen;  // into observations_
+    std::vector<uint32_t> late;  // with all_legs: late twins that wait for the call to be counted
+    int64_t first_finish_ns = 0;
+    int64_t last_finish_ns = 0;
+    bool counted = false;
+    Place place;  // in queue_, until it is counted
+    RecordId record_id;
   };
 
   // What a lane sent ahead of event time: a record, or (no observation) the end of an exchange.
@@ -123,18 +125,17 @@ class Ledger final : public UsageSink {
   Twin twin_of(const Sighting& sighting, const Group& group) const;
   bool within_hold(const Sighting& sighting, const Group& group) const;
   void join(uint32_t group_index, const Sighting& sighting, uint32_t observation);
-  void start_group(const Sighting& sighting, uint32_t observation);
+  void start_group(const Sighting& sighting, uint32_t observation, const Place& place);
   void late_twin(const Match& match, const Sighting& sighting, uint32_t observation);
   void repeat_of(const CountedId& counted, uint32_t observation);
   void report_late(bool same_id);
 
   static Place place_of(const Observation& observation);
-  Place place_of(uint32_t group_index) const;
-  std::vector<const Observation*> at(std::span<const uint32_t> slots) const;
+  std::vector<Observation> unpacked(std::span<const uint32_t> slots) const;
   void make_entry(std::span<const Observation* const> seen);
   void index(uint32_t group_index, const Sighting& sighting);
   void unindex(uint32_t group_index, const Sighting& sighting);
-  uint32_t keep(const UsageRecord& record);
+  uint32_t keep(const Observation& observation);
   std::optional<ProcessIdentity> process_of(const UsageRecord& record) const;
   bool to_gateway(const UsageRecord& record) const;
   void price(LedgerEntry& entry) const;
@@ -146,7 +147,7 @@ class Ledger final : public UsageSink {
 
   int64_t now_ns_ = INT64_MIN;  // event time, epoch
   OpenCalls open_;
-  std::deque<Observation> observations_;
+  std::deque<Packed<Observation>> observations_;
   std::vector<uint32_t> free_observations_;
   std::deque<Group> groups_;
   std::vector<uint32_t> free_groups_;

@@ -36,9 +36,15 @@ void keep(std::unique_ptr<T> spare, std::vector<std::unique_ptr<T>>& spares) {
 }  // namespace
 
 // One exchange that is, or may be, a call.
+//
+// Its record is packed while it waits for bytes, because thousands of calls may be open and a
+// record is wide; AwakeRecord is the way to it. The counts that every body part moves stand beside
+// it.
 struct LlmRoom::Call {
   const DialectSpec* spec = nullptr;  // nothing while an answer without request is undecided
-  UsageRecord record;
+  Packed<UsageRecord> record;
+  uint64_t request_bytes = 0;
+  uint64_t response_bytes = 0;
   std::unique_ptr<RequestReader> request;
   std::array<std::unique_ptr<AnswerReader>, kDialectCount> answers;  // [0], or one a candidate
   BodyDigest answer_digest;
@@ -56,6 +62,21 @@ struct LlmRoom::Call {
   bool answer_ended = false;
 
   AnswerReader* reader() { return answers[0].get(); }
+};
+
+// A call's record, unpacked as long as this lives.
+class LlmRoom::AwakeRecord {
+ public:
+  explicit AwakeRecord(Call& call) : call_(call), record_(call.record.unpack()) {}
+  ~AwakeRecord() { call_.record.pack(record_); }
+  AwakeRecord(const AwakeRecord&) = delete;
+  AwakeRecord& operator=(const AwakeRecord&) = delete;
+
+  UsageRecord& operator*() { return record_; }
+
+ private:
+  Call& call_;
+  UsageRecord record_;
 };
 
 LlmRoom::LlmRoom(const Limits& limits, uint32_t lane, const CredentialReader& credentials,
@@ -139,7 +160,10 @@ void LlmRoom::give_back(std::unique_ptr<AnswerReader> reader) {
 void LlmRoom::give_back(CallPtr call) {
   give_back(std::move(call->request));
   for (std::unique_ptr<AnswerReader>& reader : call->answers) give_back(std::move(reader));
+  Packed<UsageRecord> memory = std::move(call->record);
+  memory.clear();
   *call = Call();
+  call->record = std::move(memory);
   keep(std::move(call), spare_calls_);
   --calls_;
 }
@@ -153,7 +177,7 @@ BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
   CallPtr* entry = find(id);
   const bool answered_before = entry != nullptr && *entry != nullptr;
   if (spec == nullptr) {
-    if (answered_before) dismiss(*entry, head.time);
+    if (answered_before) dismiss(*entry, id, head.time);
     ignore(id);
     return BodyInterest::kNotLlm;
   }
@@ -165,14 +189,15 @@ BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
     (*entry)->spec = spec;
   }
   Call& call = **entry;
-  call.record.exchange = id;
-  read_request_head(call, head, target);
-  if (!call.opened) open_call(call);
+  AwakeRecord awake(call);
+  (*awake).exchange = id;
+  read_request_head(call, head, target, *awake);
+  if (!call.opened) open_call(call, *awake);
   return BodyInterest::kWanted;
 }
 
-void LlmRoom::read_request_head(Call& call, const RequestHead& head, const Target& target) {
-  UsageRecord& record = call.record;
+void LlmRoom::read_request_head(Call& call, const RequestHead& head, const Target& target,
+                                UsageRecord& record) {
   record.lane = lane_;
   record.flow = head.flow_id;
   note_flow(*head.flow, head.direction, record);
@@ -210,13 +235,12 @@ void LlmRoom::give_back_candidates(Call& call, size_t from) {
 }
 
 // What was taken for an answer of a call is none.
-void LlmRoom::dismiss(CallPtr& entry, EventTime time) {
-  if (entry->opened) next_.on_call_closed(entry->record.exchange, lane_, time);
+void LlmRoom::dismiss(CallPtr& entry, ExchangeId id, EventTime time) {
+  if (entry->opened) next_.on_call_closed(id, lane_, time);
   give_back(std::move(entry));
 }
 
-void LlmRoom::open_call(Call& call) {
-  UsageRecord& record = call.record;
+void LlmRoom::open_call(Call& call, UsageRecord& record) {
   call.opened = true;
   record.dialect = call.spec->dialect;
   record.operation = call.spec->operation;
@@ -248,7 +272,7 @@ BodyInterest LlmRoom::on_response(ExchangeId id, const ResponseHead& head) {
   Call& call = **entry;
   const BodyForm expected = form_of_content_type(content_type_of(head.headers));
   call.answer.seen = true;
-  note_answer_head(head, call.record);
+  note_answer_head(head, *AwakeRecord(call));
   call.proven = call.proven || answer_head_proves(head.headers);
   if (const auto served = head.headers.find("x-ms-served-model")) {
     call.served_model.assign(*served);
@@ -268,7 +292,8 @@ BodyInterest LlmRoom::join(ExchangeId id, const ResponseHead& head) {
   if (entry == nullptr) return BodyInterest::kNotLlm;
 
   Call& call = **entry;
-  UsageRecord& record = call.record;
+  AwakeRecord awake(call);
+  UsageRecord& record = *awake;
   record.exchange = id;
   record.lane = lane_;
   record.start = head.time;
@@ -290,20 +315,19 @@ BodyInterest LlmRoom::join(ExchangeId id, const ResponseHead& head) {
 // ever, but it is remembered: its request may still come and say what it is.
 BodyInterest LlmRoom::choose_dialect(Call& call) {
   if (call.reader() == nullptr) return BodyInterest::kNotLlm;
-  const bool success = is_success(*call.record.status_code);
+  const bool success = is_success(call.record.unpack().status_code.value_or(0));
   for (std::unique_ptr<AnswerReader>& candidate : call.answers) {
     if (!success || !candidate->has_shape()) continue;
     std::swap(candidate, call.answers[0]);
     give_back_candidates(call, 1);
     call.spec = &call.reader()->spec();
     call.proven = true;
-    open_call(call);
+    open_call(call, *AwakeRecord(call));
     return BodyInterest::kWanted;
   }
   const AnswerReader& any = *call.reader();
-  const bool given_up = call.record.response_bytes >= kJoinedBytesMax ||
-                        any.events() > kJoinedEventsMax || (success && any.document_ended()) ||
-                        any.form() == BodyForm::kOther;
+  const bool given_up = call.response_bytes >= kJoinedBytesMax || any.events() > kJoinedEventsMax ||
+                        (success && any.document_ended()) || any.form() == BodyForm::kOther;
   if (!given_up) return BodyInterest::kWanted;
   give_back_candidates(call, 0);
   return BodyInterest::kNotLlm;
@@ -364,13 +388,13 @@ BodyInterest LlmRoom::on_body(ExchangeId id, Message message, ByteView body, Eve
   if (entry == nullptr || *entry == nullptr) return BodyInterest::kNotLlm;
   Call& call = **entry;
   if (message == Message::kRequest) {
-    call.record.request_bytes += body.size();
+    call.request_bytes += body.size();
     if (call.request != nullptr) call.request->feed(body);
     return BodyInterest::kWanted;
   }
   call.answer_digest.feed(body);
   if (call.spec == nullptr) return feed_candidates(call, body, time);
-  call.record.response_bytes += body.size();
+  call.response_bytes += body.size();
   if (call.reader() != nullptr) call.reader()->feed(body, time);
   return BodyInterest::kWanted;
 }
@@ -380,15 +404,15 @@ BodyInterest LlmRoom::on_body(ExchangeId id, Message message, ByteView body, Eve
 BodyInterest LlmRoom::feed_candidates(Call& call, ByteView body, EventTime time) {
   if (call.reader() == nullptr) return BodyInterest::kNotLlm;
   while (!body.empty() && call.spec == nullptr) {
-    const uint64_t to_border = kJoinedStepBytes - call.record.response_bytes % kJoinedStepBytes;
+    const uint64_t to_border = kJoinedStepBytes - call.response_bytes % kJoinedStepBytes;
     const ByteView part = body.first(std::min<uint64_t>(body.size(), to_border));
     body = body.subspan(part.size());
-    call.record.response_bytes += part.size();
+    call.response_bytes += part.size();
     for (std::unique_ptr<AnswerReader>& candidate : call.answers) candidate->feed(part, time);
     if (part.size() < to_border) return BodyInterest::kWanted;
     if (choose_dialect(call) == BodyInterest::kNotLlm) return BodyInterest::kNotLlm;
   }
-  call.record.response_bytes += body.size();
+  call.response_bytes += body.size();
   if (!body.empty()) call.reader()->feed(body, time);
   return BodyInterest::kWanted;
 }
@@ -398,8 +422,8 @@ void LlmRoom::on_body_loss(ExchangeId id, Message message, BodyLoss loss, uint64
   CallPtr* entry = find(id);
   if (entry == nullptr || *entry == nullptr) return;
   Call& call = **entry;
-  call.record.flags.set(loss == BodyLoss::kGap ? RecordFlag::kGapInBody
-                                               : RecordFlag::kDecodeFailed);
+  (*AwakeRecord(call))
+      .flags.set(loss == BodyLoss::kGap ? RecordFlag::kGapInBody : RecordFlag::kDecodeFailed);
   if (message == Message::kRequest) {
     call.request_lost = true;
     if (call.request != nullptr) call.request->stop();
@@ -434,11 +458,12 @@ void LlmRoom::end_request(Call& call, bool complete) {
   call.request_ended = true;
   call.request_complete = complete;
   const RequestNotes& notes = call.request->notes();
-  note_request_body(notes, call.record);
+  AwakeRecord awake(call);
+  note_request_body(notes, *awake);
   call.asked_for_usage = notes.include_usage;
   call.server_side = notes.server_side;
   if (call.spec->request_has_shape(notes, call.model_in_path)) call.proven = true;
-  if (complete && !call.request_lost) call.record.request_digest = call.request->digest().value();
+  if (complete && !call.request_lost) (*awake).request_digest = call.request->digest().value();
   give_back(std::move(call.request));
 }
 
@@ -503,7 +528,9 @@ void forget_request(UsageRecord& record) {
 }  // namespace
 
 void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
-  UsageRecord& record = call.record;
+  UsageRecord record = call.record.unpack();
+  record.request_bytes = call.request_bytes;
+  record.response_bytes = call.response_bytes;
   const AnswerReader* reader = call.reader();
   const bool is_call = call.proven || (reader != nullptr && reader->has_shape());
   if (!is_call) {

@@ -24,6 +24,7 @@
 
 #include "body_reader.h"
 #include "dialect_table.h"
+#include "packed.h"
 #include "target.h"
 #include "wiretally/http_exchange.h"
 #include "wiretally/identity.h"
@@ -59,6 +60,7 @@ class LlmRoom final : public ExchangeSink {
   static constexpr uint64_t kJoinedStepBytes = 1024;
 
   struct Call;
+  class AwakeRecord;
   using CallPtr = std::unique_ptr<Call>;
 
   // Nullptr for an exchange that is known to be no call.
@@ -77,13 +79,14 @@ class LlmRoom final : public ExchangeSink {
 
   void note_connection(const RequestHead& head);
   BodyInterest join(ExchangeId id, const ResponseHead& head);
-  void read_request_head(Call& call, const RequestHead& head, const Target& target);
+  void read_request_head(Call& call, const RequestHead& head, const Target& target,
+                         UsageRecord& record);
   void settle_dialect(Call& call, const DialectSpec& spec);
   void give_back_candidates(Call& call, size_t from);
-  void dismiss(CallPtr& entry, EventTime time);
+  void dismiss(CallPtr& entry, ExchangeId id, EventTime time);
   BodyInterest choose_dialect(Call& call);
   BodyInterest feed_candidates(Call& call, ByteView body, EventTime time);
-  void open_call(Call& call);
+  void open_call(Call& call, UsageRecord& record);
   void end_request(Call& call, bool complete);
   void end_answer(Call& call, bool complete);
   void close_call(Call& call, const ExchangeEnd& end);

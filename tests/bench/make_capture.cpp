@@ -83,7 +83,8 @@ class Connection {
   void ask() {
     const std::string body =
         R"({"model":"gpt-4o-mini","stream":true,"stream_options":{"include_usage":true},)"
-        R"("messages":[{"role":"user","content":"Tell a story about a lighthouse."}]})";
+        R"("messages":[{"role":"user","content":"Tell story )" +
+        std::to_string(calls_) + " of " + std::to_string(index_) + R"( about a lighthouse."}]})";
     send(true, TcpFlags::kAck,
          "POST /v1/chat/completions HTTP/1.1\r\nHost: llm.example\r\nContent-Type: "
          "application/json\r\nAuthorization: Bearer sk-bench-0123456789abcdef\r\nContent-Length: " +

@@ -7,6 +7,7 @@
  * output tokens, chunks, and the seconds it took. */
 #include <openssl/ssl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,8 @@ static int connections;
 static double chunks_per_second, seconds;
 static long chunks_per_call;
 static atomic_long calls, tokens, chunks;
+static pthread_barrier_t all_connected;
+static double started;
 
 static void fail(const char* what) {
   fprintf(stderr, "tls_stream: %s\n", what);
@@ -90,7 +93,9 @@ static void* serve(void* argument) {
   SSL* ssl = SSL_new(context);
   SSL_set_fd(ssl, sockets[connection][0]);
   if (SSL_accept(ssl) != 1) fail("SSL_accept");
+  pthread_barrier_wait(&all_connected);
   const double start = now();
+  if (connection == 0) started = start;
   double due = start;
   for (long number = 0; now() < start + seconds; number++) serve_call(ssl, connection, number, &due);
   SSL_shutdown(ssl);
@@ -134,6 +139,7 @@ int main(int argc, char** argv) {
   seconds = atof(argv[3]);
   chunks_per_call = atol(argv[4]);
   if (connections < 1 || connections > CONNECTIONS_MAX) fail("1 to 64 connections");
+  signal(SIGPIPE, SIG_IGN); /* a client that asks once more than it is served */
   /* Anonymous key exchange: no certificate is needed. */
   context = SSL_CTX_new(TLS_method());
   SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
@@ -147,9 +153,9 @@ int main(int argc, char** argv) {
     run(ask, 1);
     return 0;
   }
-  const double start = now();
+  pthread_barrier_init(&all_connected, NULL, (unsigned)connections);
   run(serve, 0);
-  printf("%ld %ld %ld %.3f\n", (long)calls, (long)tokens, (long)chunks, now() - start);
+  printf("%ld %ld %ld %.3f\n", (long)calls, (long)tokens, (long)chunks, now() - started);
   int status = 0;
   waitpid(client, &status, 0);
   return WEXITSTATUS(status);

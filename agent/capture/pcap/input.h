@@ -57,6 +57,7 @@ class Input {
   void refill(size_t count);
   uint64_t skip_far(uint64_t count);
   void extend_view(size_t count);
+  void populate();
   void release_pages();
   void read_more();
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,25 @@ struct PathSet::Tree {
            byte(name.size() - 1);
   }
 
+  // `name` has the member's signature, which says all about names of up to three bytes. Without a
+  // call of memcmp, which costs more than the names are long.
+  static bool same_name(const Member& member, std::string_view name) {
+    const char* const a = member.name.data();
+    const char* const b = name.data();
+    const size_t size = name.size();
+    const auto same = [&]<typename Word>(size_t at, Word) {
+      Word left, right;
+      std::memcpy(&left, a + at, sizeof left);
+      std::memcpy(&right, b + at, sizeof right);
+      return left == right;
+    };
+    if (member.name.size() != size) return false;
+    if (size < 4) return true;
+    if (size < 8) return same(0, uint32_t{}) && same(size - 4, uint32_t{});
+    if (size <= 16) return same(0, uint64_t{}) && same(size - 8, uint64_t{});
+    return std::memcmp(a, b, size) == 0;
+  }
+
   bool matched(uint16_t node) const { return node != kNone && nodes[node].matched; }
   // The node of an element or of a named member; kNone for `node` kNone.
   uint16_t element(uint16_t node) const { return node == kNone ? kNone : nodes[node].element; }
@@ -46,7 +66,7 @@ struct PathSet::Tree {
     if ((parent.name_sizes >> (name.size() % 64) & 1) == 0) return kNone;
     const uint32_t signature = signature_of(name);
     for (const Member& member : parent.members) {
-      if (member.signature == signature && member.name == name) return member.node;
+      if (member.signature == signature && same_name(member, name)) return member.node;
     }
     return kNone;
   }

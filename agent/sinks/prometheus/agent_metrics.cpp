@@ -54,7 +54,12 @@ AgentMetrics::AgentMetrics(const BuildInfo& build)
       late_attach_(prometheus::BuildCounter()
                        .Name("wiretally_late_attach_total")
                        .Help("Connections that were in use before their library was probed.")
-                       .Register(registry_)) {
+                       .Register(registry_)),
+      kernel_drops_(prometheus::BuildCounter()
+                        .Name("wiretally_capture_kernel_dropped_packets_total")
+                        .Help("Packets that found the kernel's ring full: what they carried of "
+                              "watched connections is in wiretally_missing_bytes_total.")
+                        .Register(registry_)) {
   prometheus::BuildGauge()
       .Name("wiretally_build_info")
       .Help("The agent's version and the kernel it runs on.")
@@ -74,6 +79,10 @@ void AgentMetrics::set_unprobed_processes(const std::string& kind, const std::st
 
 void AgentMetrics::add_late_attach(const std::string& kind, double calls) {
   late_attach_.Add({{"kind", kind}}).Increment(calls);
+}
+
+void AgentMetrics::add_kernel_drops(const std::string& interface, double packets) {
+  kernel_drops_.Add({{"interface", interface}}).Increment(packets);
 }
 
 template <typename Read>

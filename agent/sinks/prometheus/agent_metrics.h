@@ -34,6 +34,8 @@ class AgentMetrics {
   void set_probed_libraries(const std::string& kind, double libraries);
   void set_unprobed_processes(const std::string& kind, const std::string& reason, double processes);
   void add_late_attach(const std::string& kind, double calls);
+  // Packets that the kernel had to leave out of an interface's ring, since the last call.
+  void add_kernel_drops(const std::string& interface, double packets);
 
   std::string text() const;
 
@@ -48,6 +50,7 @@ class AgentMetrics {
   prometheus::Family<prometheus::Gauge>& probed_libraries_;
   prometheus::Family<prometheus::Gauge>& unprobed_processes_;
   prometheus::Family<prometheus::Counter>& late_attach_;
+  prometheus::Family<prometheus::Counter>& kernel_drops_;
 };
 
 }  // namespace wiretally::sinks

@@ -308,6 +308,8 @@ TEST(AgentMetricsTest, LanesAreSummedAndTheIdentityHolds) {
   metrics.set_probed_libraries("libssl", 2);
   metrics.set_unprobed_processes("go", "no_openssl", 1);
   metrics.add_late_attach("libssl", 1);
+  metrics.add_kernel_drops("eth0", 2);
+  metrics.add_kernel_drops("eth0", 3);
   const Samples m = samples_of(metrics.text());
   EXPECT_EQ(get(m, R"(wiretally_capture_bytes_total{source="tls"})"), "100");
   EXPECT_EQ(get(m, R"(wiretally_skipped_bytes_total{stage="http",reason="not_llm"})"), "40");
@@ -318,6 +320,7 @@ TEST(AgentMetricsTest, LanesAreSummedAndTheIdentityHolds) {
   EXPECT_EQ(get(m, R"(wiretally_connections_total{source="packet",verdict="llm"})"), "3");
   EXPECT_EQ(get(m, R"(wiretally_build_info{kernel="6.1",revision="abc",version="1"})"), "1");
   EXPECT_EQ(get(m, R"(wiretally_probed_libraries{kind="libssl"})"), "2");
+  EXPECT_EQ(get(m, R"(wiretally_capture_kernel_dropped_packets_total{interface="eth0"})"), "5");
   EXPECT_EQ(sum(m, "wiretally_capture_bytes_total"),
             sum(m, "wiretally_parsed_bytes_total") + sum(m, "wiretally_skipped_bytes_total") +
                 sum(m, "wiretally_dropped_bytes_total") + sum(m, "wiretally_buffered_bytes"));
