@@ -95,8 +95,16 @@ class Agent:
 
     def wait_for_records(self, count, *ports, seconds=15.0):
         wait_until(lambda: len(self.records(*ports)) >= count,
-                   lambda: f"{count} records; there are {len(self.records(*ports))}", seconds)
+                   lambda: f"{count} records; there are {len(self.records(*ports))}\n{self.state(*ports)}", seconds)
         return self.records(*ports)
+
+    def state(self, *ports):
+        """What a failed wait needs to be understood."""
+        records = [f"{record['request_id']} {record['source']} {record['outcome']} legs {record['legs']}"
+                   for record in self.records(*ports)]
+        moved = [line for line in self.get("/metrics")[1].splitlines()
+                 if line.startswith("wiretally_") and not line.endswith(" 0") and "series" not in line]
+        return "\n".join([*records, *moved, self.said()])
 
     # --- its end --------------------------------------------------------------------------------------------------
 
