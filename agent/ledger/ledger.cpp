@@ -8,6 +8,8 @@ namespace {
 
 // Many equal calls at once share a digest; looking at more of them would only cost time.
 constexpr size_t kCandidatesMax = 1024;
+// One call shows at two ends and, on "any", under a few address pairs; beyond, it is another call.
+constexpr size_t kSightingsMax = 16;
 
 template <typename Visit>
 void for_each_key(const Sighting& sighting, Visit visit) {
@@ -170,6 +172,7 @@ bool Ledger::within_hold(const Sighting& sighting, const Group& group) const {
 }
 
 Ledger::Twin Ledger::twin_of(const Sighting& sighting, const Group& group) const {
+  if (group.sightings.size() >= kSightingsMax) return Twin::kNot;
   bool all_elsewhere = true;
   bool on_same_flow = false;
   bool equal_call = false;  // the same again, from the same place: another call

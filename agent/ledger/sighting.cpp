@@ -31,6 +31,12 @@ bool opposite_ends(const Sighting& a, const Sighting& b) {
   return a.side != Side::kUnknown && b.side != Side::kUnknown && a.side != b.side;
 }
 
+// Without an answer to compare, other addresses alone make no twins: two clients may ask the same
+// at the same time. Address translation towards a service leaves the client's own end as it was.
+bool may_be_one_unanswered(const Sighting& a, const Sighting& b) {
+  return a.source != b.source || opposite_ends(a, b) || a.client == b.client;
+}
+
 bool tokens_agree(std::optional<uint64_t> a, std::optional<uint64_t> b, bool cut) {
   return a == b || (cut && (!a || !b));
 }
@@ -93,7 +99,8 @@ bool same_bytes(const Sighting& a, const Sighting& b) {
   if (a.index != b.index) return false;
   if (a.saw_request && b.saw_request) {
     if (!equal_and_known(a.request, b.request)) return false;
-    return equal_and_known(a.response, b.response) || (!a.saw_response && !b.saw_response);
+    if (equal_and_known(a.response, b.response)) return true;
+    return !a.saw_response && !b.saw_response && may_be_one_unanswered(a, b);
   }
   // An answer of no bytes is every such answer: it proves nothing.
   return equal_and_known(a.response, b.response) && !a.empty_answer && !b.empty_answer;
@@ -110,7 +117,7 @@ bool same_id(const Sighting& a, const Sighting& b) {
 
 bool same_request_cut_answer(const Sighting& a, const Sighting& b) {
   if (a.index != b.index || !(a.cut || b.cut)) return false;
-  if (!equal_and_known(a.request, b.request)) return false;
+  if (!equal_and_known(a.request, b.request) || !may_be_one_unanswered(a, b)) return false;
   if (a.id.known() && b.id.known() && a.id != b.id) return false;
   if (a.status && b.status && a.status != b.status) return false;
   return same_tokens(a, b);

@@ -228,6 +228,47 @@ TEST(Twins, ACallThatWasNeverAnsweredIsOne) {
   EXPECT_EQ(legs(b), Legs({2}));
 }
 
+UsageRecord unanswered(UsageRecord record) {
+  record.saw_response = false;
+  record.response_digest = {};
+  record.outcome = Outcome::kIncomplete;
+  record.tokens = {};
+  record.status_code.reset();
+  record.response_id.clear();
+  return record;
+}
+
+TEST(Twins, TwoClientsThatAskTheSameInVainAreTwoCalls) {
+  Bench b;
+  RecordMaker make;
+  const Endpoint service = endpoint(100, 80);
+  b.feed({unanswered(make.packet(endpoint(1, 40000), service, 0, 100, "x")),
+          unanswered(make.packet(endpoint(2, 40000), service, 0, 100, "x"))});
+  EXPECT_EQ(legs(b), Legs({1, 1}));
+}
+
+TEST(Twins, OneUnansweredCallThroughAServiceIsOne) {
+  Bench b;
+  RecordMaker make;
+  const Endpoint pod = endpoint(1, 40000);
+  b.feed({unanswered(make.packet(pod, endpoint(100, 80), 0, 100, "x")),
+          unanswered(make.packet(pod, endpoint(2, 8080), 0, 100, "x"))});
+  EXPECT_EQ(legs(b), Legs({2}));
+}
+
+// What is seen of one call is bounded: many equal calls at once cost no more than their number.
+TEST(Twins, ACallIsSeenSixteenTimesAtTheMost) {
+  Bench b;
+  RecordMaker make;
+  std::vector<UsageRecord> records;
+  for (uint8_t i = 0; i < 40; ++i) {
+    records.push_back(make.packet(endpoint(i, 40000), endpoint(100, 80), 0, 100, "x"));
+  }
+  for (const UsageRecord& record : records) b.ledger.on_record(record);
+  b.ledger.drain();
+  EXPECT_EQ(legs(b), Legs({16, 16, 8}));
+}
+
 TEST(Twins, SeenOnlyWhereItArrivesIsServed) {
   Bench b;
   RecordMaker make;
