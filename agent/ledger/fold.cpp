@@ -128,6 +128,22 @@ void take_caller(LedgerEntry& entry, std::span<const Observation* const> by_near
   }
 }
 
+bool was_aborted(Outcome outcome) {
+  return outcome == Outcome::kClientAbort || outcome == Outcome::kServerAbort;
+}
+
+// A probe knows when its own process closed, and takes that for the beginning of the end. Where
+// both ends of an aborted call were watched, the earlier close is what ended it.
+void take_first_abort(UsageRecord& mine, std::span<const Observation* const> seen) {
+  if (!was_aborted(mine.outcome)) return;
+  const Observation* first = nullptr;
+  for (const Observation* other : seen) {
+    if (!was_aborted(other->record.outcome)) continue;
+    if (first == nullptr || other->finish_ns < first->finish_ns) first = other;
+  }
+  if (first != nullptr) mine.outcome = first->record.outcome;
+}
+
 Leg leg_of(const UsageRecord& provider_facing, Side best_side,
            const std::function<bool(const UsageRecord&)>& to_gateway) {
   if (best_side == Side::kServer) return Leg::kServed;
@@ -173,6 +189,7 @@ void fold(std::span<const Observation* const> seen,
     }
     fill_answer(entry.record, other->record);
   }
+  take_first_abort(entry.record, by_nearness);
   take_caller(entry, by_nearness);
 }
 

@@ -45,7 +45,7 @@ class CurlRow:
                 client.read_events(3)
                 client.leave() if scenario == "abort" else client.kill()
             else:
-                client.end()
+                client.end(may_fail=scenario == "server abort")
 
 
 class JobRow:

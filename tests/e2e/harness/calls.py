@@ -33,11 +33,11 @@ def call(kind="chat", scenario="", stream=False, subject="somebody", events=None
 
 
 # What the matrix has for columns.
-SCENARIOS = ("JSON", "SSE", "gzip", "429", "error in stream", "abort", "killed")
+SCENARIOS = ("JSON", "SSE", "gzip", "429", "error in stream", "server abort", "abort", "killed")
 
 
 def calls_of(scenario, subject):
-    """The calls of one cell, and of "server abort". Aborted streams are slow ones, so that the client leaves long
+    """The calls of one cell. Aborted streams are slow ones, so that the client leaves long
     before their end."""
     kinds = ("chat", "messages")
     if scenario == "JSON":

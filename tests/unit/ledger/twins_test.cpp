@@ -238,6 +238,21 @@ UsageRecord unanswered(UsageRecord record) {
   return record;
 }
 
+TEST(Twins, WhoClosedFirstAborted) {
+  for (const bool client_first : {true, false}) {
+    Bench b;
+    RecordMaker make;
+    UsageRecord client = make.probe(Side::kClient, 1, 0, client_first ? 100 : 120, "x");
+    UsageRecord server = make.probe(Side::kServer, 2, 0, client_first ? 120 : 100, "x");
+    client.outcome = Outcome::kClientAbort;
+    server.outcome = Outcome::kServerAbort;
+    b.feed({client, server});
+    EXPECT_EQ(legs(b), Legs({2}));
+    EXPECT_EQ(b.out.entries[0].record.outcome,
+              client_first ? Outcome::kClientAbort : Outcome::kServerAbort);
+  }
+}
+
 TEST(Twins, TwoClientsThatAskTheSameInVainAreTwoCalls) {
   Bench b;
   RecordMaker make;
