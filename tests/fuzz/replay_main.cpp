@@ -1,4 +1,5 @@
-// Runs a fuzzer's entry over every file of the given folders: how corpora are replayed where libFuzzer is not linked.
+// Runs a fuzzer's entry over every file of the given folders: how corpora are replayed where
+// libFuzzer is not linked.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -19,7 +20,8 @@ int main(int argc, char** argv) {
     for (const auto& entry : std::filesystem::recursive_directory_iterator(argv[i])) {
       if (!entry.is_regular_file()) continue;
       std::ifstream file(entry.path(), std::ios::binary);
-      std::vector<uint8_t> bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+      std::vector<uint8_t> bytes((std::istreambuf_iterator<char>(file)),
+                                 std::istreambuf_iterator<char>());
       LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
       ++inputs;
     }

@@ -1,4 +1,5 @@
-// docs/drops.md states every reason of drop_reasons.def with its sentence; a failure prints the row to add.
+// docs/drops.md states every reason of drop_reasons.def with its sentence; a failure prints the row
+// to add.
 #include <gtest/gtest.h>
 
 #include <fstream>
