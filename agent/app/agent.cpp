@@ -4,7 +4,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -42,12 +41,6 @@ int64_t clock_ns(clockid_t clock) {
 EventTime boot_now() { return {.ns = clock_ns(CLOCK_BOOTTIME), .clock = Clock::kBoot}; }
 
 EventTime capture_now() { return {.ns = clock_ns(CLOCK_REALTIME), .clock = Clock::kCapture}; }
-
-std::string kernel_release() {
-  utsname name{};
-  ::uname(&name);
-  return name.release;
-}
 
 // The memory of this process holds what services say: it is never written to a core file, and no
 // other process of the same user may look into it.

@@ -1,6 +1,5 @@
 // `wiretally doctor`: what can be seen on this host, what cannot, and what would help. Looks only;
 // attaches nothing but one packet socket, which it closes again.
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include "commands.h"
 #include "kernel_links.h"
 #include "live_capture.h"
+#include "startup.h"
 #include "survey.h"
 
 namespace wiretally {
@@ -24,12 +24,6 @@ struct Check {
   std::string found;
   std::string remedy;  // only where it is not good
 };
-
-std::string kernel_release() {
-  utsname name{};
-  ::uname(&name);
-  return name.release;
-}
 
 bool kernel_is_at_least(unsigned major, unsigned minor) {
   unsigned has_major = 0, has_minor = 0;

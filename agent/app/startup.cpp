@@ -1,5 +1,7 @@
 #include "startup.h"
 
+#include <sys/utsname.h>
+
 #include <cstdio>
 #include <string>
 
@@ -32,6 +34,12 @@ ledger::LedgerOptions ledger_options(const Settings& settings, const PriceBook& 
   options.all_legs = settings.all_legs;
   options.node = settings.node;
   return options;
+}
+
+std::string kernel_release() {
+  utsname name{};
+  ::uname(&name);
+  return name.release;
 }
 
 int fail(std::string_view message) {

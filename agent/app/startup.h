@@ -1,6 +1,8 @@
-// What `run` and `replay` build from the settings before the first byte is read.
+// What the verbs share: what is built from the settings before the first byte is read, and how an
+// error is told.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "catalog.h"
@@ -21,6 +23,9 @@ Result<pricing::Catalog> price_book(const Settings& settings);
 identity::SubjectPrivacy privacy_of(const Settings& settings, identity::SubjectPrivacy otherwise);
 
 ledger::LedgerOptions ledger_options(const Settings& settings, const PriceBook& prices);
+
+// Of the running kernel, e.g. "6.1.0-18-amd64".
+std::string kernel_release();
 
 // Prints the error the way every verb does, and returns the exit status for it.
 int fail(const Error& error);

@@ -57,6 +57,13 @@ void UsageChannel::put(uint32_t kind, const Message& message) {
   written_.store(written + sizeof header + sizeof message, std::memory_order_release);
 }
 
+template <typename Message>
+Message UsageChannel::get(uint64_t position) const {
+  Message message;
+  copy_out(position, &message, sizeof message);
+  return message;
+}
+
 void UsageChannel::on_call_opened(const CallOpened& call) { put(kOpened, call); }
 void UsageChannel::on_record(const UsageRecord& record) { put(kRecord, record); }
 void UsageChannel::on_call_closed(ExchangeId exchange, uint32_t lane, EventTime time) {
@@ -71,46 +78,29 @@ size_t UsageChannel::drain(UsageSink& sink) {
   uint64_t read = read_.load(std::memory_order_relaxed);
   const uint64_t written = written_.load(std::memory_order_acquire);
   while (read != written) {
-    Header header;
-    copy_out(read, &header, sizeof header);
+    const auto header = get<Header>(read);
     const uint64_t body = read + sizeof header;
     switch (header.kind) {
-      case kOpened: {
-        CallOpened call;
-        copy_out(body, &call, sizeof call);
-        sink.on_call_opened(call);
+      case kOpened:
+        sink.on_call_opened(get<CallOpened>(body));
         break;
-      }
-      case kRecord: {
-        UsageRecord record;
-        copy_out(body, &record, sizeof record);
-        sink.on_record(record);
+      case kRecord:
+        sink.on_record(get<UsageRecord>(body));
         break;
-      }
       case kClosed: {
-        Closed closed;
-        copy_out(body, &closed, sizeof closed);
+        const auto closed = get<Closed>(body);
         sink.on_call_closed(closed.exchange, closed.lane, closed.time);
         break;
       }
-      case kTime: {
-        EventTime now;
-        copy_out(body, &now, sizeof now);
-        sink.on_time(now);
+      case kTime:
+        sink.on_time(get<EventTime>(body));
         break;
-      }
-      case kSuspect: {
-        Dialect dialect;
-        copy_out(body, &dialect, sizeof dialect);
-        sink.on_suspect(dialect);
+      case kSuspect:
+        sink.on_suspect(get<Dialect>(body));
         break;
-      }
-      case kConnection: {
-        ConnectionSeen connection;
-        copy_out(body, &connection, sizeof connection);
-        sink.on_connection(connection);
+      case kConnection:
+        sink.on_connection(get<ConnectionSeen>(body));
         break;
-      }
     }
     read = body + header.bytes;
     read_.store(read, std::memory_order_release);

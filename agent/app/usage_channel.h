@@ -33,6 +33,8 @@ class UsageChannel final : public UsageSink {
  private:
   template <typename Message>
   void put(uint32_t kind, const Message& message);
+  template <typename Message>
+  Message get(uint64_t position) const;
   void copy_in(uint64_t position, const void* from, size_t bytes);
   void copy_out(uint64_t position, void* to, size_t bytes) const;
 
