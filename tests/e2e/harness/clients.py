@@ -62,8 +62,9 @@ class Kind:
 
     def start(self, case, server, calls, tls=True, environment=None, **job):
         job |= {"url": server.url(tls), "ca": server.ca, "calls": calls}
-        return Client(case, [*self.command, self.script, json.dumps(job)],
-                      {"NODE_EXTRA_CA_CERTS": server.ca, "NODE_OPTIONS": ""} | (environment or {}))
+        # Node before 20 takes the first address of localhost alone, which may be ::1; the server listens on IPv4.
+        node = {"NODE_EXTRA_CA_CERTS": server.ca, "NODE_OPTIONS": "--dns-result-order=ipv4first"}
+        return Client(case, [*self.command, self.script, json.dumps(job)], node | (environment or {}))
 
 
 def script(name):
