@@ -26,6 +26,7 @@ namespace {
 constexpr const char* kDefaultKeyFile = "/var/lib/wiretally/key";
 constexpr int kLanePollMs = 10;
 constexpr int kControlPollMs = 50;
+constexpr int kControlNice = -20;
 constexpr size_t kPacketsPerTurn = 4096;
 constexpr int64_t kStatusEveryNs = 1'000'000'000;
 constexpr int64_t kTimeEveryNs = 100'000'000;
@@ -271,6 +272,10 @@ void Agent::ledger_loop() {
 // --- control thread ------------------------------------------------------------------------------
 
 void Agent::control_loop() {
+  // A quick process makes its first TLS call a few milliseconds after it has mapped its library.
+  // This thread does little, but on a busy machine it must not wait for its turn then. Linux keeps
+  // the nice value by thread; without the privilege this has no effect.
+  ::setpriority(PRIO_PROCESS, 0, kControlNice);
   int64_t next_status_ns = 0;
   while (true) {
     pollfd waits[] = {{signals_, POLLIN, 0}, {probes_ ? probes_->control_fd() : -1, POLLIN, 0}};

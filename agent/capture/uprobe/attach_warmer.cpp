@@ -1,5 +1,6 @@
 #include "attach_warmer.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "boot_clock.h"
@@ -9,6 +10,7 @@
 namespace wiretally::uprobe {
 namespace {
 
+constexpr int kNice = -20;
 constexpr int64_t kWarmNs = 2'000'000'000;
 
 // The function under the probe.
@@ -56,6 +58,9 @@ void AttachWarmer::keep_warm(int64_t now_ns) {
 }
 
 void AttachWarmer::run(const std::stop_token& stop) {
+  // It sleeps in the kernel nearly always, and on a busy machine must not wait for its turn. Linux
+  // keeps the nice value by thread; without the privilege this has no effect.
+  ::setpriority(PRIO_PROCESS, 0, kNice);
   while (!stop.stop_requested()) {
     {
       std::unique_lock lock(mutex_);
