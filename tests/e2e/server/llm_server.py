@@ -34,6 +34,7 @@ import gzip
 import hashlib
 import json
 import os
+import secrets
 import select
 import shutil
 import signal
@@ -58,6 +59,7 @@ class Call:
     """What was served so far. Tokens and sources hold what has gone over the wire, not what would have."""
 
     number: int
+    unique: str  # what its ids end in
     path: str
     dialect: str
     operation: str
@@ -105,11 +107,14 @@ class Book:
         self._file = open(path, "a", encoding="utf-8")
         self._lock = threading.Lock()
         self._calls = 0
+        # Two servers on one machine are two providers: an agent that sees both must not take their calls for one.
+        self._run = secrets.token_hex(6)
 
     def next_number(self):
+        """(the call's number, the same made unique among all servers)"""
         with self._lock:
             self._calls += 1
-            return self._calls
+            return self._calls, f"{self._run}{self._calls:08d}"
 
     def write(self, call):
         call.end = time.time()
@@ -193,7 +198,7 @@ class OpenaiChat(Dialect):
     chunk_object, whole_object = "chat.completion.chunk", "chat.completion"
 
     def identity(self):
-        return {"response_id": f"{self.prefix}-{self.call.number:024d}", "response_model": self.model,
+        return {"response_id": f"{self.prefix}-{self.call.unique}", "response_model": self.model,
                 "service_tier": "default"}
 
     def finish(self):
@@ -283,7 +288,7 @@ class OpenaiResponses(Dialect):
     name = "openai_responses"
 
     def identity(self):
-        return {"response_id": f"resp_{self.call.number:032d}", "response_model": self.model}
+        return {"response_id": f"resp_{self.call.unique}", "response_model": self.model}
 
     def response(self, status, usage):
         output = []
@@ -366,7 +371,7 @@ class AnthropicMessages(Dialect):
         return Event(error, name="error", states={"error_type": "overloaded_error"})
 
     def identity(self):
-        return {"response_id": f"msg_{self.call.number:024d}", "response_model": self.model,
+        return {"response_id": f"msg_{self.call.unique}", "response_model": self.model,
                 "service_tier": "standard"}
 
     def input_usage(self):
@@ -529,9 +534,10 @@ class Handler(BaseHTTPRequestHandler):
         if dialect is None:
             self.answer_plain(404, b'{"error":"no such path"}')
             return
-        call = Call(self.server.book.next_number(), path, dialect.name, dialect.operation, self.server.tls,
+        number, unique = self.server.book.next_number()
+        call = Call(number, unique, path, dialect.name, dialect.operation, self.server.tls,
                     self.server.server_port, self.client_address[1], start=start, request_bytes=len(raw))
-        call.request_id = f"req_{call.number:020d}"
+        call.request_id = f"req_{call.unique}"
         call.state(**caller_of(self.headers, self.path))
         try:
             self.serve(call, dialect, raw)

@@ -92,6 +92,22 @@ class ServerTest(unittest.TestCase):
                     self.assertEqual(line["response_id"], json.loads(data)["id"])
                     self.check_usage(line, json.loads(data)["usage"])
 
+    def test_another_server_gives_other_ids(self):
+        self.post("/v1/chat/completions", BODIES["/v1/chat/completions"])
+        mine = self.lines(1)[0]
+        book = os.path.join(self.folder.name, "other.ndjson")
+        with subprocess.Popen([sys.executable, SERVER, "--book", book], stdout=subprocess.PIPE) as other:
+            port = json.loads(other.stdout.readline())["http"]
+            connection = http.client.HTTPConnection("localhost", port, timeout=10)
+            self.post("/v1/chat/completions", BODIES["/v1/chat/completions"], connection=connection)
+            connection.close()
+            other.terminate()
+        with open(book, encoding="utf-8") as file:
+            theirs = json.loads(file.readline())
+        self.assertEqual(mine["input_tokens"], theirs["input_tokens"])
+        self.assertNotEqual(mine["response_id"], theirs["response_id"])
+        self.assertNotEqual(mine["request_id"], theirs["request_id"])
+
     def check_usage(self, line, usage):
         if "cache_read_input_tokens" in usage:
             self.assertEqual(line["input_tokens"], usage["input_tokens"] + usage["cache_read_input_tokens"]
