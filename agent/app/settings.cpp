@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <optional>
+#include <set>
 
 namespace wiretally {
 namespace {
@@ -89,6 +91,19 @@ std::vector<std::string> split_list(std::string_view text) {
   return parts;
 }
 
+// The web server would read much more into it: a bare port as all addresses, a comma as two
+// servers.
+Status set_listen(Settings& settings, std::string_view value) {
+  const size_t colon = value.rfind(':');
+  const std::string_view address = value.substr(0, std::min(colon, value.size()));
+  const bool whole = colon != value.npos && !address.empty() && address.find(',') == value.npos;
+  if (!whole || !parse_number<uint16_t>(value.substr(colon + 1))) {
+    return bad_value(value, "an address and port such as 127.0.0.1:9477 or 0.0.0.0:9477");
+  }
+  settings.listen = std::string(value);
+  return Done{};
+}
+
 Status set_interfaces(Settings& settings, std::string_view value) {
   settings.interfaces = split_list(value);
   if (settings.interfaces.empty()) return bad_value(value, "a list of interfaces");
@@ -131,13 +146,13 @@ constexpr uint8_t kCounting = kRun | kReplay;
 
 // clang-format off
 const Setting kSettings[] = {
-    {"listen", "--listen", "ADDRESS:PORT", "", kRun, "where /metrics, /healthz and /readyz are served (127.0.0.1:9477)", set_text<&Settings::listen>},
+    {"listen", "--listen", "ADDRESS:PORT", "", kRun, "where /metrics, /healthz and /readyz are served (127.0.0.1:9477)", set_listen},
     {"interface", "--interface", "NAME[,NAME]", "", kRun, "interfaces whose clear-text traffic is read (any)", set_interfaces},
     {"tls", "--no-tls", "", "false", kRun, "attach no probes to TLS libraries", set_bool<&Settings::tls>},
     {"packets", "--no-packets", "", "false", kRun, "read no packets", set_bool<&Settings::packets>},
     {"ndjson", "--ndjson", "FILE|-", "", kRun, "write each counted call as a line of JSON; SIGHUP reopens the file", set_text<&Settings::ndjson>},
     {"lanes", "--lanes", "N", "", kCounting, "lanes of the pipeline (1); the results do not depend on it", set_count<&Settings::lanes, 1, 64>},
-    {"ring_mib", "--ring-mib", "N", "", kRun, "size of the probes' ring buffer in MiB, a power of two (64)", set_count<&Settings::ring_mib, 1, 1024>},
+    {"ring_mib", "--ring-mib", "N", "", kRun, "size of the probes' ring buffer in MiB, rounded up to a power of two (64)", set_count<&Settings::ring_mib, 1, 1024>},
     {"prices", "--prices", "FILE", "", kCounting, "price list in LiteLLM's JSON format, instead of the built-in one", set_text<&Settings::prices>},
     {"key_secret", "--key-secret", "FILE", "", kCounting, "secret of the hashes of keys and subjects (/var/lib/wiretally/key)", set_text<&Settings::key_secret>},
     {"all_legs", "--all-legs", "", "true", kCounting, "also write the observations that were folded into another record", set_bool<&Settings::all_legs>},
@@ -177,10 +192,14 @@ std::string environment_name(std::string_view key) {
   return name;
 }
 
-// What Kubernetes puts into every container's environment for a Service that is named as we are.
+// What Kubernetes puts into every container's environment for a Service whose name begins as ours:
+// wiretally, wiretally-metrics … None of our own names looks like these.
 bool is_service_variable(std::string_view name) {
-  return name.starts_with("WIRETALLY_SERVICE_") || name == "WIRETALLY_PORT" ||
-         name.starts_with("WIRETALLY_PORT_");
+  const size_t port = name.find("_PORT_");
+  const bool port_number =
+      port != name.npos && port + 6 < name.size() && name[port + 6] >= '0' && name[port + 6] <= '9';
+  return name.ends_with("_SERVICE_HOST") || name.find("_SERVICE_PORT") != name.npos ||
+         name.ends_with("_PORT") || port_number;
 }
 
 const Setting* find_key(std::string_view key) {
@@ -205,9 +224,11 @@ std::string place(const std::string& file, const YAML::Mark& mark) {
 
 Status apply_yaml(const YAML::Node& node, const std::string& file, const std::string& prefix,
                   Settings& settings) {
+  std::set<std::string> seen;
   for (const auto& member : node) {
     const std::string key = prefix + member.first.as<std::string>();
     const std::string where = place(file, member.first.Mark());
+    if (!seen.insert(key).second) return Error{where + ": " + key + " stands there twice"};
     if (const Setting* setting = find_key(key)) {
       std::string value;
       if (member.second.IsSequence()) {
@@ -237,11 +258,14 @@ Status apply_yaml(const YAML::Node& node, const std::string& file, const std::st
 }
 
 Status apply_file(const std::string& file, Settings& settings) {
-  if (!std::ifstream(file)) {
+  std::ifstream input(file);
+  if (!input || input.peek() == std::ifstream::traits_type::eof()) {
+    std::error_code unused;
+    if (input && std::filesystem::is_regular_file(file, unused)) return Done{};  // empty
     return Error{file + ": cannot be read; give --config the path of a YAML file"};
   }
   try {
-    const YAML::Node root = YAML::LoadFile(file);
+    const YAML::Node root = YAML::Load(input);
     if (root.IsNull()) return Done{};
     if (!root.IsMap()) return Error{file + ": is not a YAML mapping of settings"};
     return apply_yaml(root, file, "", settings);

@@ -49,11 +49,13 @@ TEST(Settings, FlagWinsOverEnvironmentWinsOverFile) {
 
 // Kubernetes gives every container these, if there is a Service of our name.
 TEST(Settings, VariablesOfAServiceOfOurNameAreNotOurs) {
-  const auto settings = read(
-      kRun, {},
-      {"WIRETALLY_SERVICE_HOST=10.0.0.1", "WIRETALLY_SERVICE_PORT=9477",
-       "WIRETALLY_SERVICE_PORT_METRICS=9477", "WIRETALLY_PORT=tcp://10.0.0.1:9477",
-       "WIRETALLY_PORT_9477_TCP=tcp://10.0.0.1:9477", "WIRETALLY_PORT_9477_TCP_ADDR=10.0.0.1"});
+  const auto settings =
+      read(kRun, {},
+           {"WIRETALLY_SERVICE_HOST=10.0.0.1", "WIRETALLY_SERVICE_PORT=9477",
+            "WIRETALLY_SERVICE_PORT_METRICS=9477", "WIRETALLY_PORT=tcp://10.0.0.1:9477",
+            "WIRETALLY_PORT_9477_TCP=tcp://10.0.0.1:9477", "WIRETALLY_PORT_9477_TCP_ADDR=10.0.0.1",
+            "WIRETALLY_METRICS_SERVICE_HOST=10.0.0.2", "WIRETALLY_METRICS_SERVICE_PORT_HTTP=80",
+            "WIRETALLY_METRICS_PORT=tcp://10.0.0.2:80", "WIRETALLY_METRICS_PORT_80_TCP_PROTO=tcp"});
   EXPECT_TRUE(settings) << settings.error().message;
   EXPECT_FALSE(read(kRun, {}, {"WIRETALLY_PORTS=80"}));
 }
@@ -105,6 +107,33 @@ TEST(Settings, WrongValuesNameTheSettingAndWhatItTakes) {
   EXPECT_FALSE(read(kRun, {("--config=" + broken.path).c_str()}));
   EXPECT_EQ(read(kRun, {"--config=/nonexistent.yaml"}).error().message,
             "/nonexistent.yaml: cannot be read; give --config the path of a YAML file");
+}
+
+TEST(Settings, ListenTakesOneAddressAndPort) {
+  for (const char* good : {"127.0.0.1:0", "0.0.0.0:9477", "localhost:80", "[::1]:9477"}) {
+    EXPECT_TRUE(read(kRun, {"--listen", good})) << good;
+  }
+  for (const char* bad : {"9477", "127.0.0.1", ":9477", "127.0.0.1:99999", "127.0.0.1:80s",
+                          "127.0.0.1:80,0.0.0.0:81", ""}) {
+    const auto settings = read(kRun, {"--listen", bad});
+    ASSERT_FALSE(settings) << bad;
+    EXPECT_EQ(settings.error().message,
+              "--listen: '" + std::string(bad) +
+                  "' is not an address and port such as 127.0.0.1:9477 or 0.0.0.0:9477");
+  }
+}
+
+TEST(Settings, AKeyStandsInTheFileOnce) {
+  const File file("node: a\nlisten: 127.0.0.1:1\nnode: b\n");
+  EXPECT_EQ(read(kRun, {("--config=" + file.path).c_str()}).error().message,
+            file.path + ":3: node stands there twice");
+}
+
+TEST(Settings, AFolderIsNoConfigurationAndAnEmptyFileIsOne) {
+  EXPECT_EQ(read(kRun, {"--config=/tmp"}).error().message,
+            "/tmp: cannot be read; give --config the path of a YAML file");
+  const File empty("");
+  EXPECT_TRUE(read(kRun, {("--config=" + empty.path).c_str()}));
 }
 
 TEST(Settings, EverySettingIsDescribed) {
