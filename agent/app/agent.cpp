@@ -8,7 +8,9 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <map>
 #include <set>
@@ -30,6 +32,9 @@ constexpr int kControlNice = -20;
 constexpr size_t kPacketsPerTurn = 4096;
 constexpr int64_t kStatusEveryNs = 1'000'000'000;
 constexpr int64_t kTimeEveryNs = 100'000'000;
+constexpr int64_t kClockCheckEveryNs = 1'000'000'000;
+constexpr int64_t kClockStepNs = 10'000'000;  // less is a matter of reading the clocks
+constexpr int64_t kAheadOfClockNs = 2'000'000'000;
 constexpr auto kSurveyEvery = std::chrono::seconds(60);
 constexpr auto kLedgerEvery = std::chrono::milliseconds(20);
 
@@ -42,6 +47,26 @@ int64_t clock_ns(clockid_t clock) {
 EventTime boot_now() { return {.ns = clock_ns(CLOCK_BOOTTIME), .clock = Clock::kBoot}; }
 
 EventTime capture_now() { return {.ns = clock_ns(CLOCK_REALTIME), .clock = Clock::kCapture}; }
+
+struct WallReading {
+  WallClock wall;
+  int64_t error_ns = 0;
+};
+
+// The two clocks cannot be read in one instant, and a busy machine may put anything between: of
+// several readings the one with the least between them is right to its width.
+WallReading read_wall_clock() {
+  constexpr int kReadings = 5;
+  WallReading best{.wall = {}, .error_ns = INT64_MAX};
+  for (int i = 0; i < kReadings; ++i) {
+    const int64_t before = clock_ns(CLOCK_BOOTTIME);
+    const int64_t epoch = clock_ns(CLOCK_REALTIME);
+    const int64_t after = clock_ns(CLOCK_BOOTTIME);
+    if (after - before >= best.error_ns) continue;
+    best = {.wall = {epoch - (before + (after - before) / 2)}, .error_ns = after - before};
+  }
+  return best;
+}
 
 // The memory of this process holds what services say: it is never written to a core file, and no
 // other process of the same user may look into it.
@@ -119,7 +144,7 @@ Status Agent::open_sinks() {
     sinks.push_back(ndjson_.get());
   }
   ledger::LedgerOptions options = ledger_options(settings_, prices_);
-  options.wall.boot_to_epoch_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME);
+  options.wall = wall_ = read_wall_clock().wall;
   options.processes = &processes_;
   options.owners = &owners_;
   ledger_ = std::make_unique<ledger::Ledger>(limits_, options, sinks);
@@ -259,14 +284,37 @@ void Agent::publish_kernel_drops() {
 
 void Agent::ledger_loop() {
   std::unique_lock lock(ledger_mutex_);
+  int64_t next_check_ns = 0;
   while (!ledger_stops_) {
     lock.unlock();
     channel_.drain(*ledger_);
+    if (const int64_t now = boot_now().ns; now >= next_check_ns) {
+      next_check_ns = now + kClockCheckEveryNs;
+      check_clock();
+    }
     lock.lock();
     ledger_wakes_.wait_for(lock, kLedgerEvery, [this] { return ledger_stops_; });
   }
   channel_.drain(*ledger_);
   ledger_->drain();
+}
+
+// Somebody may set the clock, at boot above all: what probes see keeps its right time, and event
+// time does not stand still until the old time has come again. A packet stamped before the step may
+// come behind it, hence the second question.
+void Agent::check_clock() {
+  const WallReading now = read_wall_clock();
+  const int64_t step_ns = now.wall.boot_to_epoch_ns - wall_.boot_to_epoch_ns;
+  const bool stepped = std::abs(step_ns) > kClockStepNs + now.error_ns;
+  const bool ahead = ledger_->now_ns() > now.wall.epoch_ns(boot_now()) + kAheadOfClockNs;
+  if (!stepped && !ahead) return;
+  if (stepped) {
+    wall_ = now.wall;
+    log_line(LogLevel::kWarning, "the clock of this machine was set by " +
+                                     std::to_string(step_ns / 1'000'000) +
+                                     " ms: calls that were being held are counted now");
+  }
+  ledger_->on_clock_step(wall_);
 }
 
 // --- control thread ------------------------------------------------------------------------------

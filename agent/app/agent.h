@@ -63,6 +63,7 @@ class Agent {
   void poll_packets();
   void publish_kernel_drops();
   void ledger_loop();
+  void check_clock();
   void control_loop();
   void publish_status();
   void survey_loop();
@@ -80,6 +81,7 @@ class Agent {
   std::unique_ptr<sinks::NdjsonSink> ndjson_;
   ProcConnectionOwners owners_;  // of the ledger's thread
   std::unique_ptr<ledger::Ledger> ledger_;
+  WallClock wall_;  // of the ledger's thread, as ledger_ knows it
   UsageChannel channel_{kChannelBytes};
   Lane lane_;
 

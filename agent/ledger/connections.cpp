@@ -47,6 +47,11 @@ void Connections::drain() {
   plains_.clear();
 }
 
+void Connections::on_clock_step(WallClock wall) {
+  drain();
+  wall_ = wall;
+}
+
 Connections::Hellos::iterator Connections::hello_of(const Plain& plain, int64_t time_ns) {
   const auto end = hellos_.upper_bound(time_ns + limits_.connection_skew_ns);
   auto found = hellos_.end();

@@ -42,6 +42,9 @@ class Connections {
   // Nothing more will come: hellos wait no longer.
   void drain();
 
+  // See Ledger::on_clock_step.
+  void on_clock_step(WallClock wall);
+
   size_t waiting() const { return hellos_.size(); }
 
  private:
@@ -65,7 +68,7 @@ class Connections {
   void count(std::string_view server_name, bool plain, OpaqueReason reason);
 
   const Limits limits_;
-  const WallClock wall_;
+  WallClock wall_;
   const std::vector<EntrySink*> sinks_;
   Hellos hellos_;
   Plains plains_;

@@ -116,6 +116,18 @@ void Ledger::drain() {
   for (EntrySink* sink : sinks_) sink->on_finish();
 }
 
+void Ledger::on_clock_step(WallClock wall) {
+  catch_up(INT64_MAX);
+  while (!queue_.empty()) count(queue_.begin()->group);
+  while (!counted_.empty()) {
+    retire(counted_.front());
+    counted_.pop_front();
+  }
+  connections_.on_clock_step(wall);
+  options_.wall = wall;
+  now_ns_ = INT64_MIN;
+}
+
 // --- time ----------------------------------------------------------------------------------------
 
 void Ledger::advance(EventTime time) {

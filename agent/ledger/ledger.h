@@ -60,6 +60,12 @@ class Ledger final : public UsageSink {
   // Nothing more will come: every hold ends, and the sinks finish.
   void drain();
 
+  // Live only: somebody set the machine's clock, and `wall` is what holds from now on. Times on the
+  // two sides of the step cannot be compared, so all holds end and event time begins anew.
+  void on_clock_step(WallClock wall);
+  // Event time, nanoseconds since the epoch; INT64_MIN before the first event.
+  int64_t now_ns() const { return now_ns_; }
+
   size_t held() const { return queue_.size(); }
 
  private:

@@ -70,6 +70,23 @@ TEST(Hold, DrainEndsAllHoldsAndFinishesTheSinks) {
   EXPECT_TRUE(b.out.finished);
 }
 
+TEST(Hold, AClockSetBackDoesNotStopEventTime) {
+  LedgerOptions options;
+  options.wall.boot_to_epoch_ns = kEpoch;
+  Bench b(options);
+  RecordMaker make;
+  b.feed({make.make(3'600'000, 3'600'100)});
+  b.ledger.on_clock_step({.boot_to_epoch_ns = kEpoch - 3600 * kSecond});
+  EXPECT_EQ(b.out.entries.size(), 1u);
+  UsageRecord probed = make.probe(Side::kClient, 7, 0, 0);
+  probed.start = {.ns = 3600 * kSecond + 100 * kMs, .clock = Clock::kBoot};
+  probed.finish = {.ns = 3600 * kSecond + 200 * kMs, .clock = Clock::kBoot};
+  b.feed({probed});
+  b.ledger.on_time(at_ms(900));
+  ASSERT_EQ(b.out.entries.size(), 2u);
+  EXPECT_EQ(b.out.entries[1].start_epoch_ns, at_ms(100).ns);
+}
+
 TEST(Hold, EntriesLeaveInOrderOfFinish) {
   LedgerOptions options;
   options.lanes = 2;
