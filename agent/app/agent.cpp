@@ -173,6 +173,9 @@ Status Agent::open_sources() {
   if (settings_.tls) {
     uprobe::ProbeOptions options;
     options.ring_mib = settings_.ring_mib;
+    // Now, while it runs: a command-line client is gone before its first call is read from the
+    // ring.
+    options.on_process = [this](uint32_t pid) { processes_.observe(pid); };
     auto probes = uprobe::ProbeSource::create(options, counters_, lane_.capture());
     if (probes) {
       probes_ = *std::move(probes);

@@ -227,6 +227,26 @@ TEST_P(ProbeSourceTest, ForkedChildGoesOnWithItsParentsConnection) {
   EXPECT_EQ(born, 2U);
 }
 
+// It may be gone before its first call is read from the ring.
+TEST_P(ProbeSourceTest, TellsOfAProcessWhileItRuns) {
+  std::mutex mutex;
+  std::map<uint32_t, std::string> names;
+  ProbeOptions options;
+  options.on_process = [&](uint32_t pid) {
+    std::string name;
+    std::getline(std::ifstream("/proc/" + std::to_string(pid) + "/comm"), name);
+    const std::lock_guard lock(mutex);
+    if (!name.empty()) names[pid] = name;
+  };
+  auto live = start(options);
+  Victim victim(pair({"w:1"}));
+  const uint32_t pid = victim.pid();
+  EXPECT_EQ(victim.wait(), 0);
+  ASSERT_TRUE(live->wait_for_end(pid));
+  const std::lock_guard lock(mutex);
+  EXPECT_EQ(names[pid], std::filesystem::path(TLS_PAIR).filename().string());
+}
+
 TEST_P(ProbeSourceTest, ReusedPointersAreNewGenerations) {
   auto live = start();
   std::vector<std::string> steps = {"w:7"};

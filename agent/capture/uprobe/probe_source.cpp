@@ -350,6 +350,7 @@ int ProbeSource::on_lifecycle_record(void* self, void* data, size_t size) {
   const auto now = static_cast<int64_t>(event->time_ns);
   source.warmer_.keep_warm(now);
   if (event->kind == WT_EVENT_MAP) {
+    if (source.options_.on_process) source.options_.on_process(event->pid);
     source.prober_.on_mapping(event->pid,
                               {.inode = event->handle,
                                .device = event->generation,

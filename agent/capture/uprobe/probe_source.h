@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,6 +36,9 @@ struct ProbeOptions {
   int64_t verify_ns = 30'000'000'000;  // how often to look whether the probes are still there
   bool force_perf_links = false;       // as on kernels without uprobe_multi (before 6.6)
   bool force_no_cookies = false;       // as on kernels without uprobe cookies (before 5.15)
+  // If set: told, on the control thread and as soon as the kernel says so, of each process that
+  // maps a file which may speak TLS. The process may live only a few milliseconds more.
+  std::function<void(uint32_t pid)> on_process{};
 };
 
 // What slipped by because its process was quicker than the attachment: connections whose first
