@@ -4,10 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <utility>
+#include <vector>
 
 namespace wiretally::identity {
 namespace {
@@ -70,6 +73,18 @@ uint64_t search_table(const std::string& path, const std::string& addresses) {
   return 0;
 }
 
+bool is_loopback(const IpAddress& address) {
+  static constexpr std::array<uint8_t, 16> kV6 = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+  return address.version == 4 ? address.bytes[0] == 127 : address.bytes == kV6;
+}
+
+// "net:[4026531840]"; empty if it cannot be read.
+std::string network_namespace(const std::string& process_folder) {
+  char target[64];
+  const ssize_t size = ::readlink((process_folder + "/ns/net").c_str(), target, sizeof target);
+  return size > 0 ? std::string(target, static_cast<size_t>(size)) : std::string();
+}
+
 uint32_t number_of(const char* name) {
   const char* const end = name + std::strlen(name);
   uint32_t number = 0;
@@ -94,7 +109,8 @@ uint64_t socket_inode(const std::string& proc_root, const Endpoint& local, const
 }
 
 uint32_t SocketHolders::holder_of(const Endpoint& local, const Endpoint& remote) {
-  const uint64_t inode = socket_inode(options_.proc_root, local, remote);
+  uint64_t inode = socket_inode(options_.proc_root, local, remote);
+  if (inode == 0) inode = inode_elsewhere(local, remote);
   if (inode == 0) return 0;
   const std::string link = "socket:[" + std::to_string(inode) + "]";
   const auto known =
@@ -110,6 +126,25 @@ uint32_t SocketHolders::holder_of(const Endpoint& local, const Endpoint& remote)
   recent_.push_front(pid);
   if (recent_.size() > kRecentMax) recent_.pop_back();
   return pid;
+}
+
+uint64_t SocketHolders::inode_elsewhere(const Endpoint& local, const Endpoint& remote) const {
+  if (!local.known() || is_loopback(local.address) || is_loopback(remote.address)) return 0;
+  const Clock::time_point deadline = Clock::now() + options_.search_max;
+  std::vector<std::string> seen = {network_namespace(options_.proc_root + "/self")};
+  if (seen[0].empty()) return 0;
+  const Folder folder(::opendir(options_.proc_root.c_str()));
+  if (folder == nullptr) return 0;
+  while (const dirent* entry = ::readdir(folder.get())) {
+    if (Clock::now() > deadline || seen.size() > kNamespacesMax) return 0;
+    if (number_of(entry->d_name) == 0) continue;
+    const std::string process = options_.proc_root + "/" + entry->d_name;
+    std::string name = network_namespace(process);
+    if (name.empty() || std::find(seen.begin(), seen.end(), name) != seen.end()) continue;
+    if (const uint64_t inode = socket_inode(process, local, remote)) return inode;
+    seen.push_back(std::move(name));
+  }
+  return 0;
 }
 
 bool SocketHolders::holds(uint32_t pid, const std::string& link) const {

@@ -1,7 +1,9 @@
 // Which process holds a TCP connection, as /proc tells it: the socket's inode from /proc/net/tcp
 // and tcp6 (proc_pid_net(5)), the process from the links in /proc/PID/fd.
 //
-// Sees the sockets of the network namespace that `proc_root` belongs to. Not thread-safe.
+// Looks in this process's own network namespace first, then in those of other processes
+// (containers), one representative each; there not for loopback addresses, which every namespace
+// has. Not thread-safe.
 #pragma once
 
 #include <chrono>
@@ -13,7 +15,7 @@
 
 namespace wiretally::identity {
 
-// 0 if there is no such socket.
+// 0 if there is no such socket in the network namespace that `proc_root` belongs to.
 uint64_t socket_inode(const std::string& proc_root, const Endpoint& local, const Endpoint& remote);
 
 class SocketHolders {
@@ -33,6 +35,9 @@ class SocketHolders {
  private:
   static constexpr size_t kRecentMax = 16;
 
+  static constexpr size_t kNamespacesMax = 256;
+
+  uint64_t inode_elsewhere(const Endpoint& local, const Endpoint& remote) const;
   bool holds(uint32_t pid, const std::string& link) const;
   uint32_t search(const std::string& link) const;
 

@@ -4,10 +4,13 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <bit>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -97,6 +100,39 @@ TEST(SocketHolders, FindTheProcessOfAConnection) {
     connection.close_client();
     EXPECT_EQ(holders.holder_of(connection.local, connection.remote), 0u) << address;
   }
+}
+
+// As a container has it: a process in a network namespace of its own.
+TEST(SocketHolders, FindTheProcessInAnotherNetworkNamespace) {
+  int ready[2], end[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  ASSERT_EQ(::pipe(end), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(end[1]);
+    Endpoint ends[2];
+    if (::unshare(CLONE_NEWNET) == 0 &&
+        std::system("ip link set lo up && ip address add 198.51.100.7/32 dev lo") == 0) {
+      Loopback connection("198.51.100.7");
+      if (connection.connected()) ends[0] = connection.local, ends[1] = connection.remote;
+      [[maybe_unused]] ssize_t written = ::write(ready[1], ends, sizeof ends);
+      char unused;
+      [[maybe_unused]] ssize_t over = ::read(end[0], &unused, 1);
+    }
+    ::_exit(0);
+  }
+  ::close(ready[1]);
+  ::close(end[0]);
+  Endpoint ends[2];
+  const bool made = ::read(ready[0], ends, sizeof ends) == sizeof ends && ends[0].known();
+  if (made) {
+    SocketHolders holders({.search_max = std::chrono::seconds(30)});
+    EXPECT_EQ(holders.holder_of(ends[0], ends[1]), static_cast<uint32_t>(child));
+  }
+  ::close(end[1]);
+  ::close(ready[0]);
+  ::waitpid(child, nullptr, 0);
+  if (!made) GTEST_SKIP() << "no network namespace can be made: needs root and iproute2";
 }
 
 TEST(SocketHolders, UnknownConnectionsHaveNone) {
