@@ -258,9 +258,22 @@ void Agent::lane_loop() {
       publish_kernel_drops();
     }
   }
-  poll_packets();
+  drain_packets();
   if (probes_) probes_->drain();
   lane_.capture().on_end(boot_now());
+}
+
+// What was on the wire before the signal lies in a block that the kernel has not handed over yet.
+void Agent::drain_packets() {
+  if (interfaces_.empty()) return;
+  std::vector<pollfd> waits;
+  for (const auto& interface : interfaces_) waits.push_back({interface->capture.fd(), POLLIN, 0});
+  const int64_t until_ns = boot_now().ns + int64_t{pcap::LiveCapture::kHandOverMs} * 1'000'000;
+  do {
+    poll_packets();
+    ::poll(waits.data(), waits.size(), kLanePollMs);
+  } while (boot_now().ns < until_ns);
+  poll_packets();
 }
 
 void Agent::poll_packets() {

@@ -61,6 +61,7 @@ class Agent {
 
   void lane_loop();
   void poll_packets();
+  void drain_packets();
   void publish_kernel_drops();
   void ledger_loop();
   void check_clock();

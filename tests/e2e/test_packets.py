@@ -90,6 +90,17 @@ class PacketTest(Case):
         records = self.check(server, agent, 6)
         self.assertEqual(sorted(record["source"] for record in records), ["packet"] * 3 + ["tls"] * 3)
 
+    def test_a_call_that_ends_just_before_sigterm(self):
+        """Its packets are still in the kernel's hands then."""
+        server = Server(self)
+        for _ in range(3):
+            before = len(server.book())
+            agent = Agent(self, "--no-tls")
+            clients.HTTP_CLIENT.start(self, server, [call("chat")], tls=False).end()
+            self.assertEqual(agent.stop()[0], 0, agent.said())
+            self.assertEqual([record["outcome"] for record in agent.records(*server.ports)], ["ok"], agent.said())
+            server.wait_for_calls(before + 1)
+
     def call_through(self, network, address):
         """Records of three calls as seen from the middle."""
         server = Server(self, "--address", "0.0.0.0", "--http-port", str(PORT), prefix=network.within(network.server))

@@ -11,7 +11,6 @@ namespace wiretally::pcap {
 namespace {
 
 constexpr int kSnapBytes = 262'144;
-constexpr int kReadTimeoutMs = 100;
 constexpr size_t kRingMibMin = 16;
 constexpr size_t kRingMibMax = 2047;  // libpcap takes bytes as an int
 
@@ -80,7 +79,7 @@ Status LiveCapture::set_up(size_t ring_mib) {
   const size_t ring_bytes = std::clamp(ring_mib, kRingMibMin, kRingMibMax) << 20;
   pcap_set_snaplen(handle, kSnapBytes);
   pcap_set_promisc(handle, 0);
-  pcap_set_timeout(handle, kReadTimeoutMs);
+  pcap_set_timeout(handle, kBlockMs);
   pcap_set_buffer_size(handle, static_cast<int>(ring_bytes));
   if (pcap_set_tstamp_precision(handle, PCAP_TSTAMP_PRECISION_NANO) == 0) ns_per_fraction_ = 1;
   if (Status status = activate(); !status) return status;

@@ -41,10 +41,17 @@ struct LiveStats {
 
 class LiveCapture {
  public:
+  // The kernel hands packets over by the block: when it is full, or at a tick of this clock if the
+  // block was begun before the last tick.
+  static constexpr int kBlockMs = 100;
+  // So a packet that is there now can be read after this time at the latest (and a little for the
+  // kernel's timer).
+  static constexpr int kHandOverMs = 2 * kBlockMs + 20;
+
   static Result<LiveCapture> open(const LiveOptions& options);
 
-  // Readable when packets wait, at the latest 100 ms after the first of them came. Never blocks in
-  // poll().
+  // Readable when packets wait, at the latest kHandOverMs after the first of them came. Never
+  // blocks in poll().
   int fd() const { return fd_; }
 
   // Decodes up to `packets_max` (at least 1) of the packets that wait. Returns their number; 0 =
