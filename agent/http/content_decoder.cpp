@@ -39,6 +39,7 @@ std::unique_ptr<DecoderChain> DecoderChain::make(const ContentCodings& codings,
 }
 
 DecoderChain::Fed DecoderChain::feed(ByteView coded, DecodeBuffers& buffers, DecodedSink& sink) {
+  if (coded.empty()) return {};  // zstd takes many calls without input for a loop
   const uint64_t before = coded_bytes_;
   const DecodeStatus status = feed(0, coded, buffers, sink);
   return {.consumed = static_cast<size_t>(coded_bytes_ - before), .status = status};
