@@ -26,8 +26,8 @@ struct Limits {
   size_t http_headers_max = 256;            // fields of one head that are kept
   size_t http_pipeline_max = 64;            // requests without an answer on one connection
 
-  // http, content codings. A gzip body takes 39 KiB, a br or zstd body its window and 50 to 250
-  // KiB.
+  // http, content codings. A gzip body takes 39 KiB, a br or zstd body its window, up to a quarter
+  // of it, and 20 (br) or up to 550 KiB (zstd).
   size_t decoder_bytes_max = 128 << 20;      // all decoders together, as their libraries allocate
   size_t decoder_idle_bytes_max = 16 << 20;  // of these, kept for the next bodies
   // Larger windows than HTTP's: servers use up to 4 MiB with br; RFC 9659 allows 8 MiB with zstd.
