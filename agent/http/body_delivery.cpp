@@ -1,20 +1,43 @@
 #include "body_delivery.h"
 
 namespace wiretally::http {
+namespace {
+
+// Hands decoded parts to the lane's sink.
+class Taker final : public DecodedSink {
+ public:
+  Taker(Lane& lane, ExchangeId id, Message message, EventTime time)
+      : lane_(lane), id_(id), message_(message), time_(time) {}
+
+  bool on_decoded(ByteView bytes) override {
+    interest = lane_.sink.on_body(id_, message_, bytes, time_);
+    return interest == BodyInterest::kWanted;
+  }
+
+  BodyInterest interest = BodyInterest::kWanted;
+
+ private:
+  Lane& lane_;
+  ExchangeId id_;
+  Message message_;
+  EventTime time_;
+};
+
+}  // namespace
 
 void BodyDelivery::begin(Source source, const Exchange* exchange, Message message,
-                         BodyInterest interest, ContentCoding coding) {
+                         BodyInterest interest, const ContentCodings& codings) {
   *this = BodyDelivery();
   source_ = source;
   message_ = message;
-  coding_ = coding;
+  codings_ = codings;
   if (exchange == nullptr) {
     mode_ = Mode::kDrop;
     drop_reason_ = DropReason::kHttpPipelineFull;
     return;
   }
   id_ = exchange->id;
-  mode_ = coding == ContentCoding::kIdentity ? Mode::kPlain : Mode::kCoded;
+  mode_ = codings.identity() ? Mode::kPlain : Mode::kCoded;
   if (interest != BodyInterest::kWanted) {
     mode_ = Mode::kSkip;
     skip_reason_ =
@@ -28,44 +51,46 @@ void BodyDelivery::deliver(Lane& lane, ByteView part, EventTime time) {
     return;
   }
   account(lane, part.size());
-  if (mode_ == Mode::kPlain) apply(lane, lane.sink.on_body(id_, message_, part, time));
+  if (mode_ == Mode::kPlain) apply(lane.sink.on_body(id_, message_, part, time));
 }
 
 void BodyDelivery::deliver_coded(Lane& lane, ByteView part, EventTime time) {
-  if (coding_ == ContentCoding::kUnsupported) {
-    fail(lane, DropReason::kHttpDecodeFailed, part.size(), time);
+  if (part.empty()) return;
+  if (!codings_.supported()) {
+    fail(lane, DropReason::kHttpDecodeFailed, BodyLoss::kDecodeFailed, part.size(), time);
     return;
   }
-  if (decoder_ == nullptr) decoder_ = lane.decoders.acquire(coding_);
-  if (decoder_ == nullptr) {
-    fail(lane, DropReason::kHttpDecoderBudget, part.size(), time);
+  if (decoders_ == nullptr) {
+    decoders_ = DecoderChain::make(codings_, lane.decoder_budget, lane.limits);
+  }
+  if (decoders_ == nullptr) {
+    fail(lane, DropReason::kHttpDecoderBudget, BodyLoss::kDecodeFailed, part.size(), time);
     return;
   }
-  while (mode_ == Mode::kCoded) {
-    const ContentDecoder::Step step = decoder_->decode(part, lane.decoded);
-    part = part.subspan(step.consumed);
-    lane.counters.parse(source_, step.consumed);
-    coded_bytes_ += step.consumed;
-    decoded_bytes_ += step.produced;
-    if (decoded_bytes_ > lane.limits.decode_ratio_free_bytes &&
-        decoded_bytes_ / lane.limits.decode_ratio_max > coded_bytes_) {
-      fail(lane, DropReason::kHttpDecodeRatio, part.size(), time);
+  Taker taker(lane, id_, message_, time);
+  const DecoderChain::Fed fed = decoders_->feed(part, lane.decode_buffers, taker);
+  lane.counters.parse(source_, fed.consumed);
+  const size_t left = part.size() - fed.consumed;
+  switch (fed.status) {
+    case DecodeStatus::kGood:
       return;
-    }
-    if (step.produced > 0) {
-      const ByteView decoded(lane.decoded.data(), step.produced);
-      apply(lane, lane.sink.on_body(id_, message_, decoded, time));
-    }
-    if (step.failed) {
-      if (mode_ == Mode::kCoded) {
-        fail(lane, DropReason::kHttpDecodeFailed, part.size(), time);
-        return;
-      }
-      break;
-    }
-    if (step.consumed == 0 && step.produced == 0) break;
+    case DecodeStatus::kStopped:
+      apply(taker.interest);
+      account(lane, left);
+      return;
+    case DecodeStatus::kBad:
+      fail(lane, DropReason::kHttpDecodeFailed, BodyLoss::kCorrupt, left, time);
+      return;
+    case DecodeStatus::kWindow:
+      fail(lane, DropReason::kHttpDecodeWindow, BodyLoss::kDecodeFailed, left, time);
+      return;
+    case DecodeStatus::kNoMemory:
+      fail(lane, DropReason::kHttpDecoderBudget, BodyLoss::kDecodeFailed, left, time);
+      return;
+    case DecodeStatus::kTooLarge:
+      fail(lane, DropReason::kHttpDecodeRatio, BodyLoss::kDecodeFailed, left, time);
+      return;
   }
-  account(lane, part.size());
 }
 
 void BodyDelivery::framing(Lane& lane, uint64_t bytes) { account(lane, bytes); }
@@ -74,30 +99,31 @@ void BodyDelivery::gap(Lane& lane, uint64_t wire_bytes, EventTime time) {
   if (mode_ == Mode::kDrop && drop_reason_ == DropReason::kHttpPipelineFull) return;
   lane.sink.on_body_loss(id_, message_, BodyLoss::kGap, wire_bytes, time);
   if (mode_ != Mode::kCoded) return;
-  release(lane);
+  decoders_.reset();
   mode_ = Mode::kDrop;
   drop_reason_ = DropReason::kHttpDecodeFailed;
 }
 
-void BodyDelivery::end(Lane& lane) {
-  release(lane);
+void BodyDelivery::end(Lane& /*lane*/) {
+  decoders_.reset();
   mode_ = Mode::kSkip;
 }
 
-void BodyDelivery::apply(Lane& lane, BodyInterest interest) {
+void BodyDelivery::apply(BodyInterest interest) {
   if (interest == BodyInterest::kWanted) return;
-  release(lane);
+  decoders_.reset();
   mode_ = Mode::kSkip;
   skip_reason_ =
       interest == BodyInterest::kNotLlm ? SkipReason::kHttpNotLlm : SkipReason::kHttpBodyUnwanted;
 }
 
-void BodyDelivery::fail(Lane& lane, DropReason reason, uint64_t wire_bytes, EventTime time) {
-  release(lane);
+void BodyDelivery::fail(Lane& lane, DropReason reason, BodyLoss loss, uint64_t wire_bytes,
+                        EventTime time) {
+  decoders_.reset();
   mode_ = Mode::kDrop;
   drop_reason_ = reason;
-  account(lane, wire_bytes);
-  lane.sink.on_body_loss(id_, message_, BodyLoss::kDecodeFailed, wire_bytes, time);
+  lane.counters.drop(source_, reason, wire_bytes);  // counted also where no byte is left
+  lane.sink.on_body_loss(id_, message_, loss, wire_bytes, time);
 }
 
 void BodyDelivery::account(Lane& lane, uint64_t bytes) {
@@ -114,12 +140,6 @@ void BodyDelivery::account(Lane& lane, uint64_t bytes) {
       lane.counters.drop(source_, drop_reason_, bytes);
       break;
   }
-}
-
-void BodyDelivery::release(Lane& lane) {
-  if (decoder_ == nullptr) return;
-  lane.decoders.release(decoder_);
-  decoder_ = nullptr;
 }
 
 }  // namespace wiretally::http

@@ -1,143 +1,83 @@
 #include "content_decoder.h"
 
-#include <strings.h>
+#include <algorithm>
+
+#include "brotli_decoder.h"
+#include "inflate_decoder.h"
+#include "zstd_decoder.h"
 
 namespace wiretally::http {
-namespace {
 
-constexpr int kRawDeflate = -15;
-constexpr int kZlibWrapped = 15;
-constexpr int kGzipWrapped = 15 + 16;
-constexpr uint8_t kGzipMagic = 0x1f;
-
-bool same(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
-ContentCoding coding_named(std::string_view name) {
-  if (name.empty() || same(name, "identity")) return ContentCoding::kIdentity;
-  if (same(name, "gzip") || same(name, "x-gzip")) return ContentCoding::kGzip;
-  if (same(name, "deflate")) return ContentCoding::kDeflate;
-  return ContentCoding::kUnsupported;
-}
-
-// RFC 1950 section 2.2: method 8, and the two bytes are a multiple of 31.
-bool is_zlib_header(uint8_t first, uint8_t second) {
-  return (first & 0x0f) == 8 && (first * 256 + second) % 31 == 0;
-}
-
-}  // namespace
-
-ContentCoding content_coding(const Headers& headers) {
-  ContentCoding coding = ContentCoding::kIdentity;
-  for (const HeaderField& field : headers.fields) {
-    ContentCoding named = ContentCoding::kIdentity;
-    if (same(field.name, "content-encoding")) {
-      named = coding_named(field.value);
-    } else if (same(field.name, "transfer-encoding") && !same(field.value, "chunked")) {
-      named =
-          same(field.value, "identity") ? ContentCoding::kIdentity : ContentCoding::kUnsupported;
-    }
-    if (named == ContentCoding::kIdentity) continue;
-    coding = coding == ContentCoding::kIdentity ? named : ContentCoding::kUnsupported;
+std::unique_ptr<ContentDecoder> make_decoder(ContentCoding coding, DecoderBudget& budget,
+                                             const Limits& limits) {
+  switch (coding) {
+    case ContentCoding::kGzip:
+      return InflateDecoder::make(InflateDecoder::Wrapper::kGzip, budget);
+    case ContentCoding::kDeflate:
+      return InflateDecoder::make(InflateDecoder::Wrapper::kZlibOrNone, budget);
+    case ContentCoding::kBrotli:
+      return BrotliDecoder::make(budget, limits.brotli_window_bytes_max);
+    case ContentCoding::kZstd:
+      return ZstdDecoder::make(budget, limits.zstd_window_bytes_max);
+    case ContentCoding::kIdentity:
+    case ContentCoding::kUnsupported:
+      break;
   }
-  return coding;
+  return nullptr;
 }
 
-InflateDecoder::InflateDecoder() { initialised_ = inflateInit2(&stream_, kZlibWrapped) == Z_OK; }
-
-InflateDecoder::~InflateDecoder() {
-  if (initialised_) inflateEnd(&stream_);
+std::unique_ptr<DecoderChain> DecoderChain::make(const ContentCodings& codings,
+                                                 DecoderBudget& budget, const Limits& limits) {
+  std::unique_ptr<DecoderChain> chain(new (budget) DecoderChain(limits));
+  if (chain == nullptr) return nullptr;
+  for (size_t i = 0; i < codings.size(); ++i) {
+    chain->decoders_[i] = make_decoder(codings[i], budget, limits);
+    if (chain->decoders_[i] == nullptr) return nullptr;
+  }
+  chain->layers_ = codings.size();
+  return chain;
 }
 
-bool InflateDecoder::restart(int window_bits) {
-  return initialised_ && inflateReset2(&stream_, window_bits) == Z_OK;
+DecoderChain::Fed DecoderChain::feed(ByteView coded, DecodeBuffers& buffers, DecodedSink& sink) {
+  if (coded.empty()) return {};  // zstd takes many calls without input for a loop
+  const uint64_t before = coded_bytes_;
+  const DecodeStatus status = feed(0, coded, buffers, sink);
+  return {.consumed = static_cast<size_t>(coded_bytes_ - before), .status = status};
 }
 
-bool InflateDecoder::reset(ContentCoding coding) {
-  gzip_ = coding == ContentCoding::kGzip;
-  has_first_ = false;
-  replay_bytes_ = 0;
-  state_ = gzip_ ? State::kRunning : State::kUnwrapped;
-  return restart(gzip_ ? kGzipWrapped : kZlibWrapped);
-}
-
-ContentDecoder::Step InflateDecoder::decode(ByteView coded, std::span<uint8_t> output) {
-  switch (state_) {
-    case State::kUnwrapped:
-      return sniff_wrapper(coded);
-    case State::kRunning:
-      return run(coded, output);
-    case State::kMemberEnded:
-      if (coded.empty()) return {};
-      if (gzip_ && coded[0] == kGzipMagic) {
-        state_ = restart(kGzipWrapped) ? State::kRunning : State::kFailed;
-        return run(coded, output);
+// What a layer decodes is fed to the next one at once, which takes all of it: the buffers are empty
+// between calls, however many bodies are open.
+DecodeStatus DecoderChain::feed(size_t layer, ByteView coded, DecodeBuffers& buffers,
+                                DecodedSink& sink) {
+  const std::span<uint8_t> output(buffers[layer]);
+  while (true) {
+    const ContentDecoder::Step step = decoders_[layer]->decode(coded, output);
+    coded = coded.subspan(step.consumed);
+    if (layer == 0) coded_bytes_ += step.consumed;
+    if (step.produced > 0) {
+      // Up to the limit exactly, so that it does not matter how the body was cut.
+      const uint64_t allowed = limits_.decoded_body_bytes_max - decoded_bytes_[layer];
+      const ByteView decoded = output.first(std::min<uint64_t>(step.produced, allowed));
+      decoded_bytes_[layer] += decoded.size();
+      if (expands_too_far(decoded_bytes_[layer])) return DecodeStatus::kTooLarge;
+      if (layer + 1 < layers_) {
+        const DecodeStatus status = feed(layer + 1, decoded, buffers, sink);
+        if (status != DecodeStatus::kGood) return status;
+      } else if (!sink.on_decoded(decoded)) {
+        return DecodeStatus::kStopped;
       }
-      state_ = State::kTrailer;
-      return {.consumed = coded.size()};
-    case State::kTrailer:  // padding behind the end, which clients ignore
-      return {.consumed = coded.size()};
-    case State::kFailed:
-      return {.failed = true};
-  }
-  return {.failed = true};
-}
-
-ContentDecoder::Step InflateDecoder::sniff_wrapper(ByteView coded) {
-  if (coded.empty()) return {};
-  if (!has_first_) {
-    has_first_ = true;
-    first_byte_ = coded[0];
-    return {.consumed = 1};
-  }
-  prefix_[0] = first_byte_;
-  prefix_[1] = coded[0];
-  replay_bytes_ = 2;
-  const int window_bits = is_zlib_header(prefix_[0], prefix_[1]) ? kZlibWrapped : kRawDeflate;
-  state_ = restart(window_bits) ? State::kRunning : State::kFailed;
-  return {.consumed = 1, .failed = state_ == State::kFailed};
-}
-
-ContentDecoder::Step InflateDecoder::run(ByteView coded, std::span<uint8_t> output) {
-  const bool replaying = replay_bytes_ > 0;
-  const ByteView input = replaying ? ByteView(prefix_ + 2 - replay_bytes_, replay_bytes_) : coded;
-  stream_.next_in = const_cast<uint8_t*>(input.data());
-  stream_.avail_in = static_cast<uInt>(std::min<size_t>(input.size(), UINT32_MAX));
-  const size_t offered = stream_.avail_in;
-  stream_.next_out = output.data();
-  stream_.avail_out = static_cast<uInt>(output.size());
-  const int result = inflate(&stream_, Z_NO_FLUSH);
-  const size_t consumed = offered - stream_.avail_in;
-  Step step{.consumed = consumed, .produced = output.size() - stream_.avail_out};
-  if (replaying) {
-    replay_bytes_ -= consumed;
-    step.consumed = 0;
-    if (replay_bytes_ == 0 && result == Z_OK && step.produced == 0) {
-      step = run(coded, output);
-      return step;
+      if (decoded.size() < step.produced) return DecodeStatus::kTooLarge;
     }
+    if (step.status != DecodeStatus::kGood) return step.status;
+    if (coded.empty() && step.produced < output.size()) return DecodeStatus::kGood;
+    if (step.consumed == 0 && step.produced == 0) return DecodeStatus::kBad;  // it is stuck
   }
-  if (result == Z_STREAM_END) {
-    state_ = State::kMemberEnded;
-  } else if (result != Z_OK && result != Z_BUF_ERROR) {
-    state_ = State::kFailed;
-    step.failed = true;
-  }
-  return step;
 }
 
-InflateDecoder* DecoderPool::acquire(ContentCoding coding) {
-  if (free_.empty()) {
-    if ((all_.size() + 1) * InflateDecoder::kChargedBytes > bytes_max_) return nullptr;
-    all_.push_back(std::make_unique<InflateDecoder>());
-    free_.reserve(all_.size());
-    free_.push_back(all_.back().get());
-  }
-  InflateDecoder* decoder = free_.back();
-  if (!decoder->reset(coding)) return nullptr;
-  free_.pop_back();
-  return decoder;
+// Each layer is measured against the bytes on the wire, so that stacked codings multiply nothing.
+bool DecoderChain::expands_too_far(uint64_t decoded_bytes) const {
+  return decoded_bytes > limits_.decode_ratio_free_bytes &&
+         decoded_bytes / limits_.decode_ratio_max > coded_bytes_;
 }
 
 }  // namespace wiretally::http

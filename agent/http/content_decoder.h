@@ -1,86 +1,97 @@
-// Removes content codings (RFC 9110 section 8.4) while the body streams by.
+// Removes content codings while the body streams by.
 //
-// A decoder is borrowed from the lane's pool at a body's first byte and given back at its end or
-// failure. All decoders together stay within Limits::decoder_bytes_max. To add a coding: a
-// ContentCoding, a ContentDecoder and its row in DecoderPool::acquire.
+// A DecoderChain lives from a body's first byte to its end or failure; it and all that its
+// libraries allocate come out of the lane's DecoderBudget. To add a coding: a ContentCoding, a
+// ContentDecoder in a file of its own, and its row in make_decoder().
 #pragma once
 
-#include <zlib.h>
-
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <vector>
 
+#include "content_coding.h"
+#include "decoder_budget.h"
 #include "wiretally/bytes.h"
-#include "wiretally/http_exchange.h"
+#include "wiretally/limits.h"
 
 namespace wiretally::http {
 
-enum class ContentCoding : uint8_t { kIdentity, kGzip, kDeflate, kUnsupported };
+enum class DecodeStatus : uint8_t {
+  kGood,
+  kBad,       // not what the coding allows
+  kWindow,    // asks for a larger window than the limit
+  kNoMemory,  // the budget is used up
+  kTooLarge,  // expands beyond the limits
+  kStopped,   // the taker wants no more
+};
 
-// What the fields Content-Encoding and Transfer-Encoding leave to be decoded. Stacked codings are
-// not supported.
-ContentCoding content_coding(const Headers& headers);
+// Lives in a DecoderBudget.
+class InBudget {
+ public:
+  static void* operator new(size_t bytes, DecoderBudget& budget) noexcept {
+    return budget.allocate(bytes);
+  }
+  static void operator delete(void* memory) noexcept { DecoderBudget::release(memory); }
+  static void operator delete(void* memory, DecoderBudget&) noexcept {
+    DecoderBudget::release(memory);
+  }
+};
 
-class ContentDecoder {
+// One coding of one body.
+class ContentDecoder : public InBudget {
  public:
   virtual ~ContentDecoder() = default;
 
   struct Step {
     size_t consumed = 0;
     size_t produced = 0;
-    bool failed = false;
+    DecodeStatus status = DecodeStatus::kGood;
   };
-  // Decodes as much of `coded` as `output` has room for. Call again while anything moves.
+  // Decodes as much of `coded` as `output` has room for. Call again while `coded` is left or
+  // `output` was filled. After another status than kGood it must not be called again.
   virtual Step decode(ByteView coded, std::span<uint8_t> output) = 0;
 };
 
-// gzip (RFC 1952, several members) and deflate, wrapped by zlib (RFC 1950) or raw (RFC 1951; some
-// servers mean that by "deflate"; the first two bytes tell).
-class InflateDecoder final : public ContentDecoder {
+// Null if there is no memory. kIdentity and kUnsupported have no decoder.
+std::unique_ptr<ContentDecoder> make_decoder(ContentCoding coding, DecoderBudget& budget,
+                                             const Limits& limits);
+
+// Takes what a chain decoded; false: nothing more of this body is wanted.
+class DecodedSink {
  public:
-  static constexpr size_t kChargedBytes = 40'000;  // measured: one inflate state with its window
-
-  InflateDecoder();
-  ~InflateDecoder() override;
-  InflateDecoder(const InflateDecoder&) = delete;
-  InflateDecoder& operator=(const InflateDecoder&) = delete;
-
-  // False if zlib has no memory.
-  bool reset(ContentCoding coding);
-  Step decode(ByteView coded, std::span<uint8_t> output) override;
-
- private:
-  enum class State : uint8_t { kUnwrapped, kRunning, kMemberEnded, kTrailer, kFailed };
-
-  Step sniff_wrapper(ByteView coded);
-  Step run(ByteView coded, std::span<uint8_t> output);
-  bool restart(int window_bits);
-
-  z_stream stream_{};
-  bool initialised_ = false;
-  State state_ = State::kFailed;
-  bool gzip_ = false;
-  bool has_first_ = false;
-  uint8_t first_byte_ = 0;
-  size_t replay_bytes_ = 0;  // of prefix_, still to be fed
-  uint8_t prefix_[2] = {};
+  virtual ~DecodedSink() = default;
+  virtual bool on_decoded(ByteView bytes) = 0;
 };
 
-class DecoderPool {
- public:
-  explicit DecoderPool(size_t bytes_max) : bytes_max_(bytes_max) {}
+// Where the layers of a chain write. Holds nothing between calls: one a lane.
+using DecodeBuffers = std::array<std::array<uint8_t, 64 * 1024>, Limits::content_codings_max>;
 
-  // Nothing if the budget is used up.
-  InflateDecoder* acquire(ContentCoding coding);
-  void release(InflateDecoder* decoder) { free_.push_back(decoder); }
+// All codings of one body.
+class DecoderChain : public InBudget {
+ public:
+  // `codings` are supported. Null if there is no memory.
+  static std::unique_ptr<DecoderChain> make(const ContentCodings& codings, DecoderBudget& budget,
+                                            const Limits& limits);
+
+  struct Fed {
+    size_t consumed = 0;  // all, if the status is kGood
+    DecodeStatus status = DecodeStatus::kGood;
+  };
+  Fed feed(ByteView coded, DecodeBuffers& buffers, DecodedSink& sink);
 
  private:
-  size_t bytes_max_;
-  std::vector<std::unique_ptr<InflateDecoder>> all_;
-  std::vector<InflateDecoder*> free_;
+  explicit DecoderChain(const Limits& limits) : limits_(limits) {}
+
+  DecodeStatus feed(size_t layer, ByteView coded, DecodeBuffers& buffers, DecodedSink& sink);
+  bool expands_too_far(uint64_t decoded_bytes) const;
+
+  const Limits& limits_;
+  size_t layers_ = 0;
+  std::array<std::unique_ptr<ContentDecoder>, Limits::content_codings_max> decoders_;
+  std::array<uint64_t, Limits::content_codings_max> decoded_bytes_{};  // of each layer
+  uint64_t coded_bytes_ = 0;
 };
 
 }  // namespace wiretally::http

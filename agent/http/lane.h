@@ -1,11 +1,11 @@
 // What the connections of one lane share: limits, counters, the sink, and pooled memory.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <vector>
 
 #include "content_decoder.h"
+#include "decoder_budget.h"
 #include "exchange.h"
 #include "head_buffers.h"
 #include "tls_client_hello.h"
@@ -20,7 +20,7 @@ struct Lane {
       : limits(limits_in),
         counters(counters_in),
         sink(sink_in),
-        decoders(limits_in.decoder_bytes_max) {
+        decoder_budget(limits_in.decoder_bytes_max, limits_in.decoder_idle_bytes_max) {
     fields.reserve(limits.http_headers_max);
   }
 
@@ -29,10 +29,10 @@ struct Lane {
   ExchangeSink& sink;
   HeadBuffers head_buffers;
   ClientHelloPool hellos;
-  DecoderPool decoders;
+  DecoderBudget decoder_budget;
   ExchangePool exchanges;
-  std::vector<HeaderField> fields;           // of the head that is being parsed
-  std::array<uint8_t, 32 * 1024> decoded{};  // of the span that is being decoded
+  std::vector<HeaderField> fields;  // of the head that is being parsed
+  DecodeBuffers decode_buffers;     // of the span that is being decoded
 };
 
 }  // namespace wiretally::http

@@ -59,6 +59,7 @@ struct LlmRoom::Call {
   bool request_ended = false;
   bool request_complete = false;
   bool request_lost = false;
+  bool request_corrupt = false;  // what was read of its body may be wrong
   bool answer_ended = false;
 
   AnswerReader* reader() { return answers[0].get(); }
@@ -426,11 +427,13 @@ void LlmRoom::on_body_loss(ExchangeId id, Message message, BodyLoss loss, uint64
       .flags.set(loss == BodyLoss::kGap ? RecordFlag::kGapInBody : RecordFlag::kDecodeFailed);
   if (message == Message::kRequest) {
     call.request_lost = true;
+    if (loss == BodyLoss::kCorrupt) call.request_corrupt = true;
     if (call.request != nullptr) call.request->stop();
     return;
   }
   if (loss == BodyLoss::kGap) call.answer.lost = true;
-  if (loss == BodyLoss::kDecodeFailed) call.answer.decode_failed = true;
+  if (loss != BodyLoss::kGap) call.answer.decode_failed = true;
+  if (loss == BodyLoss::kCorrupt) call.answer.corrupt = true;
   for (std::unique_ptr<AnswerReader>& reader : call.answers) {
     if (reader == nullptr) continue;
     if (loss == BodyLoss::kGap) {
@@ -459,7 +462,7 @@ void LlmRoom::end_request(Call& call, bool complete) {
   call.request_complete = complete;
   const RequestNotes& notes = call.request->notes();
   AwakeRecord awake(call);
-  note_request_body(notes, *awake);
+  if (!call.request_corrupt) note_request_body(notes, *awake);
   call.asked_for_usage = notes.include_usage;
   call.server_side = notes.server_side;
   if (call.spec->request_has_shape(notes, call.model_in_path)) call.proven = true;
@@ -553,7 +556,7 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
   answer.usage_not_requested = call.spec->usage_on_request && !call.asked_for_usage &&
                                record.saw_request && !answer.request_damaged;
 
-  if (reader != nullptr) {
+  if (reader != nullptr && !answer.corrupt) {
     const AnswerNotes& notes = reader->notes();
     const bool asked_for_stream = record.stream;
     note_answer_body(*reader, record);

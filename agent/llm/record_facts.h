@@ -28,6 +28,7 @@ struct AnswerState {
   bool failed = false;    // it told an error
   bool lost = false;      // bytes of it were lost
   bool decode_failed = false;
+  bool corrupt = false;          // what was read of its body may be wrong
   bool midstream = false;        // the request was not seen
   bool request_damaged = false;  // nor whole
   bool usage_not_requested = false;

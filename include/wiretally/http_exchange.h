@@ -79,7 +79,8 @@ enum class BodyInterest : uint8_t {
 
 enum class BodyLoss : uint8_t {
   kGap,           // bytes lost on the wire; decoding of a coded body ends here
-  kDecodeFailed,  // unknown or broken content coding, or a limit of the decoders
+  kDecodeFailed,  // unknown content coding, or a limit of the decoders: what was delivered is right
+  kCorrupt,       // broken content coding: what was delivered of this body may be wrong
 };
 
 // How a message ended.

@@ -25,9 +25,21 @@ struct Limits {
   size_t http_head_bytes_max = 256 * 1024;  // one message head; headers beyond are a named drop
   size_t http_headers_max = 256;            // fields of one head that are kept
   size_t http_pipeline_max = 64;            // requests without an answer on one connection
-  size_t decoder_bytes_max = 128 << 20;     // all content decoders together
-  uint64_t decode_ratio_max = 1000;  // decoded ÷ coded bytes, once past decode_ratio_free_bytes
-  uint64_t decode_ratio_free_bytes = 1 << 20;  // up to here any ratio is allowed
+
+  // http, content codings. A gzip body takes 39 KiB, a br or zstd body its window, up to a quarter
+  // of it, and 20 (br) or up to 550 KiB (zstd).
+  size_t decoder_bytes_max = 128 << 20;      // all decoders together, as their libraries allocate
+  size_t decoder_idle_bytes_max = 16 << 20;  // of these, kept for the next bodies
+  // Larger windows than HTTP's: servers use up to 4 MiB with br; RFC 9659 allows 8 MiB with zstd.
+  size_t brotli_window_bytes_max = 4 << 20;
+  size_t zstd_window_bytes_max = 8 << 20;
+  // Decoded ÷ coded bytes, once past decode_ratio_free_bytes. One repeated word is 1030:1 in gzip,
+  // the most that deflate can do: the stop is well below, and far above any text that says
+  // something.
+  uint64_t decode_ratio_max = 500;
+  uint64_t decode_ratio_free_bytes = 1 << 20;           // up to here any ratio is allowed
+  uint64_t decoded_body_bytes_max = uint64_t{1} << 30;  // of one body, whatever its ratio
+  static constexpr size_t content_codings_max = 4;      // of one body, one upon the other
 
   // llm
   size_t json_depth_max = 256;       // deeper values are skipped

@@ -1,13 +1,17 @@
 // Writes a large capture of streamed chat completions, token by token: each event of about 250
 // bytes in a packet of its own, the client acknowledging every second one.
 //
-//   make_capture FILE MIB CONNECTIONS EVENTS
+//   make_capture FILE MIB CONNECTIONS EVENTS [gzip]
 //
 // All connections are open at once and take turns, event by event. Each carries calls of EVENTS
 // events one after another; EVENTS 0 means one call on each connection that lasts as long as the
-// file. Prints the number of calls and of output tokens.
+// file. With gzip each answer is coded, flushed an event. Prints the number of calls and of output
+// tokens.
+#include <zlib.h>
+
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -63,13 +67,17 @@ class Writer {
 
 class Connection {
  public:
-  Connection(Writer& out, uint32_t index)
+  Connection(Writer& out, uint32_t index, bool gzip)
       : out_(out),
         client_(endpoint(
             "10.1." + std::to_string(index / 250 % 250) + "." + std::to_string(index % 250 + 1),
             static_cast<uint16_t>(32'768 + index % 28'000))),
         server_(endpoint("10.2.0.1", 8000)),
         index_(index) {
+    if (gzip) {
+      coder_ = std::make_unique<z_stream>();
+      deflateInit2(coder_.get(), 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+    }
     send(true, TcpFlags::kSyn, {});
     send(false, TcpFlags::kSyn | TcpFlags::kAck, {});
     send(true, TcpFlags::kAck, {});
@@ -91,7 +99,9 @@ class Connection {
              std::to_string(body.size()) + "\r\n\r\n" + body);
     send(false, TcpFlags::kAck,
          "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
-         "Cache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n");
+         "Cache-Control: no-cache\r\n" +
+             std::string(coder_ ? "Content-Encoding: gzip\r\n" : "") +
+             "Transfer-Encoding: chunked\r\n\r\n");
     in_call_ = true;
     events_ = 0;
     head_ = R"(data: {"id":"chatcmpl-)" + std::to_string(index_) + "x" + std::to_string(calls_) +
@@ -114,7 +124,7 @@ class Connection {
     chunk(head_ + R"("choices":[],"usage":{"prompt_tokens":17,"completion_tokens":)" +
           std::to_string(events_) + R"(,"total_tokens":)" + std::to_string(17 + events_) +
           "}}\n\n");
-    chunk("data: [DONE]\n\n");
+    chunk("data: [DONE]\n\n", true);
     send(false, TcpFlags::kAck, "0\r\n\r\n");
     in_call_ = false;
     ++calls_;
@@ -128,10 +138,23 @@ class Connection {
   }
 
  private:
-  void chunk(const std::string& data) {
+  void chunk(const std::string& text, bool last = false) {
+    const std::string data = coder_ ? coded(text, last) : text;
     char size[16];
     std::snprintf(size, sizeof size, "%zx\r\n", data.size());
     send(false, TcpFlags::kAck | TcpFlags::kPsh, size + data + "\r\n");
+  }
+
+  std::string coded(const std::string& text, bool last) {
+    char room[4096];
+    coder_->next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+    coder_->avail_in = static_cast<uInt>(text.size());
+    coder_->next_out = reinterpret_cast<Bytef*>(room);
+    coder_->avail_out = sizeof room;
+    deflate(coder_.get(), last ? Z_FINISH : Z_SYNC_FLUSH);
+    const std::string data(room, sizeof room - coder_->avail_out);
+    if (last) deflateReset(coder_.get());
+    return data;
   }
 
   void send(bool from_client, int flags, const std::string& payload) {
@@ -161,13 +184,15 @@ class Connection {
   uint64_t events_ = 0;
   uint64_t tokens_ = 0;
   std::string head_;
+  std::unique_ptr<z_stream> coder_;  // lives as long as the program
 };
 
-int make(const char* path, uint64_t bytes_wanted, uint32_t connections, uint64_t events) {
+int make(const char* path, uint64_t bytes_wanted, uint32_t connections, uint64_t events,
+         bool gzip) {
   Writer out(path);
   std::vector<Connection> open;
   open.reserve(connections);
-  for (uint32_t i = 0; i < connections; ++i) open.emplace_back(out, i);
+  for (uint32_t i = 0; i < connections; ++i) open.emplace_back(out, i, gzip);
   while (out.bytes() < bytes_wanted) {
     for (Connection& connection : open) {
       if (!connection.in_call()) connection.ask();
@@ -192,11 +217,12 @@ int make(const char* path, uint64_t bytes_wanted, uint32_t connections, uint64_t
 }  // namespace wiretally::test
 
 int main(int argc, char** argv) {
-  if (argc != 5) {
-    std::fputs("usage: make_capture FILE MIB CONNECTIONS EVENTS\n", stderr);
+  const bool gzip = argc == 6 && std::string(argv[5]) == "gzip";
+  if (argc != 5 && !gzip) {
+    std::fputs("usage: make_capture FILE MIB CONNECTIONS EVENTS [gzip]\n", stderr);
     return 1;
   }
   return wiretally::test::make(argv[1], std::strtoull(argv[2], nullptr, 10) << 20,
                                static_cast<uint32_t>(std::atoi(argv[3])),
-                               std::strtoull(argv[4], nullptr, 10));
+                               std::strtoull(argv[4], nullptr, 10), gzip);
 }

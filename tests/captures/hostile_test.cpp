@@ -1,12 +1,12 @@
 // Traffic that is no LLM call, and traffic made to hurt.
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <random>
 
 #include "binary.h"
 #include "calls.h"
+#include "support/encoder.h"
 
 namespace wiretally::test {
 namespace {
@@ -243,19 +243,7 @@ TEST(ManyConnections, EachWithARequestThatIsNeverAnswered) {
 
 // --- codings -------------------------------------------------------------------------------------
 
-std::string gzip(const std::string& text) {
-  std::string out(compressBound(text.size()) + 64, '\0');
-  z_stream stream{};
-  deflateInit2(&stream, 9, Z_DEFLATED, 31, 9, Z_DEFAULT_STRATEGY);
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  deflate(&stream, Z_FINISH);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
+std::string gzip(const std::string& text) { return encode(Coding::kGzip, text); }
 
 TEST(Codings, ABombIsANamedDropAndItsCallIsCounted) {
   const std::string bomb =

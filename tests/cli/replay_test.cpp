@@ -5,6 +5,7 @@
 
 #include "binary.h"
 #include "calls.h"
+#include "support/encoder.h"
 
 namespace wiretally::test {
 namespace {
@@ -353,6 +354,61 @@ TEST(Output, ToAFullDiskIsAnError) {
     shell(std::string(WIRETALLY_BINARY) + " replay " + file + " --format " + format +
               " >/dev/full 2>" + errors,
           2);
+  }
+}
+
+// --- compressed files ----------------------------------------------------------------------------
+
+TEST(Compressed, FilesAndPipesReplayAsWhatTheyHold) {
+  const std::string capture = make_capture({}, calls(4));
+  const std::string expected = replay_bytes(capture, "ndjson").out;
+  ASSERT_EQ(records_of(expected).size(), 4u);
+  TemporaryFolder folder;
+  for (const Coding coding : {Coding::kGzip, Coding::kZstd}) {
+    const std::string packed = encode(coding, capture);
+    EXPECT_EQ(replay_bytes(packed, "ndjson").out, expected);
+    // By its first bytes, not by its name.
+    const std::string path = folder.save("capture.bin", packed);
+    EXPECT_EQ(wiretally({"replay", path, "--format", "ndjson"}).out, expected);
+  }
+}
+
+TEST(Compressed, CutOffGivesAllCompleteCallsAndOneError) {
+  const std::string capture = make_capture({}, calls(4));
+  const std::string expected = replay_bytes(capture, "ndjson").out;
+  for (const Coding coding : {Coding::kGzip, Coding::kZstd}) {
+    // A flush behind the last call, as a capture that is still being written has it.
+    const Pieces pieces = encode(
+        coding, Pieces{capture.substr(0, capture.size() - 30), capture.substr(capture.size() - 30)},
+        {.flush = true});
+    const Outcome run = replay_bytes(pieces[0], "ndjson");
+    expect_one_error(run, 2, "its compressed data is cut off");
+    EXPECT_EQ(run.out, expected);
+  }
+}
+
+// 256 MB of a block that nobody reads, in a few kilobytes.
+TEST(Compressed, BombsTakeTimeAndNoMemory) {
+  const auto little_endian = [](uint32_t number) {
+    return std::string(reinterpret_cast<const char*>(&number), sizeof number);
+  };
+  const uint32_t block_bytes = 1 << 28;
+  std::string start = make_capture({.format = CaptureFormat::kPcapng}, {});
+  start += little_endian(0xbad) + little_endian(block_bytes);
+  for (const Coding coding : {Coding::kGzip, Coding::kZstd}) {
+    Pieces pieces = {start};
+    for (int i = 0; i < 15; ++i) pieces.emplace_back(size_t{16} << 20, '\0');
+    pieces.emplace_back((size_t{16} << 20) - 12, '\0');
+    pieces.push_back(little_endian(block_bytes));
+    std::string packed;
+    for (const std::string& piece : encode(coding, pieces)) packed += piece;
+    ASSERT_LT(packed.size(), 2u << 20);
+    const Outcome run = replay_bytes(packed, "ndjson");
+    EXPECT_EQ(run.exit_status, 0) << run.err;
+#ifndef WIRETALLY_SANITIZED
+    EXPECT_LT(run.peak_kib,
+              replay_bytes(start.substr(0, start.size() - 8), "ndjson").peak_kib + 16 * 1024);
+#endif
   }
 }
 

@@ -1,11 +1,12 @@
 #include "dialogue.h"
 
-#include <zlib.h>
-
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <stdexcept>
+
+#include "support/encoder.h"
 
 namespace wiretally::test {
 namespace {
@@ -16,8 +17,8 @@ constexpr int64_t kStepNs = 10'000'000;
 struct Options {
   bool content_length = false;
   bool chunked = false;
-  size_t chunk_bytes = 0;  // 0: one chunk an event
-  enum class Coding { kNone, kGzip, kDeflate, kRawDeflate } coding = Coding::kNone;
+  size_t chunk_bytes = 0;       // 0: one chunk an event
+  std::vector<Coding> codings;  // in the order in which they are applied
   bool flush = false;
   std::string line_end = "\n";
   std::pair<size_t, size_t> lost{0, 0};
@@ -68,33 +69,36 @@ std::vector<std::string> split_events(const std::string& body, const std::string
   return events;
 }
 
-// The pieces, coded: one piece of output for each piece of input.
-std::vector<std::string> encode(const std::vector<std::string>& pieces, const Options& options) {
-  if (options.coding == Options::Coding::kNone) return pieces;
-  z_stream stream{};
-  const int window_bits = options.coding == Options::Coding::kGzip      ? 31
-                          : options.coding == Options::Coding::kDeflate ? 15
-                                                                        : -15;
-  if (deflateInit2(&stream, 6, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
-    throw std::runtime_error("deflateInit2 failed");
-  }
-  std::vector<std::string> coded;
-  for (size_t i = 0; i < pieces.size(); ++i) {
-    const bool last = i + 1 == pieces.size();
-    std::string out;
-    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(pieces[i].data()));
-    stream.avail_in = static_cast<uInt>(pieces[i].size());
-    do {
-      char buffer[4096];
-      stream.next_out = reinterpret_cast<Bytef*>(buffer);
-      stream.avail_out = sizeof buffer;
-      deflate(&stream, last ? Z_FINISH : options.flush ? Z_SYNC_FLUSH : Z_NO_FLUSH);
-      out.append(buffer, sizeof buffer - stream.avail_out);
-    } while (stream.avail_out == 0);
-    if (!out.empty()) coded.push_back(out);
-  }
-  deflateEnd(&stream);
-  return coded;
+// What is sent of each piece: nothing of some where the coding holds it back.
+std::vector<std::string> coded_pieces(std::vector<std::string> pieces, const Options& options) {
+  if (options.codings.empty()) return pieces;
+  pieces = encode(options.codings, std::move(pieces), {.flush = options.flush});
+  std::erase(pieces, "");
+  return pieces;
+}
+
+// The variants that `codings` stands for, for the options of one message.
+struct Variant {
+  const char* name;
+  std::vector<Coding> codings;
+  bool flush;
+};
+const std::vector<Variant>& variants() {
+  static const std::vector<Variant> kVariants = [] {
+    std::vector<Variant> all = {{"identity", {}, false}};
+    const std::pair<const char*, std::vector<Coding>> codings[] = {
+        {"gzip", {Coding::kGzip}},
+        {"zlib", {Coding::kZlib}},
+        {"raw-deflate", {Coding::kRawDeflate}},
+        {"br", {Coding::kBrotli}},
+        {"zstd", {Coding::kZstd}},
+        {"gzip+br", {Coding::kGzip, Coding::kBrotli}}};
+    for (const bool flush : {false, true}) {
+      for (const auto& [name, stack] : codings) all.push_back({name, stack, flush});
+    }
+    return all;
+  }();
+  return kVariants;
 }
 
 std::string wire_form(const std::string& text, const Options& options) {
@@ -115,23 +119,16 @@ std::string wire_form(const std::string& text, const Options& options) {
     }
   }
 
-  const std::vector<std::string> coded = encode(split_events(body, options.line_end), options);
+  const std::vector<std::string> coded =
+      coded_pieces(split_events(body, options.line_end), options);
   std::string joined;
   for (const std::string& piece : coded) joined += piece;
 
   std::string head;
   std::istringstream lines(head_text);
   for (std::string line; std::getline(lines, line);) head += line + "\r\n";
-  switch (options.coding) {
-    case Options::Coding::kNone:
-      break;
-    case Options::Coding::kGzip:
-      head += "Content-Encoding: gzip\r\n";
-      break;
-    case Options::Coding::kDeflate:
-    case Options::Coding::kRawDeflate:
-      head += "Content-Encoding: deflate\r\n";
-      break;
+  if (!options.codings.empty()) {
+    head += "Content-Encoding: " + field_of(options.codings) + "\r\n";
   }
   if (options.content_length) head += "Content-Length: " + std::to_string(joined.size()) + "\r\n";
   if (!options.chunked) return head + "\r\n" + joined;
@@ -152,7 +149,12 @@ std::string wire_form(const std::string& text, const Options& options) {
   return wire + "0\r\n\r\n";
 }
 
-Options read_options(std::istringstream& words) {
+Options read_options(std::istringstream& words, const Variant& variant) {
+  static const std::map<std::string, Coding> kCodings = {{"gzip", Coding::kGzip},
+                                                         {"deflate", Coding::kZlib},
+                                                         {"raw-deflate", Coding::kRawDeflate},
+                                                         {"br", Coding::kBrotli},
+                                                         {"zstd", Coding::kZstd}};
   Options options;
   for (std::string word; words >> word;) {
     const size_t equals = word.find('=');
@@ -163,13 +165,12 @@ Options read_options(std::istringstream& words) {
     } else if (name == "chunked") {
       options.chunked = true;
       if (!value.empty()) options.chunk_bytes = std::stoul(value);
-    } else if (name == "gzip") {
-      options.coding = Options::Coding::kGzip;
-      options.flush = value == "flush";
-    } else if (name == "deflate") {
-      options.coding = Options::Coding::kDeflate;
-    } else if (name == "raw-deflate") {
-      options.coding = Options::Coding::kRawDeflate;
+    } else if (const auto coding = kCodings.find(name); coding != kCodings.end()) {
+      options.codings.push_back(coding->second);
+      options.flush = options.flush || value == "flush";
+    } else if (name == "codings") {
+      options.codings = variant.codings;
+      options.flush = variant.flush;
     } else if (name == "crlf") {
       options.line_end = "\r\n";
     } else if (name == "cr") {
@@ -234,9 +235,7 @@ void read_expected(const Section& section, Dialogue& dialogue) {
   dialogue.records.push_back(std::move(record));
 }
 
-}  // namespace
-
-Dialogue read_dialogue(const std::string& path) {
+Dialogue read_variant(const std::string& path, const Variant& variant) {
   std::ifstream file(path);
   Dialogue dialogue;
   dialogue.name = std::filesystem::path(path).stem().string();
@@ -251,7 +250,7 @@ Dialogue read_dialogue(const std::string& path) {
       std::string kind;
       words >> kind;
       if (kind == "client" || kind == "server") {
-        const Options options = read_options(words);
+        const Options options = read_options(words, variant);
         std::string bytes = wire_form(section.text, options);
         if (options.lost.second > bytes.size() || options.lost.first > options.lost.second) {
           throw std::runtime_error("lost= lies outside the " + std::to_string(bytes.size()) +
@@ -287,6 +286,28 @@ Dialogue read_dialogue(const std::string& path) {
     throw std::runtime_error(path + ":" + std::to_string(line) + ": " + error.what());
   }
   return dialogue;
+}
+
+bool has_variants(const std::string& path) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("--- ") && line.ends_with(" codings")) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Dialogue read_dialogue(const std::string& path) { return read_variant(path, variants().front()); }
+
+std::vector<Dialogue> read_variants(const std::string& path) {
+  if (!has_variants(path)) return {read_dialogue(path)};
+  std::vector<Dialogue> dialogues;
+  for (const Variant& variant : variants()) {
+    dialogues.push_back(read_variant(path, variant));
+    dialogues.back().name += std::string(" ") + variant.name + (variant.flush ? " flushed" : "");
+  }
+  return dialogues;
 }
 
 }  // namespace wiretally::test

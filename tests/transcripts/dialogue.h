@@ -24,10 +24,12 @@
 // kept only in text/event-stream bodies.
 //
 // Options: content-length (adds the field) | chunked[=N] (one chunk an event, or pieces of N bytes)
-// | gzip[=flush] | deflate | raw-deflate (adds Content-Encoding; flush: one sync flush an event) |
-// crlf or cr (line ends of the body) | lost=A-B (bytes A to B of this message's wire form, B
-// excluded, were never captured) | repeat=N (the body's text N times) | escapes (in the whole
-// section \r \n \0 \\ and \xHH stand for bytes, and physical line ends count for nothing).
+// | gzip, deflate, raw-deflate, br, zstd (adds Content-Encoding; several are applied one upon the
+// other; "=flush" behind one of them: a flush an event) | codings (the last option: the dialogue is
+// played plain and in every coding, flushed and not, with the same records) | crlf or cr (line ends
+// of the body) | lost=A-B (bytes A to B of this message's wire form, B excluded, were never
+// captured) | repeat=N (the body's text N times) | escapes (in the whole section \r \n \0 \\ and
+// \xHH stand for bytes, and physical line ends count for nothing).
 #pragma once
 
 #include <cstdint>
@@ -62,7 +64,9 @@ struct Dialogue {
   std::vector<ExpectedRecord> records;
 };
 
-// Throws std::runtime_error with file and line.
+// Both throw std::runtime_error with file and line. Where the file says "codings", the first one
+// reads it without any, and the second one returns a dialogue a coding.
 Dialogue read_dialogue(const std::string& path);
+std::vector<Dialogue> read_variants(const std::string& path);
 
 }  // namespace wiretally::test

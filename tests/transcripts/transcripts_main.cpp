@@ -191,7 +191,19 @@ std::string first_difference(const std::string& a, const std::string& b) {
 
 class Harness {
  public:
-  // False, with a message on stdout, if anything about the transcript is not as it should be.
+  // False, with a message on stdout, if anything about the transcript is not as it should be. The
+  // variants of one file have the same records.
+  bool check(const std::vector<Dialogue>& variants) {
+    bool good = true;
+    of_first_variant_.clear();
+    for (const Dialogue& dialogue : variants) good = check(dialogue) && good;
+    return good;
+  }
+
+  size_t cuts() const { return cuts_; }
+  size_t runs() const { return runs_; }
+
+ private:
   bool check(const Dialogue& dialogue) {
     bool good = true;
     std::string by_entrance;
@@ -213,15 +225,16 @@ class Harness {
                "differs from the first entrance:\n" + text + "/\n" + by_entrance);
         good = false;
       }
+      const auto [first, is_first] = of_first_variant_.try_emplace(entrance, whole);
+      if (!is_first && first->second != whole) {
+        report(dialogue, entrance, "whole", "differs from the first variant");
+        good = false;
+      }
       good = check_cuts(dialogue, entrance, whole) && good;
     }
     return good;
   }
 
-  size_t cuts() const { return cuts_; }
-  size_t runs() const { return runs_; }
-
- private:
   static void report(const Dialogue& dialogue, Entrance entrance, const std::string& cuts,
                      const std::string& text) {
     std::printf("%s (%s, %s): %s\n", dialogue.name.c_str(), entrance_name(entrance), cuts.c_str(),
@@ -300,6 +313,7 @@ class Harness {
   }
 
   Bench bench_;
+  std::map<Entrance, std::vector<std::string>> of_first_variant_;
   size_t cuts_ = 0;
   size_t runs_ = 0;
 };
@@ -319,11 +333,16 @@ int run(int argc, char** argv) {
   if (files.empty()) throw std::runtime_error("no transcripts given");
   Harness harness;
   size_t different = 0;
+  size_t dialogues = 0;
   for (const std::string& file : files) {
-    if (!harness.check(read_dialogue(file))) ++different;
+    const std::vector<Dialogue> variants = read_variants(file);
+    if (!harness.check(variants)) ++different;
+    dialogues += variants.size();
   }
-  std::printf("%zu transcripts, %zu cuts, %zu entrances: %zu replays, %zu transcripts differ\n",
-              files.size(), harness.cuts(), std::size(kEntrances), harness.runs(), different);
+  std::printf(
+      "%zu transcripts, %zu dialogues, %zu cuts, %zu entrances: %zu replays, %zu transcripts "
+      "differ\n",
+      files.size(), dialogues, harness.cuts(), std::size(kEntrances), harness.runs(), different);
   return different == 0 ? 0 : 1;
 }
 

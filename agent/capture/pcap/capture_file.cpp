@@ -61,14 +61,13 @@ bool starts_with(ByteView bytes, std::string_view text) {
   return as_text(bytes).substr(0, text.size()) == text;
 }
 
-// Names the compression of a file that was given as it is, so that the remedy can be named too.
+// A compression that is not unpacked here, by the tool that does.
 std::string_view decompressor_of(ByteView start) {
-  if (starts_with(start, "\x1f\x8b")) return "zcat";
-  if (starts_with(start, "\x28\xb5\x2f\xfd")) return "zstdcat";
   if (starts_with(start,
                   "\xfd"
                   "7zX"))
     return "xzcat";
+  if (starts_with(start, "BZh")) return "bzcat";
   return {};
 }
 
@@ -90,7 +89,8 @@ Result<CaptureFile> CaptureFile::open(const std::string& path, const Limits& lim
 
 Result<CaptureFile> CaptureFile::open_memory(ByteView bytes, const Limits& limits,
                                              std::string name) {
-  CaptureFile file(Input::over(bytes), std::move(name), limits);
+  const size_t peek_bytes_max = limits.capture_packet_bytes_max + kBlockExtraBytesMax;
+  CaptureFile file(Input::unpacked(Input::over(bytes), peek_bytes_max), std::move(name), limits);
   if (Status status = file.read_file_header(); !status) return status.error();
   return file;
 }
@@ -109,8 +109,8 @@ Status CaptureFile::read_file_header() {
     return Error{name_ + ": cannot be read: " + input_->read_error()};
   if (start.empty()) return Error{name_ + ": is empty (0 bytes), not a capture file"};
   if (const std::string_view tool = decompressor_of(start); !tool.empty())
-    return Error{name_ + ": is compressed; unpack it first: " + std::string(tool) +
-                 " FILE | wiretally replay -"};
+    return Error{name_ + ": is compressed in a way that is not unpacked here: " +
+                 std::string(tool) + " FILE | wiretally replay -"};
   const Error not_a_capture{name_ + ": is not a capture file (neither pcap nor pcapng)"};
   if (start.size() < sizeof(uint32_t)) return not_a_capture;
 

@@ -1,4 +1,5 @@
-// Reads capture files, pcap and pcapng, from a file, a pipe or memory.
+// Reads capture files, pcap and pcapng, from a file, a pipe or memory, as they are or
+// compressed by gzip or zstd.
 //
 //   pcap    draft-ietf-opsawg-pcap: file header (24 bytes), then records of 16 bytes (24 in files
 //           of magic a1b2cd34) and the packet. Both byte orders, micro- and nanoseconds, the

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace wiretally::pcap {
 namespace {
@@ -43,11 +44,23 @@ Result<std::unique_ptr<Input>> Input::open(const std::string& path, size_t peek_
         input->mapped_ = true;
         input->begin_ = input->cursor_ = input->released_ = static_cast<const uint8_t*>(mapping);
         input->end_ = input->begin_ + size;
-        return input;
+        return unpacked(std::move(input), peek_bytes_max);
       }
       // Some file systems cannot map; reading works everywhere.
     }
   }
+  input->buffer_.resize(peek_bytes_max + kReadAheadBytes);
+  input->cursor_ = input->buffer_.data();
+  return unpacked(std::move(input), peek_bytes_max);
+}
+
+std::unique_ptr<Input> Input::unpacked(std::unique_ptr<Input> packed, size_t peek_bytes_max) {
+  constexpr size_t kMagicBytes = 4;
+  std::unique_ptr<Unpacker> unpacker = Unpacker::for_magic(packed->peek(kMagicBytes));
+  if (unpacker == nullptr) return packed;
+  std::unique_ptr<Input> input(new Input);
+  input->packed_ = std::move(packed);
+  input->unpacker_ = std::move(unpacker);
   input->buffer_.resize(peek_bytes_max + kReadAheadBytes);
   input->cursor_ = input->buffer_.data();
   return input;
@@ -103,6 +116,10 @@ void Input::release_pages() {
 // Appends to what is ahead; the buffer has room because peek() is bounded.
 void Input::read_more() {
   const size_t used = static_cast<size_t>(cursor_ - buffer_.data()) + ahead_;
+  if (unpacker_ != nullptr) {
+    unpack_more(std::span(buffer_).subspan(used));
+    return;
+  }
   const ssize_t got = ::read(fd_, buffer_.data() + used, buffer_.size() - used);
   if (got > 0) {
     ahead_ += static_cast<size_t>(got);
@@ -110,6 +127,23 @@ void Input::read_more() {
   }
   if (got < 0 && errno == EINTR) return;
   if (got < 0) read_error_ = std::strerror(errno);
+  at_end_ = true;
+}
+
+void Input::unpack_more(std::span<uint8_t> room) {
+  const ByteView packed = packed_->peek(kReadAheadBytes / 4);
+  const Unpacker::Step step = unpacker_->unpack(packed, room);
+  packed_->skip(step.consumed);
+  ahead_ += step.produced;
+  if (!unpacker_->error().empty()) {
+    read_error_ = unpacker_->error();
+  } else if (step.consumed > 0 || step.produced > 0) {
+    return;
+  } else if (!packed_->read_error().empty()) {
+    read_error_ = packed_->read_error();
+  } else if (!unpacker_->at_border()) {
+    read_error_ = "its compressed data is cut off";
+  }
   at_end_ = true;
 }
 

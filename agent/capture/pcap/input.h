@@ -1,5 +1,6 @@
 // The bytes of a capture file, front to back: mapped where the file is a regular one (views point
-// into the mapping, nothing is copied), through a bounded buffer where it is a pipe.
+// into the mapping, nothing is copied), through a bounded buffer where it is a pipe, or compressed
+// (unpacker.h): then all that is said of bytes and offsets is about the unpacked ones.
 //
 // Memory stays bounded in both: a mapping's pages are given back once they are read past, so that
 // a file of any size costs a few MiB of resident memory. A mapped file that somebody truncates
@@ -10,9 +11,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "unpacker.h"
 #include "wiretally/bytes.h"
 #include "wiretally/result.h"
 
@@ -20,11 +23,13 @@ namespace wiretally::pcap {
 
 class Input {
  public:
-  // `path` may be "-" for standard input. `peek_bytes_max` is the most that peek() will be asked
-  // for.
+  // `path` may be "-" for standard input. What is compressed is unpacked. `peek_bytes_max` is the
+  // most that peek() will be asked for.
   static Result<std::unique_ptr<Input>> open(const std::string& path, size_t peek_bytes_max);
-  // The memory must outlive the input.
+  // The memory must outlive the input. As it is: not unpacked.
   static std::unique_ptr<Input> over(ByteView memory);
+  // The same bytes, or what they unpack to if they are compressed.
+  static std::unique_ptr<Input> unpacked(std::unique_ptr<Input> input, size_t peek_bytes_max);
 
   ~Input();
   Input(const Input&) = delete;
@@ -60,6 +65,7 @@ class Input {
   void populate();
   void release_pages();
   void read_more();
+  void unpack_more(std::span<uint8_t> room);
 
   // Where reading stands: `ahead_` bytes at `cursor_` can be looked at without further work.
   const uint8_t* cursor_ = nullptr;
@@ -78,6 +84,10 @@ class Input {
   bool at_end_ = false;
   std::vector<uint8_t> buffer_;
   std::string read_error_;
+
+  // A compressed input.
+  std::unique_ptr<Input> packed_;
+  std::unique_ptr<Unpacker> unpacker_;
 };
 
 }  // namespace wiretally::pcap

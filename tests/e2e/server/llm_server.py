@@ -12,7 +12,8 @@ When it is ready it prints one JSON line: {"http": port, "https": port, "ca": fi
 What it does is chosen by the request header `x-scenario` or, for clients that cannot set one, by the model name behind
 `--` ("gpt-4o--gzip"); several words are joined with commas:
 
-    gzip              the answer is gzip coded (JSON and streams, flushed at each event)
+    gzip, deflate, br, zstd
+                      the answer is coded so (JSON and streams, flushed at each event)
     no_usage          a stream that carries no usage, asked for or not
     running_usage     OpenAI streams repeat the usage so far in every chunk
     tools             the answer calls a tool
@@ -30,7 +31,6 @@ import argparse
 import base64
 import binascii
 import dataclasses
-import gzip
 import hashlib
 import json
 import os
@@ -48,8 +48,9 @@ import tempfile
 import threading
 import time
 import urllib.parse
-import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import coders
 
 
 # --- the book ---------------------------------------------------------------------------------------------------------
@@ -557,14 +558,14 @@ class Handler(BaseHTTPRequestHandler):
             body = None
         if not isinstance(body, dict):
             call.state(status_code=400, outcome="http_error", error_type="invalid_request_error")
-            self.send_json(call, {"error": {"message": "no JSON object", "type": "invalid_request_error"}}, {}, False)
+            self.send_json(call, {"error": {"message": "no JSON object", "type": "invalid_request_error"}}, {}, None)
             return
         call.request_model = body.get("model")
         call.end_user = end_user_of(body)
         script = Script(self.headers, call.request_model)
         call.scenario = ",".join(script.words)
         dialect = dialect_class(call, script, body, self.server.text)
-        coded = "gzip" in script.words
+        coded = next((word for word in script.words if word in coders.CODERS), None)
 
         failure = next((word for word in ("rate_limit", "server_error") if word in script.words), None)
         if failure:
@@ -586,12 +587,12 @@ class Handler(BaseHTTPRequestHandler):
         data = json.dumps(body).encode()
         call.response_bytes = len(data)
         if coded:
-            data = gzip.compress(data)
+            data = coders.whole(coded, data)
         self.send_response(call.status_code)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(data)))
         if coded:
-            self.send_header("content-encoding", "gzip")
+            self.send_header("content-encoding", coded)
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
@@ -604,12 +605,12 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("cache-control", "no-cache")
         self.send_header(*(("transfer-encoding", "chunked") if chunked else ("connection", "close")))
         if coded:
-            self.send_header("content-encoding", "gzip")
+            self.send_header("content-encoding", coded)
         for name, value in dialect.headers().items():
             self.send_header(name, value)
         self.end_headers()
         call.state(status_code=200, stream=True)
-        coder = zlib.compressobj(wbits=31) if coded else None
+        coder = coders.CODERS[coded]() if coded else None
 
         def write(data):
             if data and chunked:
@@ -618,7 +619,7 @@ class Handler(BaseHTTPRequestHandler):
 
         def send(event):
             data = event.encode()
-            write(coder.compress(data) + coder.flush(zlib.Z_SYNC_FLUSH) if coder else data)
+            write(coder.part(data) if coder else data)
             call.response_bytes += len(data)
             call.state(**event.states)
 
@@ -634,7 +635,7 @@ class Handler(BaseHTTPRequestHandler):
                 raise ConnectionResetError()
             send(event)
         if coder:
-            write(coder.flush())
+            write(coder.end())
         if chunked:
             self.wfile.write(b"0\r\n\r\n")
 

@@ -71,6 +71,9 @@ class ServerTest(unittest.TestCase):
         data = answer.read()
         if answer.getheader("content-encoding") == "gzip":
             data = gzip.decompress(data)
+        elif coding := answer.getheader("content-encoding"):
+            command = {"br": ["brotli", "-dc"], "zstd": ["zstd", "-dcq"]}[coding]
+            data = subprocess.run(command, input=data, stdout=subprocess.PIPE, check=True).stdout
         return answer.status, data
 
     @staticmethod
@@ -82,7 +85,7 @@ class ServerTest(unittest.TestCase):
     def test_whole_answers_over_both_ports_coded_or_not(self):
         served = 0
         for tls in (False, True):
-            for scenario in ("", "gzip", "tools"):
+            for scenario in ("", "gzip", "br", "zstd", "tools"):
                 for path, body in BODIES.items():
                     status, data = self.post(path, body, {"x-scenario": scenario}, tls)
                     served += 1

@@ -56,6 +56,9 @@ struct Replay {
   uint64_t dropped(DropReason reason) const {
     return counts->of(source).dropped_bytes[static_cast<size_t>(reason)].value();
   }
+  uint64_t drops(DropReason reason) const {
+    return counts->of(source).dropped_events[static_cast<size_t>(reason)].value();
+  }
   uint64_t skipped(SkipReason reason) const {
     return counts->of(source).skipped_bytes[static_cast<size_t>(reason)].value();
   }
@@ -124,7 +127,5 @@ std::string answer(std::string_view body);
 std::string chunk(std::string_view data);
 
 std::string gzip(std::string_view text);
-std::string deflate_zlib(std::string_view text);
-std::string deflate_raw(std::string_view text);
 
 }  // namespace wiretally::http

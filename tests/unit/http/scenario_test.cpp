@@ -2,27 +2,13 @@
 #include "unit/http/scenario.h"
 
 #include <gtest/gtest.h>
-#include <zlib.h>
+
+#include "support/encoder.h"
 
 namespace wiretally::http {
 namespace {
 
 std::string name_of(Message message) { return message == Message::kRequest ? "request" : "answer"; }
-
-std::string compress(std::string_view text, int window_bits) {
-  z_stream stream{};
-  deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY);
-  std::string out(deflateBound(&stream, text.size()) + 64, '\0');
-  std::string input(text);
-  stream.next_in = reinterpret_cast<uint8_t*>(input.data());
-  stream.avail_in = static_cast<uInt>(input.size());
-  stream.next_out = reinterpret_cast<uint8_t*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  deflate(&stream, Z_FINISH);
-  out.resize(out.size() - stream.avail_out);
-  deflateEnd(&stream);
-  return out;
-}
 
 }  // namespace
 
@@ -66,8 +52,14 @@ void LogSink::on_tls_connection(const TlsHello& hello) {
 void LogSink::on_body_loss(ExchangeId id, Message message, BodyLoss loss, uint64_t wire_bytes,
                            EventTime) {
   flush({static_cast<uint64_t>(id), message});
-  line(id, name_of(message) + (loss == BodyLoss::kGap ? " gap " + std::to_string(wire_bytes)
-                                                      : " decoding failed"));
+  switch (loss) {
+    case BodyLoss::kGap:
+      return line(id, name_of(message) + " gap " + std::to_string(wire_bytes));
+    case BodyLoss::kDecodeFailed:
+      return line(id, name_of(message) + " decoding failed");
+    case BodyLoss::kCorrupt:
+      return line(id, name_of(message) + " corrupt");
+  }
 }
 
 void LogSink::on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime) {
@@ -261,9 +253,7 @@ std::string chunk(std::string_view data) {
   return size + std::string(data) + "\r\n";
 }
 
-std::string gzip(std::string_view text) { return compress(text, 15 + 16); }
-std::string deflate_zlib(std::string_view text) { return compress(text, 15); }
-std::string deflate_raw(std::string_view text) { return compress(text, -15); }
+std::string gzip(std::string_view text) { return test::encode(test::Coding::kGzip, text); }
 
 namespace {
 

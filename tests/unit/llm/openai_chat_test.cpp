@@ -432,6 +432,16 @@ TEST(OpenaiChat, UndecodableBody) {
             "missing=coding flags=decode_failed,usage_missing");
 }
 
+// A broken coding was perhaps wrong before it was noticed: nothing of the answer is believed.
+TEST(OpenaiChat, CorruptBodyIsUnknown) {
+  const std::string whole =
+      R"({"id":"c1","object":"chat.completion","model":"gpt-5.5","choices":[{"message":{"content":"x"},)"
+      R"("finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1}})";
+  EXPECT_EQ(chat().json(whole).lose(BodyLoss::kCorrupt).play(),
+            "provider=openai dialect=openai_chat outcome=ok status=200 asked=gpt-5.5 "
+            "missing=coding flags=decode_failed,usage_missing");
+}
+
 TEST(OpenaiChat, LostRequestCostsOnlyWhatItSaid) {
   EXPECT_EQ(chat(R"({"mess)").lose_request().events(kHi + kStop + kUsage + kDone).play(),
             "provider=openai dialect=openai_chat outcome=ok status=200 stream=yes "

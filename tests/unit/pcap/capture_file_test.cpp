@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/encoder.h"
 #include "support/pcap_writer.h"
 
 namespace wiretally::pcap {
@@ -219,8 +220,16 @@ TEST(CaptureFileOpen, WhatIsNoCapture) {
   EXPECT_EQ(read_memory("").open_error, "capture: is empty (0 bytes), not a capture file");
   EXPECT_THAT(read_memory("GET").open_error, HasSubstr("is not a capture file"));
   EXPECT_THAT(read_memory("GET / HTTP/1.1\r\n").open_error, HasSubstr("is not a capture file"));
-  EXPECT_THAT(read_memory("\x1f\x8b\x08 and more").open_error, HasSubstr("zcat FILE"));
-  EXPECT_THAT(read_memory("\x28\xb5\x2f\xfd and more").open_error, HasSubstr("zstdcat FILE"));
+  EXPECT_THAT(read_memory("\xfd"
+                          "7zXZ")
+                  .open_error,
+              HasSubstr("xzcat FILE"));
+  EXPECT_THAT(read_memory("BZh91AY").open_error, HasSubstr("bzcat FILE"));
+  EXPECT_THAT(read_memory("\x1f\x8b\x09 and more").open_error,
+              HasSubstr("cannot be read: its gzip data is damaged"));
+  EXPECT_THAT(read_memory("\x28\xb5\x2f\xfd and more").open_error,
+              HasSubstr("cannot be read: its zstd data is damaged"));
+  EXPECT_THAT(read_memory("\x1f\x8b\x08").open_error, HasSubstr("compressed data is cut off"));
   EXPECT_THAT(read_memory(small_pcap().substr(0, 10)).open_error,
               HasSubstr("ends within its file header, after 10 of 24 bytes"));
   std::string version = small_pcap();
@@ -290,6 +299,59 @@ TEST(CaptureFileOpen, OneByteAtATimeThroughAPipe) {
   const Read cut = read_stream(small_pcap().substr(0, 50), 1);
   EXPECT_EQ(cut.packets.size(), 1u);
   EXPECT_THAT(cut.error, HasSubstr("packet 2 at byte offset 45 is cut off: the file ends 5 bytes"));
+}
+
+// --- compressed ----------------------------------------------------------------------------------
+
+constexpr test::Coding kCompressions[] = {test::Coding::kGzip, test::Coding::kZstd};
+
+TEST(CompressedCapture, ReadsAsTheFileInside) {
+  PcapWriter writer({});
+  for (uint32_t i = 0; i < 3000; ++i) writer.add(i, std::string(1 + i * 37 % 2000, 'a' + i % 26));
+  const Read plain = read_memory(writer.bytes());
+  for (const test::Coding coding : kCompressions) {
+    const std::string half = writer.bytes().substr(0, 1'000'003);
+    const std::string rest = writer.bytes().substr(half.size());
+    const std::string whole = encode(coding, writer.bytes());
+    // Members and frames of a file that was appended to; the padding of a tape block.
+    std::string parts = encode(coding, half) + encode(coding, rest);
+    if (coding == test::Coding::kGzip) parts += std::string(512, '\0');
+    TemporaryFile file;
+    ASSERT_TRUE(test::save_file(file.path(), whole));
+    for (const Read& read : {read_memory(whole), read_memory(parts), read_stream(whole, 3001),
+                             read_stream(parts, 7), read_all(CaptureFile::open(file.path()))}) {
+      EXPECT_EQ(read.last, Step::kEnd) << read.error;
+      ASSERT_EQ(read.packets.size(), plain.packets.size());
+      for (size_t i = 0; i < plain.packets.size(); ++i) {
+        ASSERT_EQ(read.packets[i].bytes, plain.packets[i].bytes);
+        ASSERT_EQ(read.packets[i].file_offset, plain.packets[i].file_offset);
+      }
+    }
+  }
+}
+
+// Cut anywhere: never a clean end, and never a packet that the file inside does not have.
+TEST(CompressedCapture, CutAnywhereIsSaid) {
+  const Read plain = read_memory(small_pcap());
+  for (const test::Coding coding : kCompressions) {
+    const std::string whole = encode(coding, small_pcap(), {.checksum = true});
+    for (size_t size = 4; size < whole.size(); ++size) {
+      const Read read = read_memory(whole.substr(0, size));
+      if (!read.open_error.empty()) {
+        EXPECT_THAT(read.open_error,
+                    testing::AnyOf(HasSubstr("cut off"), HasSubstr("ends within")));
+        continue;
+      }
+      EXPECT_EQ(read.last, Step::kCorrupt) << size;
+      EXPECT_THAT(read.error, HasSubstr("its compressed data is cut off"));
+      ASSERT_LE(read.packets.size(), plain.packets.size());
+      for (size_t i = 0; i < read.packets.size(); ++i) {
+        EXPECT_EQ(read.packets[i].bytes, plain.packets[i].bytes);
+      }
+    }
+    // All packets, and the checksum behind them missing.
+    EXPECT_EQ(read_memory(whole.substr(0, whole.size() - 1)).packets.size(), 3u);
+  }
 }
 
 size_t resident_file_kib() {

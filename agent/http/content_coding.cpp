@@ -1,0 +1,75 @@
+#include "content_coding.h"
+
+#include <strings.h>
+
+#include <algorithm>
+
+namespace wiretally::http {
+namespace {
+
+bool same(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+ContentCoding coding_named(std::string_view name) {
+  if (same(name, "identity")) return ContentCoding::kIdentity;
+  if (same(name, "gzip") || same(name, "x-gzip")) return ContentCoding::kGzip;
+  if (same(name, "deflate")) return ContentCoding::kDeflate;
+  if (same(name, "br")) return ContentCoding::kBrotli;
+  if (same(name, "zstd")) return ContentCoding::kZstd;
+  return ContentCoding::kUnsupported;
+}
+
+// Calls `take(member)` for each member of a list (RFC 9110 section 5.6.1), the last one first.
+template <typename Take>
+void for_each_from_the_end(std::string_view list, Take take) {
+  while (true) {
+    const size_t comma = list.rfind(',');
+    const std::string_view member = trimmed(comma == list.npos ? list : list.substr(comma + 1));
+    if (!member.empty()) take(member);
+    if (comma == list.npos) return;
+    list = list.substr(0, comma);
+  }
+}
+
+}  // namespace
+
+void ContentCodings::add_innermost(ContentCoding coding) {
+  if (coding == ContentCoding::kIdentity) return;
+  if (coding == ContentCoding::kUnsupported || size_ == layers_.size()) supported_ = false;
+  if (size_ < layers_.size()) layers_[size_++] = coding;
+}
+
+ContentCodings content_coding(const Headers& headers) {
+  ContentCodings codings;
+  // The transfer codings were applied to the coded content, so they come off first. In both lists
+  // the last one applied stands last.
+  bool outermost = true;
+  for (auto field = headers.fields.rbegin(); field != headers.fields.rend(); ++field) {
+    if (!same(field->name, "transfer-encoding")) continue;
+    for_each_from_the_end(field->value, [&](std::string_view member) {
+      const bool chunked = same(member, "chunked");
+      // Chunks inside a coding are no framing that anybody reads.
+      if (!(chunked && outermost)) {
+        codings.add_innermost(chunked ? ContentCoding::kUnsupported : coding_named(member));
+      }
+      outermost = false;
+    });
+  }
+  for (auto field = headers.fields.rbegin(); field != headers.fields.rend(); ++field) {
+    if (!same(field->name, "content-encoding")) continue;
+    for_each_from_the_end(field->value, [&](std::string_view member) {
+      codings.add_innermost(coding_named(member));
+    });
+  }
+  return codings;
+}
+
+}  // namespace wiretally::http
