@@ -99,12 +99,13 @@ std::string joined(const std::vector<std::string>& names) {
 
 }  // namespace
 
-Agent::Agent(const Settings& settings, pricing::Catalog prices, const identity::KeySecret& secret)
+Agent::Agent(const Settings& settings, std::unique_ptr<pricing::LivePriceBook> prices,
+             const identity::KeySecret& secret)
     : settings_(settings),
       limits_(limits_of(settings)),
       prices_(std::move(prices)),
       credentials_(secret, privacy_of(settings, identity::SubjectPrivacy::kAuto)),
-      calls_(limits_, prometheus_options(settings, prices_)),
+      calls_(limits_, prometheus_options(settings, *prices_)),
       metrics_({std::string(version()), std::string(revision()), kernel_release()}),
       lane_(limits_, 0, counters_, credentials_, channel_) {
   metrics_.watch(counters_);
@@ -143,7 +144,7 @@ Status Agent::open_sinks() {
     ndjson_ = std::make_unique<sinks::NdjsonSink>(*std::move(file));
     sinks.push_back(ndjson_.get());
   }
-  ledger::LedgerOptions options = ledger_options(settings_, prices_);
+  ledger::LedgerOptions options = ledger_options(settings_, *prices_);
   options.wall = wall_ = read_wall_clock().wall;
   options.processes = &processes_;
   options.owners = &owners_;
@@ -348,12 +349,27 @@ void Agent::control_loop() {
     while (::read(signals_, &signal, sizeof signal) == sizeof signal) {
       if (signal.ssi_signo != SIGHUP) return;
       if (ndjson_) ndjson_->reopen();
+      reload_prices();
     }
     if (probes_) probes_->control(0);
     if (const int64_t now = boot_now().ns; now >= next_status_ns) {
       next_status_ns = now + kStatusEveryNs;
       publish_status();
+      if (prices_->files_changed()) reload_prices();
     }
+  }
+}
+
+// SIGHUP, or a price file is another one than was read. The old book prices on where the new one
+// cannot be read.
+void Agent::reload_prices() {
+  const Status status = prices_->reload();
+  metrics_.add_price_reload(status ? "ok" : "error");
+  metrics_.set_price_rows(static_cast<double>(prices_->book()->size()));
+  if (status) {
+    log_line(LogLevel::kInfo, "prices read: " + std::to_string(prices_->book()->size()) + " rows");
+  } else {
+    log_line(LogLevel::kWarning, status.error().message + "; the old prices stay in use");
   }
 }
 

@@ -17,11 +17,11 @@
 #include <thread>
 #include <vector>
 
-#include "catalog.h"
 #include "connection_owners.h"
 #include "credential_reader.h"
 #include "ledger.h"
 #include "live_capture.h"
+#include "live_price_book.h"
 #include "ndjson/ndjson_sink.h"
 #include "packet_decoder.h"
 #include "pipeline.h"
@@ -52,7 +52,8 @@ class Agent {
  private:
   static constexpr size_t kChannelBytes = 16 << 20;
 
-  Agent(const Settings& settings, pricing::Catalog prices, const identity::KeySecret& secret);
+  Agent(const Settings& settings, std::unique_ptr<pricing::LivePriceBook> prices,
+        const identity::KeySecret& secret);
 
   Status open_sinks();
   Status open_sources();
@@ -67,12 +68,13 @@ class Agent {
   void check_clock();
   void control_loop();
   void publish_status();
+  void reload_prices();
   void survey_loop();
   void shut_down();
 
   const Settings settings_;
   const Limits limits_;
-  const pricing::Catalog prices_;
+  const std::unique_ptr<pricing::LivePriceBook> prices_;
   const identity::HeaderCredentialReader credentials_;
   identity::ProcDirectory processes_;
   Counters counters_;

@@ -13,5 +13,6 @@ inline constexpr int kExitEnvironment = 2;
 int run_agent(const Settings& settings);
 int replay(const Settings& settings);
 int doctor(const Settings& settings);
+int prices(const Settings& settings);
 
 }  // namespace wiretally

@@ -19,22 +19,26 @@ struct VerbRow {
   int (*command)(const Settings&);
   std::string_view arguments;
   std::string_view help;
-  bool takes_files;
+  std::string_view nothing_given;  // said where arguments are missing; empty: it takes none
 };
 
 constexpr VerbRow kVerbs[] = {
     {"run", kRun, run_agent, "[OPTION]…",
      "The agent: attaches probes to the TLS libraries in use, reads packets, and serves /metrics.\n"
      "Needs root; what it may not do it says at start, and goes on without.",
-     false},
+     ""},
     {"replay", kReplay, replay, "FILE… [OPTION]…",
      "Reads capture files (pcap, pcapng; - is stdin) and prints what the agent would have\n"
      "recorded. Needs no privilege.",
-     true},
+     "no file given (- is stdin)"},
     {"doctor", kDoctor, doctor, "[OPTION]…",
      "Says what can be seen on this host, what cannot, and what would help.\n"
      "Exit 0, or 2 when nothing can be seen.",
-     false},
+     ""},
+    {"prices", kPrices, prices, "MODEL [OPTION]…",
+     "Says which row of the price book matches a model, why, and what a call costs by it.\n"
+     "Exit 0, or 2 when no row prices the call exactly.",
+     "no model given"},
 };
 
 void print_usage(std::FILE* out) {
@@ -45,6 +49,7 @@ void print_usage(std::FILE* out) {
       "  run       the agent: probes TLS libraries, reads packets, serves /metrics\n"
       "  replay    reads capture files and prints what the agent would have recorded\n"
       "  doctor    what can be seen on this host and what cannot, and why\n"
+      "  prices    which price row matches a model, and why\n"
       "  version   version and revision\n"
       "\n"
       "`wiretally VERB --help` tells a verb's options.\n",
@@ -72,10 +77,10 @@ int call_verb(const VerbRow& row, std::span<const char* const> arguments) {
   const Result<Settings> settings = read_settings(row.verb, arguments, environ);
   const std::string hint = "; see `wiretally " + std::string(row.name) + " --help`";
   if (!settings) return usage_error(settings.error().message + hint);
-  if (row.takes_files && settings->files.empty()) {
-    return usage_error("no file given (- is stdin)" + hint);
+  if (!row.nothing_given.empty() && settings->files.empty()) {
+    return usage_error(std::string(row.nothing_given) + hint);
   }
-  if (!row.takes_files && !settings->files.empty()) {
+  if (row.nothing_given.empty() && !settings->files.empty()) {
     return usage_error("'" + settings->files.front() + "' is no option" + hint);
   }
   return row.command(*settings);
@@ -98,7 +103,7 @@ int call(std::span<const char* const> arguments) {
   for (const VerbRow& row : kVerbs) {
     if (row.name == verb) return call_verb(row, arguments.subspan(1));
   }
-  static constexpr std::string_view kNames[] = {"run", "replay", "doctor", "version"};
+  static constexpr std::string_view kNames[] = {"run", "replay", "doctor", "prices", "version"};
   std::string message = "unknown verb '" + std::string(verb) + "'";
   if (const std::string_view near = nearest_name(verb, kNames); !near.empty()) {
     message += "; did you mean '" + std::string(near) + "'?";

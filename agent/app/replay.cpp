@@ -127,9 +127,9 @@ int replay(const Settings& settings) {
 
   // Sinks first, capture last.
   Counters counters;
-  auto output = Output::open(settings, limits, *prices, counters);
+  auto output = Output::open(settings, limits, **prices, counters);
   if (!output) return fail(output.error());
-  ledger::Ledger ledger(limits, ledger_options(settings, *prices), {output->sink()});
+  ledger::Ledger ledger(limits, ledger_options(settings, **prices), {output->sink()});
   Lane lane(limits, 0, counters, credentials, ledger);
 
   int status = kExitSuccess;

@@ -61,6 +61,14 @@ Status set_count(Settings& settings, std::string_view value) {
   return Done{};
 }
 
+template <auto Member>
+Status set_tokens(Settings& settings, std::string_view value) {
+  const auto number = parse_number<uint64_t>(value);
+  if (!number || *number > 1'000'000'000'000) return bad_value(value, "a number of tokens");
+  settings.*Member = *number;
+  return Done{};
+}
+
 // "5s", "500ms", "24h", "10m".
 template <auto Member>
 Status set_duration(Settings& settings, std::string_view value) {
@@ -143,6 +151,7 @@ Status set_subjects(Settings& settings, std::string_view value) {
 }
 
 constexpr uint8_t kCounting = kRun | kReplay;
+constexpr uint8_t kPricing = kCounting | kPrices;
 
 // clang-format off
 const Setting kSettings[] = {
@@ -153,7 +162,8 @@ const Setting kSettings[] = {
     {"ndjson", "--ndjson", "FILE|-", "", kRun, "write each counted call as a line of JSON; SIGHUP reopens the file", set_text<&Settings::ndjson>},
     {"lanes", "--lanes", "N", "", kCounting, "lanes of the pipeline (1); the results do not depend on it", set_count<&Settings::lanes, 1, 64>},
     {"ring_mib", "--ring-mib", "N", "", kRun, "size of the probes' ring buffer in MiB, rounded up to a power of two (64)", set_count<&Settings::ring_mib, 1, 1024>},
-    {"prices", "--prices", "FILE", "", kCounting, "price list in LiteLLM's JSON format, instead of the built-in one", set_text<&Settings::prices>},
+    {"prices", "--prices", "FILE", "", kPricing, "price list in LiteLLM's JSON format, over the built-in one; read again when it changes", set_text<&Settings::prices>},
+    {"price_overrides", "--price-overrides", "FILE", "", kPricing, "own prices, discounts, deployments and own machines, in YAML (docs/prices.md)", set_text<&Settings::price_overrides>},
     {"key_secret", "--key-secret", "FILE", "", kCounting, "secret of the hashes of keys and subjects (/var/lib/wiretally/key)", set_text<&Settings::key_secret>},
     {"all_legs", "--all-legs", "", "true", kCounting, "also write the observations that were folded into another record", set_bool<&Settings::all_legs>},
     {"dry_run", "--dry-run", "", "true", kRun, "say what would be probed and served, and stop", set_bool<&Settings::dry_run>},
@@ -179,8 +189,25 @@ const CallFlag kCallFlags[] = {
     {"--config", "FILE", kRun, "read settings from this YAML file", set_text<&Settings::config>},
     {"--format", "table|ndjson|csv|prometheus", kReplay, "how to print (table)", set_format},
     {"--port", "N[,N]", kReplay, "only connections with one of these ports", set_ports},
+    {"--provider", "NAME", kPrices, "whose model, as records name it (openai, aws.bedrock …)", set_text<&Settings::provider>},
+    {"--tier", "TIER", kPrices, "standard, priority, flex, batch or the provider's own word", set_text<&Settings::tier>},
+    {"--server", "HOST", kPrices, "the host that is called, where regions have prices", set_text<&Settings::server>},
+    {"--geography", "NAME", kPrices, "inference_geo of the answer (us)", set_text<&Settings::geography>},
+    {"--speed", "NAME", kPrices, "speed of the answer (fast)", set_text<&Settings::speed>},
+    {"--date", "DATE", kPrices, "prices of that day (now)", set_text<&Settings::date>},
+    {"--input", "N", kPrices, "tokens read, cache included (1000)", set_tokens<&Settings::input>},
+    {"--output", "N", kPrices, "tokens generated, reasoning included (1000)", set_tokens<&Settings::output>},
+    {"--cache-read", "N", kPrices, "of the input: read from the cache", set_tokens<&Settings::cache_read>},
+    {"--cache-write-5m", "N", kPrices, "of the input: written to the cache", set_tokens<&Settings::cache_write_5m>},
+    {"--cache-write-1h", "N", kPrices, "of the input: written to it for an hour", set_tokens<&Settings::cache_write_1h>},
+    {"--input-audio", "N", kPrices, "of the input: audio", set_tokens<&Settings::input_audio>},
+    {"--input-image", "N", kPrices, "of the input: images", set_tokens<&Settings::input_image>},
+    {"--reasoning", "N", kPrices, "of the output: reasoning", set_tokens<&Settings::reasoning>},
+    {"--output-audio", "N", kPrices, "of the output: audio", set_tokens<&Settings::output_audio>},
+    {"--output-image", "N", kPrices, "of the output: images", set_tokens<&Settings::output_image>},
+    {"--searches", "N", kPrices, "web searches by the server", set_tokens<&Settings::searches>},
     {"--verbose", "", kDoctor, "also the processes that cannot be looked into", set_bool<&Settings::verbose>},
-    {"--json", "", kDoctor, "as JSON", set_bool<&Settings::json>},
+    {"--json", "", kDoctor | kPrices, "as JSON", set_bool<&Settings::json>},
 };
 // clang-format on
 

@@ -27,6 +27,7 @@ struct Settings {
   uint32_t lanes = 1;
   uint32_t ring_mib = 64;
   std::string prices;
+  std::string price_overrides;
   std::string key_secret;  // empty: the default place (run), the public replay key (replay)
   bool all_legs = false;
   bool dry_run = false;
@@ -39,6 +40,24 @@ struct Settings {
   // replay
   Format format = Format::kTable;
   std::vector<uint16_t> ports;
+  // prices
+  std::string provider;
+  std::string tier;
+  std::string server;
+  std::string geography;
+  std::string speed;
+  std::string date;
+  uint64_t input = 1000;
+  uint64_t output = 1000;
+  uint64_t cache_read = 0;
+  uint64_t cache_write_5m = 0;
+  uint64_t cache_write_1h = 0;
+  uint64_t reasoning = 0;
+  uint64_t input_audio = 0;
+  uint64_t output_audio = 0;
+  uint64_t input_image = 0;
+  uint64_t output_image = 0;
+  uint64_t searches = 0;
   // doctor
   bool verbose = false;
   bool json = false;
@@ -46,7 +65,7 @@ struct Settings {
   std::vector<std::string> files;  // what stands without a flag
 };
 
-enum Verb : uint8_t { kRun = 1, kReplay = 2, kDoctor = 4 };
+enum Verb : uint8_t { kRun = 1, kReplay = 2, kDoctor = 4, kPrices = 8 };
 
 // Settings from file, environment and flags. `arguments` is what stands behind the verb.
 Result<Settings> read_settings(Verb verb, std::span<const char* const> arguments,

@@ -16,9 +16,9 @@ Limits limits_of(const Settings& settings) {
   return limits;
 }
 
-Result<pricing::Catalog> price_book(const Settings& settings) {
-  if (settings.prices.empty()) return pricing::Catalog::built_in();
-  return pricing::Catalog::load_litellm(settings.prices);
+Result<std::unique_ptr<pricing::LivePriceBook>> price_book(const Settings& settings) {
+  return pricing::LivePriceBook::open(
+      {.list = settings.prices, .overrides = settings.price_overrides});
 }
 
 identity::SubjectPrivacy privacy_of(const Settings& settings, identity::SubjectPrivacy otherwise) {

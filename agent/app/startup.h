@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
-#include "catalog.h"
 #include "credential_reader.h"
 #include "ledger.h"
+#include "live_price_book.h"
 #include "settings.h"
 #include "wiretally/limits.h"
 #include "wiretally/result.h"
@@ -16,8 +16,8 @@ namespace wiretally {
 
 Limits limits_of(const Settings& settings);
 
-// The built-in prices, or those of --prices.
-Result<pricing::Catalog> price_book(const Settings& settings);
+// The built-in prices, over them those of --prices, over them those of --price-overrides.
+Result<std::unique_ptr<pricing::LivePriceBook>> price_book(const Settings& settings);
 
 // How subjects are written: as set, else `otherwise`.
 identity::SubjectPrivacy privacy_of(const Settings& settings, identity::SubjectPrivacy otherwise);

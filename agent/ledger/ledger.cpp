@@ -380,9 +380,13 @@ void Ledger::retire(uint32_t group_index) {
 }
 
 void Ledger::price(LedgerEntry& entry) const {
-  if (entry.leg == Leg::kProvider && options_.prices != nullptr) {
-    entry.cost = options_.prices->price(entry.record);
+  if (options_.prices == nullptr) return;
+  if (entry.leg == Leg::kProvider) {
+    entry.cost = options_.prices->price_at(entry.record, entry.start_epoch_ns);
+  } else if (entry.leg == Leg::kGateway) {
+    entry.cost = options_.prices->stated_cost(entry.record);
   }
+  if (entry.cost.stated_doubtful) entry.record.flags.set(RecordFlag::kStatedCostDoubtful);
 }
 
 void Ledger::deliver(const LedgerEntry& entry) {

@@ -1,232 +1,177 @@
 #include "built_in_prices.h"
 
-#include <array>
-#include <string_view>
-
-#include "decimal.h"
+#include <algorithm>
+#include <cassert>
+#include <charconv>
+#include <iterator>
+#include <optional>
 
 namespace wiretally::pricing {
 namespace {
 
-// The list prices as of July 2026; claude-sonnet-5 as from 2026-09-01.
+// The catalog's edition: its rows are list prices of July to September 2026.
 constexpr std::string_view kOrigin = "builtin-2026-09";
 
-// A line a model, context band and tier, in USD for a million tokens, as price lists have it.
-// Empty: not sold, or not known. A dated snapshot has lines of its own only where its prices differ
-// from the undated model's.
-struct Line {
-  std::string_view model;
-  uint64_t above;
-  Tier tier;
-  std::string_view input;
-  std::string_view cache_read;
-  std::string_view cache_write_5m;
-  std::string_view cache_write_1h;
-  std::string_view output;
-};
-
-// clang-format off
-constexpr Line kOpenai[] = {
-    {"chatgpt-4o-latest",                 0, Tier::kStandard, "5"     , ""      , ""      , ""      , "15"},
-    {"codex-mini-latest",                 0, Tier::kStandard, "1.5"   , "0.375" , ""      , ""      , "6"},
-    {"gpt-3.5-turbo",                     0, Tier::kStandard, "0.5"   , ""      , ""      , ""      , "1.5"},
-    {"gpt-3.5-turbo-0125",                0, Tier::kStandard, "0.5"   , ""      , ""      , ""      , "1.5"},
-    {"gpt-3.5-turbo-1106",                0, Tier::kStandard, "1"     , ""      , ""      , ""      , "2"},
-    {"gpt-3.5-turbo-instruct",            0, Tier::kStandard, "1.5"   , ""      , ""      , ""      , "2"},
-    {"gpt-3.5-turbo-instruct-0914",       0, Tier::kStandard, "1.5"   , ""      , ""      , ""      , "2"},
-    {"gpt-4",                             0, Tier::kStandard, "30"    , ""      , ""      , ""      , "60"},
-    {"gpt-4-0125-preview",                0, Tier::kStandard, "10"    , ""      , ""      , ""      , "30"},
-    {"gpt-4-0314",                        0, Tier::kStandard, "30"    , ""      , ""      , ""      , "60"},
-    {"gpt-4-0613",                        0, Tier::kStandard, "30"    , ""      , ""      , ""      , "60"},
-    {"gpt-4-1106-preview",                0, Tier::kStandard, "10"    , ""      , ""      , ""      , "30"},
-    {"gpt-4-turbo",                       0, Tier::kStandard, "10"    , ""      , ""      , ""      , "30"},
-    {"gpt-4.1",                           0, Tier::kStandard, "2"     , "0.5"   , ""      , ""      , "8"},
-    {"gpt-4.1",                           0, Tier::kPriority, "3.5"   , "0.875" , ""      , ""      , "14"},
-    {"gpt-4.1",                           0, Tier::kBatch,    "1"     , ""      , ""      , ""      , "4"},
-    {"gpt-4.1-mini",                      0, Tier::kStandard, "0.4"   , "0.1"   , ""      , ""      , "1.6"},
-    {"gpt-4.1-mini",                      0, Tier::kPriority, "0.7"   , "0.175" , ""      , ""      , "2.8"},
-    {"gpt-4.1-mini",                      0, Tier::kBatch,    "0.2"   , ""      , ""      , ""      , "0.8"},
-    {"gpt-4.1-nano",                      0, Tier::kStandard, "0.1"   , "0.025" , ""      , ""      , "0.4"},
-    {"gpt-4.1-nano",                      0, Tier::kPriority, "0.2"   , "0.05"  , ""      , ""      , "0.8"},
-    {"gpt-4.1-nano",                      0, Tier::kBatch,    "0.05"  , ""      , ""      , ""      , "0.2"},
-    {"gpt-4o",                            0, Tier::kStandard, "2.5"   , "1.25"  , ""      , ""      , "10"},
-    {"gpt-4o",                            0, Tier::kPriority, "4.25"  , "2.125" , ""      , ""      , "17"},
-    {"gpt-4o",                            0, Tier::kBatch,    "1.25"  , ""      , ""      , ""      , "5"},
-    {"gpt-4o-2024-05-13",                 0, Tier::kStandard, "5"     , ""      , ""      , ""      , "15"},
-    {"gpt-4o-2024-05-13",                 0, Tier::kPriority, "8.75"  , ""      , ""      , ""      , "26.25"},
-    {"gpt-4o-2024-05-13",                 0, Tier::kBatch,    "2.5"   , ""      , ""      , ""      , "7.5"},
-    {"gpt-4o-mini",                       0, Tier::kStandard, "0.15"  , "0.075" , ""      , ""      , "0.6"},
-    {"gpt-4o-mini",                       0, Tier::kPriority, "0.25"  , "0.125" , ""      , ""      , "1"},
-    {"gpt-4o-mini",                       0, Tier::kBatch,    "0.075" , ""      , ""      , ""      , "0.3"},
-    {"gpt-5",                             0, Tier::kStandard, "1.25"  , "0.125" , ""      , ""      , "10"},
-    {"gpt-5",                             0, Tier::kPriority, "2.5"   , "0.25"  , ""      , ""      , "20"},
-    {"gpt-5",                             0, Tier::kFlex,     "0.625" , "0.0625", ""      , ""      , "5"},
-    {"gpt-5-chat",                        0, Tier::kStandard, "1.25"  , "0.125" , ""      , ""      , "10"},
-    {"gpt-5-chat-latest",                 0, Tier::kStandard, "1.25"  , "0.125" , ""      , ""      , "10"},
-    {"gpt-5-codex",                       0, Tier::kStandard, "1.25"  , "0.125" , ""      , ""      , "10"},
-    {"gpt-5-mini",                        0, Tier::kStandard, "0.25"  , "0.025" , ""      , ""      , "2"},
-    {"gpt-5-mini",                        0, Tier::kPriority, "0.45"  , "0.045" , ""      , ""      , "3.6"},
-    {"gpt-5-mini",                        0, Tier::kFlex,     "0.125" , "0.0125", ""      , ""      , "1"},
-    {"gpt-5-nano",                        0, Tier::kStandard, "0.05"  , "0.005" , ""      , ""      , "0.4"},
-    {"gpt-5-nano",                        0, Tier::kFlex,     "0.025" , "0.0025", ""      , ""      , "0.2"},
-    {"gpt-5-pro",                         0, Tier::kStandard, "15"    , ""      , ""      , ""      , "120"},
-    {"gpt-5-pro",                         0, Tier::kBatch,    "7.5"   , ""      , ""      , ""      , "60"},
-    {"gpt-5.1",                           0, Tier::kStandard, "1.25"  , "0.125" , ""      , ""      , "10"},
-    {"gpt-5.1",                           0, Tier::kPriority, "2.5"   , "0.25"  , ""      , ""      , "20"},
-    {"gpt-5.1-chat-latest",               0, Tier::kStandard, "1.25"  , "0.125" , ""      , ""      , "10"},
-    {"gpt-5.1-chat-latest",               0, Tier::kPriority, "2.5"   , "0.25"  , ""      , ""      , "20"},
-    {"gpt-5.1-codex",                     0, Tier::kStandard, "1.25"  , "0.125" , ""      , ""      , "10"},
-    {"gpt-5.1-codex",                     0, Tier::kPriority, "2.5"   , "0.25"  , ""      , ""      , "20"},
-    {"gpt-5.1-codex-max",                 0, Tier::kStandard, "1.25"  , "0.125" , ""      , ""      , "10"},
-    {"gpt-5.1-codex-mini",                0, Tier::kStandard, "0.25"  , "0.025" , ""      , ""      , "2"},
-    {"gpt-5.1-codex-mini",                0, Tier::kPriority, "0.45"  , "0.045" , ""      , ""      , "3.6"},
-    {"gpt-5.2",                           0, Tier::kStandard, "1.75"  , "0.175" , ""      , ""      , "14"},
-    {"gpt-5.2",                           0, Tier::kPriority, "3.5"   , "0.35"  , ""      , ""      , "28"},
-    {"gpt-5.2-chat-latest",               0, Tier::kStandard, "1.75"  , "0.175" , ""      , ""      , "14"},
-    {"gpt-5.2-chat-latest",               0, Tier::kPriority, "3.5"   , "0.35"  , ""      , ""      , "28"},
-    {"gpt-5.2-codex",                     0, Tier::kStandard, "1.75"  , "0.175" , ""      , ""      , "14"},
-    {"gpt-5.2-codex",                     0, Tier::kPriority, "3.5"   , "0.35"  , ""      , ""      , "28"},
-    {"gpt-5.2-pro",                       0, Tier::kStandard, "21"    , ""      , ""      , ""      , "168"},
-    {"gpt-5.3-chat-latest",               0, Tier::kStandard, "1.75"  , "0.175" , ""      , ""      , "14"},
-    {"gpt-5.3-chat-latest",               0, Tier::kPriority, "3.5"   , "0.35"  , ""      , ""      , "28"},
-    {"gpt-5.3-codex",                     0, Tier::kStandard, "1.75"  , "0.175" , ""      , ""      , "14"},
-    {"gpt-5.3-codex",                     0, Tier::kPriority, "3.5"   , "0.35"  , ""      , ""      , "28"},
-    {"gpt-5.4",                           0, Tier::kStandard, "2.5"   , "0.25"  , ""      , ""      , "15"},
-    {"gpt-5.4",                           0, Tier::kPriority, "5"     , "0.5"   , ""      , ""      , "30"},
-    {"gpt-5.4",                           0, Tier::kFlex,     "1.25"  , "0.13"  , ""      , ""      , "7.5"},
-    {"gpt-5.4",                           0, Tier::kBatch,    "1.25"  , ""      , ""      , ""      , "7.5"},
-    {"gpt-5.4",                     272'000, Tier::kStandard, "5"     , "0.5"   , ""      , ""      , "22.5"},
-    {"gpt-5.4-mini",                      0, Tier::kStandard, "0.75"  , "0.075" , ""      , ""      , "4.5"},
-    {"gpt-5.4-mini",                      0, Tier::kPriority, "1.5"   , "0.15"  , ""      , ""      , "9"},
-    {"gpt-5.4-mini",                      0, Tier::kFlex,     "0.375" , "0.0375", ""      , ""      , "2.25"},
-    {"gpt-5.4-mini",                      0, Tier::kBatch,    "0.375" , ""      , ""      , ""      , "2.25"},
-    {"gpt-5.4-nano",                      0, Tier::kStandard, "0.2"   , "0.02"  , ""      , ""      , "1.25"},
-    {"gpt-5.4-nano",                      0, Tier::kFlex,     "0.1"   , "0.01"  , ""      , ""      , "0.625"},
-    {"gpt-5.4-nano",                      0, Tier::kBatch,    "0.1"   , ""      , ""      , ""      , "0.625"},
-    {"gpt-5.4-pro",                       0, Tier::kStandard, "30"    , "3"     , ""      , ""      , "180"},
-    {"gpt-5.4-pro",                       0, Tier::kFlex,     "15"    , ""      , ""      , ""      , "90"},
-    {"gpt-5.4-pro",                       0, Tier::kBatch,    "15"    , ""      , ""      , ""      , "90"},
-    {"gpt-5.4-pro",                 272'000, Tier::kStandard, "60"    , "6"     , ""      , ""      , "270"},
-    {"gpt-5.5",                           0, Tier::kStandard, "5"     , "0.5"   , ""      , ""      , "30"},
-    {"gpt-5.5",                           0, Tier::kPriority, "10"    , "1"     , ""      , ""      , "60"},
-    {"gpt-5.5",                           0, Tier::kFlex,     "2.5"   , "0.25"  , ""      , ""      , "15"},
-    {"gpt-5.5",                           0, Tier::kBatch,    "2.5"   , ""      , ""      , ""      , "15"},
-    {"gpt-5.5",                     272'000, Tier::kStandard, "10"    , "1"     , ""      , ""      , "45"},
-    {"gpt-5.5-pro",                       0, Tier::kStandard, "30"    , "3"     , ""      , ""      , "180"},
-    {"gpt-5.5-pro",                       0, Tier::kFlex,     "15"    , ""      , ""      , ""      , "90"},
-    {"gpt-5.5-pro",                       0, Tier::kBatch,    "15"    , ""      , ""      , ""      , "90"},
-    {"gpt-5.5-pro",                 272'000, Tier::kStandard, "60"    , "6"     , ""      , ""      , "270"},
-    {"gpt-5.6",                           0, Tier::kStandard, "5"     , "0.5"   , "6.25"  , ""      , "30"},
-    {"gpt-5.6",                           0, Tier::kPriority, "10"    , "1"     , "12.5"  , ""      , "60"},
-    {"gpt-5.6",                           0, Tier::kFlex,     "2.5"   , "0.25"  , "3.125" , ""      , "15"},
-    {"gpt-5.6",                           0, Tier::kBatch,    "2.5"   , ""      , ""      , ""      , "15"},
-    {"gpt-5.6",                     272'000, Tier::kStandard, "10"    , "1"     , "12.5"  , ""      , "45"},
-    {"gpt-5.6-luna",                      0, Tier::kStandard, "1"     , "0.1"   , "1.25"  , ""      , "6"},
-    {"gpt-5.6-luna",                      0, Tier::kPriority, "2"     , "0.2"   , "2.5"   , ""      , "12"},
-    {"gpt-5.6-luna",                      0, Tier::kFlex,     "0.5"   , "0.05"  , "0.625" , ""      , "3"},
-    {"gpt-5.6-luna",                      0, Tier::kBatch,    "0.5"   , ""      , ""      , ""      , "3"},
-    {"gpt-5.6-luna",                272'000, Tier::kStandard, "2"     , "0.2"   , "2.5"   , ""      , "9"},
-    {"gpt-5.6-sol",                       0, Tier::kStandard, "5"     , "0.5"   , "6.25"  , ""      , "30"},
-    {"gpt-5.6-sol",                       0, Tier::kPriority, "10"    , "1"     , "12.5"  , ""      , "60"},
-    {"gpt-5.6-sol",                       0, Tier::kFlex,     "2.5"   , "0.25"  , "3.125" , ""      , "15"},
-    {"gpt-5.6-sol",                       0, Tier::kBatch,    "2.5"   , ""      , ""      , ""      , "15"},
-    {"gpt-5.6-sol",                 272'000, Tier::kStandard, "10"    , "1"     , "12.5"  , ""      , "45"},
-    {"gpt-5.6-terra",                     0, Tier::kStandard, "2.5"   , "0.25"  , "3.125" , ""      , "15"},
-    {"gpt-5.6-terra",                     0, Tier::kPriority, "5"     , "0.5"   , "6.25"  , ""      , "30"},
-    {"gpt-5.6-terra",                     0, Tier::kFlex,     "1.25"  , "0.125" , "1.5625", ""      , "7.5"},
-    {"gpt-5.6-terra",                     0, Tier::kBatch,    "1.25"  , ""      , ""      , ""      , "7.5"},
-    {"gpt-5.6-terra",               272'000, Tier::kStandard, "5"     , "0.5"   , "6.25"  , ""      , "22.5"},
-    {"o1",                                0, Tier::kStandard, "15"    , "7.5"   , ""      , ""      , "60"},
-    {"o1-pro",                            0, Tier::kStandard, "150"   , ""      , ""      , ""      , "600"},
-    {"o1-pro",                            0, Tier::kBatch,    "75"    , ""      , ""      , ""      , "300"},
-    {"o3",                                0, Tier::kStandard, "2"     , "0.5"   , ""      , ""      , "8"},
-    {"o3",                                0, Tier::kPriority, "3.5"   , "0.875" , ""      , ""      , "14"},
-    {"o3",                                0, Tier::kFlex,     "1"     , "0.25"  , ""      , ""      , "4"},
-    {"o3-mini",                           0, Tier::kStandard, "1.1"   , "0.55"  , ""      , ""      , "4.4"},
-    {"o3-pro",                            0, Tier::kStandard, "20"    , ""      , ""      , ""      , "80"},
-    {"o3-pro",                            0, Tier::kBatch,    "10"    , ""      , ""      , ""      , "40"},
-    {"o4-mini",                           0, Tier::kStandard, "1.1"   , "0.275" , ""      , ""      , "4.4"},
-    {"o4-mini",                           0, Tier::kPriority, "2"     , "0.5"   , ""      , ""      , "8"},
-    {"o4-mini",                           0, Tier::kFlex,     "0.55"  , "0.1375", ""      , ""      , "2.2"},
-    {"text-embedding-3-large",            0, Tier::kStandard, "0.13"  , ""      , ""      , ""      , "0"},
-    {"text-embedding-3-large",            0, Tier::kBatch,    "0.065" , ""      , ""      , ""      , "0"},
-    {"text-embedding-3-small",            0, Tier::kStandard, "0.02"  , ""      , ""      , ""      , "0"},
-    {"text-embedding-3-small",            0, Tier::kBatch,    "0.01"  , ""      , ""      , ""      , "0"},
-    {"text-embedding-ada-002",            0, Tier::kStandard, "0.1"   , ""      , ""      , ""      , "0"},
-    {"text-embedding-ada-002-v2",         0, Tier::kStandard, "0.1"   , ""      , ""      , ""      , "0"},
-    {"text-embedding-ada-002-v2",         0, Tier::kBatch,    "0.05"  , ""      , ""      , ""      , "0"},
-};
-
-constexpr Line kAnthropic[] = {
-    {"claude-3-7-sonnet-20250219",        0, Tier::kStandard, "3"     , "0.3"   , "3.75"  , "6"     , "15"},
-    {"claude-3-haiku-20240307",           0, Tier::kStandard, "0.25"  , "0.03"  , "0.3"   , ""      , "1.25"},
-    {"claude-3-opus-20240229",            0, Tier::kStandard, "15"    , "1.5"   , "18.75" , ""      , "75"},
-    {"claude-fable-5",                    0, Tier::kStandard, "10"    , "1"     , "12.5"  , "20"    , "50"},
-    {"claude-haiku-4-5",                  0, Tier::kStandard, "1"     , "0.1"   , "1.25"  , "2"     , "5"},
-    {"claude-opus-4-1",                   0, Tier::kStandard, "15"    , "1.5"   , "18.75" , "30"    , "75"},
-    {"claude-opus-4-20250514",            0, Tier::kStandard, "15"    , "1.5"   , "18.75" , "30"    , "75"},
-    {"claude-opus-4-5",                   0, Tier::kStandard, "5"     , "0.5"   , "6.25"  , "10"    , "25"},
-    {"claude-opus-4-6",                   0, Tier::kStandard, "5"     , "0.5"   , "6.25"  , "10"    , "25"},
-    {"claude-opus-4-7",                   0, Tier::kStandard, "5"     , "0.5"   , "6.25"  , "10"    , "25"},
-    {"claude-opus-4-8",                   0, Tier::kStandard, "5"     , "0.5"   , "6.25"  , "10"    , "25"},
-    {"claude-opus-5",                     0, Tier::kStandard, "5"     , "0.5"   , "6.25"  , "10"    , "25"},
-    {"claude-sonnet-4-20250514",          0, Tier::kStandard, "3"     , "0.3"   , "3.75"  , "6"     , "15"},
-    {"claude-sonnet-4-20250514",    200'000, Tier::kStandard, "6"     , "0.6"   , "7.5"   , ""      , "22.5"},
-    {"claude-sonnet-4-5",                 0, Tier::kStandard, "3"     , "0.3"   , "3.75"  , "6"     , "15"},
-    {"claude-sonnet-4-5",           200'000, Tier::kStandard, "6"     , "0.6"   , "7.5"   , "12"    , "22.5"},
-    {"claude-sonnet-4-6",                 0, Tier::kStandard, "3"     , "0.3"   , "3.75"  , "6"     , "15"},
-    {"claude-sonnet-5",                   0, Tier::kStandard, "3"     , "0.3"   , "3.75"  , "6"     , "15"},
-};
-// clang-format on
-
-// Dearer by a tenth at us.api.openai.com and eu.api.openai.com.
-constexpr std::string_view kRegionallyUplifted[] = {
-    "gpt-5.4",     "gpt-5.4-mini", "gpt-5.4-nano", "gpt-5.4-pro", "gpt-5.5",
-    "gpt-5.5-pro", "gpt-5.6",      "gpt-5.6-luna", "gpt-5.6-sol", "gpt-5.6-terra"};
-constexpr uint32_t kUpliftPermille = 1100;
-
-constexpr std::string_view kAnthropicWebSearchUsd = "0.01";
-
-Rate rate_of(std::string_view usd, int units_power) {
-  const auto value = parse_decimal(usd, Rate::kScale - units_power);
-  return value ? Rate{*value} : Rate{};
-}
-
-void add_line(std::vector<PriceRow>& rows, const Line& line, std::string_view owner) {
-  constexpr int kMillion = 6;
-  if (rows.empty() || rows.back().key != line.model) {
-    rows.push_back({.key = std::string(line.model),
-                    .owner = std::string(owner),
-                    .origin = std::string(kOrigin)});
+std::vector<std::string_view> words_of(std::string_view line) {
+  std::vector<std::string_view> words;
+  line = line.substr(0, line.find('#'));
+  while (true) {
+    const size_t begin = line.find_first_not_of(" \t\r");
+    if (begin == line.npos) return words;
+    line.remove_prefix(begin);
+    const size_t end = std::min(line.find_first_of(" \t\r"), line.size());
+    words.push_back(line.substr(0, end));
+    line.remove_prefix(end);
   }
-  RateCard& card = rows.back().band(line.above)[line.tier];
-  card[Item::kInput] = rate_of(line.input, kMillion);
-  card[Item::kCacheRead] = rate_of(line.cache_read, kMillion);
-  card[Item::kCacheWrite5m] = rate_of(line.cache_write_5m, kMillion);
-  card[Item::kCacheWrite1h] = rate_of(line.cache_write_1h, kMillion);
-  card[Item::kOutput] = rate_of(line.output, kMillion);
 }
 
-bool is_regionally_uplifted(std::string_view model) {
-  for (const std::string_view name : kRegionallyUplifted) {
-    if (name == model) return true;
-  }
-  return false;
+// A day, or only its month.
+bool is_source_date(std::string_view text) {
+  return epoch_of_date(text) || (text.size() == 7 && epoch_of_date(std::string(text) + "-01"));
 }
+
+class TableReader {
+ public:
+  // Nothing, or what is wrong with the line.
+  std::string take(std::string_view line) {
+    const std::vector<std::string_view> words = words_of(line);
+    if (words.empty()) return {};
+    if (line.front() == ' ' || line.front() == '\t') return take_prices_of_band(words);
+    if (words[0] == "provider" || words[0] == "prefix" || words[0] == "border") {
+      return take_setting(words);
+    }
+    return take_row(words);
+  }
+
+  std::vector<PriceRow> rows;
+
+ private:
+  using Words = std::vector<std::string_view>;
+
+  std::string take_setting(const Words& words) {
+    if (words.size() != 2) return "a setting takes one value";
+    if (words[0] == "provider") {
+      provider_ = words[1];
+      prefix_ = "";
+      border_ = false;
+    } else if (words[0] == "prefix") {
+      prefix_ = words[1];
+    } else {
+      border_ = words[1] == "included";
+    }
+    return {};
+  }
+
+  std::string take_row(const Words& words) {
+    if (provider_.empty()) return "a row before its provider";
+    if (words.size() < 2 || !is_source_date(words[1])) return "a row needs the date of its list";
+    PriceRow row;
+    row.provider = provider_;
+    row.model = words[0];
+    row.key = prefix_ + row.model;
+    row.origin = kOrigin;
+    row.source_date = words[1];
+    row.band_includes_border = border_;
+    row.band(0);
+    rows.push_back(std::move(row));
+    return take_members(words, 2, 0, Tier::kStandard);
+  }
+
+  std::string take_prices_of_band(const Words& words) {
+    if (rows.empty()) return "prices before their row";
+    size_t at = 0;
+    uint64_t above = 0;
+    if (words[0] == "above") {
+      if (words.size() < 2) return "above needs a number";
+      const std::string_view text = words[1];
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), above);
+      if (error != std::errc{} || end != text.data() + text.size() || above == 0) {
+        return "above needs a number of tokens";
+      }
+      at = 2;
+    }
+    Tier tier = Tier::kStandard;
+    if (at < words.size()) {
+      if (const auto named = tier_of_name(words[at])) {
+        tier = *named;
+        ++at;
+      }
+    }
+    if (above == 0 && tier == Tier::kStandard) return "neither a band nor a tier";
+    return take_members(words, at, above, tier);
+  }
+
+  std::string take_members(const Words& words, size_t at, uint64_t above, Tier tier) {
+    if ((words.size() - at) % 2 != 0) return "a name without its value";
+    PriceRow& row = rows.back();
+    for (; at < words.size(); at += 2) {
+      const std::string_view name = words[at], value = words[at + 1];
+      if (const auto item = item_of_name(name)) {
+        const auto rate = rate_of(value, kMillion);
+        if (!rate) return std::string(value) + " is no price";
+        row.band(above)[tier][*item] = *rate;
+      } else if (!set_member(row, name, value)) {
+        return std::string(name) + " " + std::string(value) + " is not known";
+      }
+    }
+    return {};
+  }
+
+  static bool set_member(PriceRow& row, std::string_view name, std::string_view value) {
+    static constexpr std::pair<std::string_view, Ratio PriceRow::*> kFactors[] = {
+        {"us_host", &PriceRow::us_host},
+        {"eu_host", &PriceRow::eu_host},
+        {"us_geo", &PriceRow::us_geo},
+        {"fast", &PriceRow::fast},
+        {"regional", &PriceRow::regional}};
+    for (const auto& [factor_name, member] : kFactors) {
+      if (factor_name != name) continue;
+      const auto ratio = ratio_of(value);
+      if (ratio) row.*member = *ratio;
+      return ratio.has_value();
+    }
+    if (name == "web_search" || name == "request") {
+      const auto rate = rate_of(value, 0);
+      if (rate) (name == "request" ? row.request : row.web_search) = *rate;
+      return rate.has_value();
+    }
+    if (name == "from" || name == "until") {
+      const auto epoch = epoch_of_date(value);
+      if (epoch) (name == "from" ? row.period.from_ns : row.period.until_ns) = *epoch;
+      return epoch.has_value();
+    }
+    return false;
+  }
+
+  std::string provider_;
+  std::string prefix_;
+  bool border_ = false;
+};
 
 }  // namespace
 
+Result<std::vector<PriceRow>> read_price_table(std::string_view text, const std::string& name) {
+  TableReader reader;
+  size_t number = 0;
+  while (!text.empty()) {
+    ++number;
+    const size_t end = std::min(text.find('\n'), text.size());
+    if (const std::string wrong = reader.take(text.substr(0, end)); !wrong.empty()) {
+      return Error{"price table " + name + ":" + std::to_string(number) + ": " + wrong};
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return std::move(reader.rows);
+}
+
 std::vector<PriceRow> built_in_prices() {
   std::vector<PriceRow> rows;
-  for (const Line& line : kOpenai) add_line(rows, line, "openai");
-  for (PriceRow& row : rows) {
-    if (!is_regionally_uplifted(row.key)) continue;
-    row.us_uplift_permille = kUpliftPermille;
-    row.eu_uplift_permille = kUpliftPermille;
-  }
-  for (const Line& line : kAnthropic) {
-    add_line(rows, line, "anthropic");
-    rows.back().web_search = rate_of(kAnthropicWebSearchUsd, 0);
+  for (const PriceTable& table : price_tables()) {
+    auto read = read_price_table(table.text, std::string(table.name));
+    assert(read);  // our own tables: a test reads each
+    if (!read) continue;
+    rows.insert(rows.end(), std::make_move_iterator(read->begin()),
+                std::make_move_iterator(read->end()));
   }
   return rows;
 }

@@ -4,9 +4,9 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 
 #include "built_in_prices.h"
-#include "costing.h"
 #include "litellm_file.h"
 
 namespace wiretally::pricing {
@@ -14,40 +14,14 @@ namespace {
 
 constexpr std::string_view kAzure = "azure.ai.openai";
 constexpr std::string_view kBedrock = "aws.bedrock";
+constexpr std::string_view kVertex = "gcp.vertex_ai";
 
-// Where the catalog keeps the models of a provider (named as records name it).
-struct Market {
-  std::string_view provider;
-  std::array<std::string_view, 2> prefixes;  // of the key; "" is a bare name
-  std::array<std::string_view, 2> owners;    // what the row's owner begins with
-};
-constexpr std::string_view kNone = "\n";  // no key and no owner begins so
+// Servers that run where their owner put them.
+constexpr std::string_view kOwnServers[] = {"ollama", "vllm",   "llamacpp", "lmstudio",
+                                            "tgi",    "triton", "sglang",   "localai"};
 
-constexpr Market kMarkets[] = {
-    {"openai", {"", "openai/"}, {"openai", "text-completion-openai"}},
-    {kAzure, {"azure/", kNone}, {"azure", kNone}},
-    {"azure.ai.inference", {"azure_ai/", kNone}, {"azure_ai", kNone}},
-    {"anthropic", {"", "anthropic/"}, {"anthropic", kNone}},
-    {kBedrock, {"", "bedrock/"}, {"bedrock", kNone}},
-    {"gcp.gemini", {"gemini/", kNone}, {"gemini", kNone}},
-    {"gcp.vertex_ai", {"vertex_ai/", ""}, {"vertex_ai", kNone}},
-    {"mistral_ai", {"mistral/", kNone}, {"mistral", kNone}},
-    {"cohere", {"", "cohere/"}, {"cohere", kNone}},
-    {"groq", {"groq/", kNone}, {"groq", kNone}},
-    {"deepseek", {"deepseek/", kNone}, {"deepseek", kNone}},
-    {"perplexity", {"perplexity/", kNone}, {"perplexity", kNone}},
-    {"x_ai", {"xai/", kNone}, {"xai", kNone}},
-    {"openrouter", {"openrouter/", kNone}, {"openrouter", kNone}},
-    {"together", {"together_ai/", kNone}, {"together_ai", kNone}},
-    {"fireworks", {"fireworks_ai/", kNone}, {"fireworks_ai", kNone}},
-};
-
-const Market* market_of(std::string_view provider) {
-  for (const Market& market : kMarkets) {
-    if (market.provider == provider) return &market;
-  }
-  return nullptr;
-}
+constexpr std::string_view kGeographies[] = {"us.", "eu.", "apac.", "global.",
+                                             "jp.", "au.", "ca.",   "us-gov."};
 
 bool all_digits(std::string_view text) {
   return text.find_first_not_of("0123456789") == std::string_view::npos;
@@ -81,10 +55,32 @@ std::string_view without_tuner(std::string_view model) {
 
 // us.anthropic.claude-… → anthropic.claude-…
 std::string_view without_geography(std::string_view model) {
-  for (const std::string_view geography :
-       {"us.", "eu.", "apac.", "global.", "jp.", "au.", "us-gov."}) {
+  for (const std::string_view geography : kGeographies) {
     if (model.starts_with(geography)) return model.substr(geography.size());
   }
+  return model;
+}
+
+// bedrock-runtime.us-east-1.amazonaws.com → us-east-1
+std::string_view region_of_host(std::string_view host) {
+  if (!host.starts_with("bedrock")) return {};
+  const size_t first = host.find('.');
+  if (first == host.npos) return {};
+  const size_t second = host.find('.', first + 1);
+  return second == host.npos ? std::string_view() : host.substr(first + 1, second - first - 1);
+}
+
+// What Bedrock and Google write around a model's name. The model of a profile of one's own is not
+// in its ARN: configuration names it.
+std::string_view bare_model(std::string_view provider, std::string_view model) {
+  if (provider == kBedrock && model.starts_with("arn:")) {
+    for (const std::string_view kind : {":foundation-model/", ":inference-profile/"}) {
+      if (const size_t at = model.find(kind); at != model.npos) {
+        return model.substr(at + kind.size());
+      }
+    }
+  }
+  if (model.starts_with("models/")) model.remove_prefix(7);
   return model;
 }
 
@@ -98,113 +94,353 @@ bool same_standard_prices(const PriceRow& a, const PriceRow& b) {
          a.bands.front()[Tier::kStandard] == b.bands.front()[Tier::kStandard];
 }
 
-Text<128> price_id(const PriceRow& row, const Costing& costing) {
-  static constexpr std::string_view kTierNames[] = {"", ":priority", ":ultrafast", ":flex",
-                                                    ":batch"};
-  static_assert(std::size(kTierNames) == kTierCount);
-  std::string id = row.origin + "/" + row.key;
-  if (costing.band > 0) id += ":above_" + std::to_string(costing.band);
-  id += kTierNames[static_cast<size_t>(costing.tier)];
-  if (!costing.region.empty()) id.append(":").append(costing.region);
-  return Text<128>(id);
+std::string key_of(std::string_view provider, std::string_view model) {
+  std::string key;
+  key.reserve(provider.size() + model.size() + 1);
+  return key.append(provider).append(1, '\n').append(model);
 }
 
 Cost free_of_charge() {
   constexpr Picodollars kZero{};
-  return {.source = PriceSource::kCatalog,
-          .price_id = Text<128>("served_from_cache"),
-          .total = kZero,
-          .input = kZero,
-          .cache_read = kZero,
-          .cache_write = kZero,
-          .output = kZero,
-          .tools = kZero};
+  Cost cost;
+  cost.source = PriceSource::kCatalog;
+  cost.price_id.assign("served_from_cache");
+  cost.total = cost.input = cost.cache_read = cost.cache_write = cost.output = cost.tools = kZero;
+  return cost;
+}
+
+std::optional<Picodollars> picodollars_of(int64_t femtodollars) {
+  if (femtodollars < 0) return std::nullopt;
+  const int64_t quotient = femtodollars / 1000, twice_rest = femtodollars % 1000 * 2;
+  const bool up = twice_rest > 1000 || (twice_rest == 1000 && quotient % 2 == 1);
+  return Picodollars{quotient + (up ? 1 : 0)};
+}
+
+std::string_view statement_id(CostStatement statement) {
+  switch (statement) {
+    case CostStatement::kNone:
+      return "";
+    case CostStatement::kUsageCost:
+      return "usage.cost";
+    case CostStatement::kUsageTotal:
+      return "usage.cost.total_cost";
+    case CostStatement::kUsageTicks:
+      return "usage.cost_in_usd_ticks";
+    case CostStatement::kGatewayHeader:
+      return "x-litellm-response-cost";
+  }
+  return "";
+}
+
+// A number called cost is money only where the provider is known to mean USD by it.
+bool is_money(const UsageRecord& record) {
+  return record.cost_statement != CostStatement::kUsageCost ||
+         record.provider.view() == "openrouter";
+}
+
+bool has_tokens(const TokenCounts& tokens) {
+  return tokens.input.value_or(0) > 0 || tokens.output.value_or(0) > 0;
+}
+
+// Models that a provider gives away say so in their names.
+bool is_given_away(const UsageRecord& record) {
+  return record.response_model.view().ends_with(":free") ||
+         record.request_model.view().ends_with(":free");
+}
+
+Error cannot_open(std::string_view what, const std::string& path, std::string_view remedy) {
+  return Error{std::string(what) + " " + path + ": cannot be opened: " + std::strerror(errno) +
+               std::string(remedy)};
 }
 
 }  // namespace
 
-Catalog Catalog::built_in() { return Catalog(built_in_prices()); }
-
-Result<Catalog> Catalog::load_litellm(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    return Error{"price file " + path + ": cannot be opened: " + std::strerror(errno) +
-                 "; name a readable file with --prices, or none for the built-in prices"};
+std::string_view via_text(Via via) {
+  switch (via) {
+    case Via::kName:
+      return "the model's own name";
+    case Via::kDeployment:
+      return "the model that is configured for the deployment";
+    case Via::kRegion:
+      return "the model in the host's region";
+    case Via::kWithoutTuner:
+      return "the fine-tune's base";
+    case Via::kWithoutDate:
+      return "the undated name of the snapshot";
+    case Via::kDefaultVersion:
+      return "the model's default version";
+    case Via::kWithoutGeography:
+      return "the name without its geography, which is priced nowhere apart";
   }
-  auto rows = read_litellm(file, path, "file");
-  if (!rows) return rows.error();
-  Catalog catalog = built_in();
-  for (PriceRow& row : *rows) catalog.add(std::move(row));
-  return catalog;
+  return "";
 }
 
-Catalog::Catalog(std::vector<PriceRow> rows) {
+Catalog Catalog::built_in() { return Catalog(built_in_prices()); }
+
+Result<Catalog> Catalog::load(const std::string& price_file, const std::string& override_file) {
+  std::vector<PriceRow> rows = built_in_prices();
+  if (!price_file.empty()) {
+    std::ifstream file(price_file, std::ios::binary);
+    if (!file) {
+      return cannot_open("price file", price_file,
+                         "; name a readable file with --prices, or none for the built-in prices");
+    }
+    auto listed = read_litellm(file, price_file, "file");
+    if (!listed) return listed.error();
+    rows.insert(rows.end(), std::make_move_iterator(listed->begin()),
+                std::make_move_iterator(listed->end()));
+  }
+  Overrides overrides;
+  if (!override_file.empty()) {
+    std::ifstream file(override_file, std::ios::binary);
+    if (!file) {
+      return cannot_open("price overrides", override_file,
+                         "; name a readable file with --price-overrides");
+    }
+    const std::string text((std::istreambuf_iterator<char>(file)), {});
+    auto read = read_overrides(text, override_file);
+    if (!read) return read.error();
+    overrides = *std::move(read);
+  }
+  return Catalog(std::move(rows), std::move(overrides));
+}
+
+Catalog::Catalog(std::vector<PriceRow> rows, Overrides overrides)
+    : overrides_(std::move(overrides)) {
   for (PriceRow& row : rows) add(std::move(row));
+  for (PriceRow& row : overrides_.rows) add(std::move(row));
+  overrides_.rows.clear();
+  for (const auto& entry : rows_) row_count_ += entry.second.size();
 }
 
 void Catalog::add(PriceRow row) {
-  std::string key = row.key;
-  rows_.insert_or_assign(std::move(key), std::move(row));
+  providers_.insert(row.provider);
+  names_.insert(row.model);
+  names_.insert(row.key);
+  std::vector<PriceRow>& known = rows_[key_of(row.provider, row.model)];
+  // A file's row takes the place of the built-in ones, and of the file's own of a higher rank.
+  if (row.layer == Layer::kFile) {
+    std::erase_if(known, [&](const PriceRow& other) {
+      return other.layer == Layer::kBuiltIn ||
+             (other.layer == Layer::kFile && row.rank <= other.rank);
+    });
+    const auto from_file = [](const PriceRow& other) { return other.layer == Layer::kFile; };
+    if (std::any_of(known.begin(), known.end(), from_file)) return;
+  }
+  known.push_back(std::move(row));
 }
 
-const PriceRow* Catalog::row(std::string_view key) const {
-  const auto found = rows_.find(key);
-  return found == rows_.end() ? nullptr : &found->second;
-}
-
-std::vector<const PriceRow*> Catalog::candidates(std::string_view provider,
-                                                 std::string_view model) const {
-  std::vector<const PriceRow*> found;
-  const Market* market = market_of(provider);
-  if (market == nullptr || model.empty()) return found;
-  const auto add_rows_of = [&](std::string_view name) {
-    for (const std::string_view prefix : market->prefixes) {
-      if (prefix == kNone) continue;
-      const PriceRow* candidate = row(std::string(prefix).append(name));
-      if (candidate == nullptr) continue;
-      const bool owned =
-          std::any_of(market->owners.begin(), market->owners.end(),
-                      [&](std::string_view owner) { return candidate->owner.starts_with(owner); });
-      const bool listed = std::find(found.begin(), found.end(), candidate) != found.end();
-      if (owned && !listed) found.push_back(candidate);
+const PriceRow* Catalog::row(std::string_view provider, std::string_view model, int64_t epoch_ns,
+                             bool lists_only, bool* listed) const {
+  const auto found = rows_.find(key_of(provider, model));
+  if (found == rows_.end()) return nullptr;
+  const PriceRow* best = nullptr;
+  for (const PriceRow& row : found->second) {
+    if (lists_only && row.layer == Layer::kOverride) continue;
+    if (listed != nullptr) *listed = true;
+    if (!row.period.holds(epoch_ns)) continue;
+    if (best == nullptr || best->layer < row.layer ||
+        (best->layer == row.layer && best->period.from_ns < row.period.from_ns)) {
+      best = &row;
     }
+  }
+  return best;
+}
+
+// Whether a model is priced alike in all geographies, as far as any is listed.
+bool Catalog::geographies_agree(std::string_view provider, std::string_view model,
+                                int64_t epoch_ns) const {
+  const PriceRow* base = row(provider, model, epoch_ns, true, nullptr);
+  if (base == nullptr) return true;
+  return std::all_of(
+      std::begin(kGeographies), std::end(kGeographies), [&](std::string_view geography) {
+        const PriceRow* other =
+            row(provider, std::string(geography).append(model), epoch_ns, true, nullptr);
+        return other == nullptr || same_standard_prices(*base, *other);
+      });
+}
+
+Catalog::Candidates Catalog::candidates(std::string_view provider, std::string_view model,
+                                        std::string_view server_name, int64_t epoch_ns) const {
+  Candidates found;
+  if (model.empty()) return found;
+  const auto add_name = [&](std::string_view name, Via via) {
+    const PriceRow* candidate = row(provider, name, epoch_ns, false, &found.listed);
+    if (candidate == nullptr) return;
+    const bool known = std::any_of(found.rows.begin(), found.rows.end(),
+                                   [&](const Candidate& c) { return c.row == candidate; });
+    if (!known) found.rows.push_back({candidate, via});
   };
+  bool configured = false;
+  for (const Deployment& deployment : overrides_.deployments) {
+    if (!matches(deployment.provider, provider) || deployment.name != model) continue;
+    model = deployment.model;
+    configured = true;
+    break;
+  }
+  model = bare_model(provider, model);
+  if (provider == kBedrock) {
+    if (const std::string_view region = region_of_host(server_name); !region.empty()) {
+      add_name(std::string(region).append("/").append(model), Via::kRegion);
+    }
+  }
+  add_name(model, configured ? Via::kDeployment : Via::kName);
   const std::string_view untuned = without_tuner(model);
-  add_rows_of(untuned);
-  add_rows_of(without_date(untuned));
-  if (provider == kBedrock) add_rows_of(without_geography(model));
+  add_name(untuned, Via::kWithoutTuner);
+  add_name(without_date(untuned), Via::kWithoutDate);
+  if (provider == kVertex && model.find('@') == model.npos) {
+    add_name(std::string(model).append("@default"), Via::kDefaultVersion);
+  }
+  if (provider == kBedrock) {
+    const std::string_view anywhere = without_geography(model);
+    if (anywhere.size() != model.size() &&
+        (model.starts_with("global.") || geographies_agree(provider, anywhere, epoch_ns))) {
+      add_name(anywhere, Via::kWithoutGeography);
+    }
+  }
+  if (found.rows.empty()) return found;
+
+  // An override of a later, wider name goes first, if the lists price both names alike.
+  const auto own = std::find_if(found.rows.begin(), found.rows.end(), [](const Candidate& c) {
+    return c.row->layer == Layer::kOverride;
+  });
+  if (own != found.rows.begin() && own != found.rows.end()) {
+    const PriceRow* wide = row(provider, own->row->model, epoch_ns, true, nullptr);
+    if (wide == nullptr || same_standard_prices(*wide, *found.rows.front().row)) {
+      std::rotate(found.rows.begin(), own, own + 1);
+    }
+  }
   return found;
 }
 
-Cost Catalog::price(const UsageRecord& record) const {
-  if (record.served_from_cache) return free_of_charge();
-  const auto rows = candidates(record.provider.view(), billed_model(record));
-  if (rows.empty()) return {};
-  if (!all_reported(record)) {
-    Cost known_price_only;
-    known_price_only.source = PriceSource::kCatalog;
-    return known_price_only;
+Quote Catalog::quote(const UsageRecord& record, int64_t start_epoch_ns) const {
+  Quote quote;
+  const std::string_view provider = record.provider.view();
+  const std::string_view model = billed_model(record);
+  const auto finish = [&](const Candidate& candidate) {
+    quote.row = candidate.row;
+    quote.via = candidate.via;
+    quote.discount = nullptr;
+    Ratio discount;
+    if (candidate.row->layer != Layer::kOverride) {
+      for (const Discount& one : overrides_.discounts) {
+        if (!matches(one.provider, provider) || !one.period.holds(start_epoch_ns)) continue;
+        if (!matches(one.model, model) && !matches(one.model, candidate.row->model)) continue;
+        quote.discount = &one;
+        discount = one.factor;
+        break;
+      }
+    }
+    quote.quotation = cost_of(*candidate.row, record, discount);
+    if (!all_reported(record)) quote.quotation.gap = Gap::kTokensUnknown;
+    return quote.quotation.gap == Gap::kNone;
+  };
+
+  for (const OwnServer& own : overrides_.own_servers) {
+    if (!matches(own.server, record.server_name.view()) || !matches(own.provider, provider) ||
+        !matches(own.model, model)) {
+      continue;
+    }
+    quote.self_hosted = true;
+    quote.quotation.gap = Gap::kNoTokenPrices;
+    if (own.row) finish({&*own.row, Via::kName});
+    return quote;
   }
 
-  for (const PriceRow* candidate : rows) {
-    if (candidate != rows.front() && !same_standard_prices(*candidate, *rows.front())) continue;
-    const auto costing = cost_of(*candidate, record);
-    if (!costing) continue;
-    return {.source = PriceSource::kCatalog,
-            .price_id = price_id(*candidate, *costing),
-            .total = costing->total,
-            .input = costing->input,
-            .cache_read = costing->cache_read,
-            .cache_write = costing->cache_write,
-            .output = costing->output,
-            .tools = costing->tools};
+  const Candidates found = candidates(provider, model, record.server_name.view(), start_epoch_ns);
+  if (found.rows.empty()) {
+    const bool own = std::find(std::begin(kOwnServers), std::end(kOwnServers), provider) !=
+                     std::end(kOwnServers);
+    // Ollama passes models of this name on to its makers' machines.
+    quote.self_hosted = own && !model.ends_with("-cloud") && !model.ends_with(":cloud");
+    quote.quotation.gap = found.listed ? Gap::kNotInEffect : Gap::kNoRow;
+    return quote;
   }
-  return {};
+  const Candidate& first = found.rows.front();
+  for (const Candidate& candidate : found.rows) {
+    if (&candidate != &first && !same_standard_prices(*candidate.row, *first.row)) continue;
+    if (finish(candidate)) return quote;
+  }
+  finish(first);
+  return quote;
+}
+
+std::string Catalog::price_id(const Quote& quote) {
+  const PriceRow& row = *quote.row;
+  std::string id = row.origin + "/" + row.key;
+  if (quote.quotation.band > 0) id += ":above_" + std::to_string(quote.quotation.band);
+  if (quote.quotation.tier != Tier::kStandard) {
+    id.append(":").append(tier_name(quote.quotation.tier));
+  }
+  for (const std::string_view factor : quote.quotation.costing.factors) {
+    if (!factor.empty()) id.append(":").append(factor);
+  }
+  return id;
+}
+
+Cost Catalog::book_cost(const UsageRecord& record, int64_t start_epoch_ns) const {
+  const Quote quote = this->quote(record, start_epoch_ns);
+  Cost cost;
+  if (quote.self_hosted) cost.source = PriceSource::kSelfHosted;
+  if (quote.row == nullptr) return cost;
+  if (quote.quotation.gap == Gap::kTokensUnknown) {
+    // The price is known, the tokens are not: they are not unpriced.
+    if (!quote.self_hosted) cost.source = PriceSource::kCatalog;
+    return cost;
+  }
+  if (quote.quotation.gap != Gap::kNone) return cost;
+  if (!quote.self_hosted) {
+    const bool own = quote.row->layer == Layer::kOverride || quote.discount != nullptr;
+    cost.source = own ? PriceSource::kOverride : PriceSource::kCatalog;
+  }
+  const Costing& costing = quote.quotation.costing;
+  cost.price_id.assign(price_id(quote));
+  cost.total = costing.total;
+  cost.input = costing.input;
+  cost.cache_read = costing.cache_read;
+  cost.cache_write = costing.cache_write;
+  cost.output = costing.output;
+  cost.tools = costing.tools;
+  return cost;
+}
+
+Cost Catalog::stated_cost(const UsageRecord& record) const {
+  Cost cost;
+  if (!record.stated_cost_femtodollars || !is_money(record)) return cost;
+  cost.stated = picodollars_of(*record.stated_cost_femtodollars);
+  if (!cost.stated) return cost;
+  if (*cost.stated == Picodollars{} && !record.served_from_cache && has_tokens(record.tokens) &&
+      !is_given_away(record)) {
+    // A gateway's head leaves before the answer is made; some servers fill in a 0.
+    cost.stated_doubtful = true;
+    return cost;
+  }
+  cost.source = PriceSource::kProvider;
+  cost.price_id.assign(statement_id(record.cost_statement));
+  cost.total = cost.stated;
+  return cost;
+}
+
+Cost Catalog::price_at(const UsageRecord& record, int64_t start_epoch_ns) const {
+  if (record.served_from_cache) return free_of_charge();
+  Cost by_book = book_cost(record, start_epoch_ns);
+  Cost stated = stated_cost(record);
+  if (stated.total) {
+    stated.by_book = by_book.total;
+    return stated;
+  }
+  by_book.stated = stated.stated;
+  by_book.stated_doubtful = stated.stated_doubtful;
+  if (stated.stated) by_book.by_book = by_book.total;
+  return by_book;
 }
 
 bool Catalog::knows(std::string_view provider, std::string_view model) const {
-  if (market_of(provider) != nullptr) return !candidates(provider, model).empty();
-  return row(model) != nullptr || row(without_date(model)) != nullptr;
+  if (model.empty()) return false;
+  const Candidates found = candidates(provider, model, {}, kLatest);
+  if (!found.rows.empty() || found.listed) return true;
+  if (providers_.contains(std::string(provider))) return false;
+  return names_.contains(std::string(model)) || names_.contains(std::string(without_date(model)));
 }
 
 }  // namespace wiretally::pricing

@@ -1,43 +1,43 @@
 #include "costing.h"
 
-#include <array>
+#include <algorithm>
 
 namespace wiretally::pricing {
 namespace {
 
-constexpr __int128 kFemtoPerPico = 1000;
+constexpr unsigned __int128 kFemtoPerPico = 1000;
 // Beyond it no number of a JSON answer is exact; below it no sum of amounts overflows.
 constexpr uint64_t kCountMax = uint64_t{1} << 53;
 
-// Femtodollars times permille of uplift.
-using Amount = __int128;
+// Femtodollars. At most 2^53 tokens of 2^50 each, in a handful of parts: 2^107.
+using Amount = unsigned __int128;
+constexpr Amount kAmountMax = ~Amount{0} / 16;
 
-// An amount as picodollars, half to even; negative never happens.
-std::optional<int64_t> rounded(Amount amount) {
-  constexpr Amount kDivisor = kFemtoPerPico * PriceRow::kNoUplift;
-  const Amount quotient = amount / kDivisor;
-  const Amount twice_rest = amount % kDivisor * 2;
-  const bool up = twice_rest > kDivisor || (twice_rest == kDivisor && quotient % 2 == 1);
+// amount ÷ divisor, half to even.
+std::optional<int64_t> rounded(Amount amount, Amount divisor) {
+  const Amount quotient = amount / divisor;
+  const Amount twice_rest = amount % divisor * 2;
+  const bool up = twice_rest > divisor || (twice_rest == divisor && quotient % 2 == 1);
   const Amount value = quotient + (up ? 1 : 0);
   if (value > INT64_MAX) return std::nullopt;
   return static_cast<int64_t>(value);
 }
 
-// Adds up what a call's tokens cost. The first missing rate or contradiction spoils it.
+// Adds up what a call's tokens cost. The first gap spoils it.
 class Bill {
  public:
   Bill(const PriceRow& row, const Band& band, Tier tier)
       : base_(row.bands.front()[Tier::kStandard]), card_(band[tier]) {}
 
-  bool good() const { return good_; }
+  Gap gap() const { return gap_; }
+  Item missing() const { return missing_; }
 
   // Takes `count` tokens out of `whole` and prices them as `item`.
   Amount part(uint64_t& whole, uint64_t count, Item item) {
     if (count == 0) return 0;
-    if (count > whole || whole > kCountMax || !card_[item].stated()) {
-      good_ = false;
-      return 0;
-    }
+    if (whole > kCountMax) return spoil(Gap::kSize, item);
+    if (count > whole) return spoil(Gap::kParts, item);
+    if (!card_[item].stated()) return spoil(Gap::kRate, item);
     whole -= count;
     return times(count, card_[item]);
   }
@@ -45,20 +45,32 @@ class Bill {
   // As `part`, but tokens of an item without a price of its own stay in the whole and cost what it
   // costs.
   Amount part_if_apart(uint64_t& whole, uint64_t count, Item item, Item of) {
-    const bool apart = card_[item].stated() || (base_[item].stated() && base_[item] != base_[of]);
-    return apart ? part(whole, count, item) : 0;
+    return apart(item, of) ? part(whole, count, item) : 0;
+  }
+
+  bool apart(Item item, Item of) const {
+    return card_[item].stated() || (base_[item].stated() && base_[item] != base_[of]);
   }
 
   Amount rest(uint64_t count, Item item) { return part(count, count, item); }
 
+  Amount spoil(Gap gap, Item item) {
+    if (gap_ == Gap::kNone) {
+      gap_ = gap;
+      missing_ = item;
+    }
+    return 0;
+  }
+
   static Amount times(uint64_t count, Rate rate) {
-    return static_cast<Amount>(count) * rate.femtodollars;
+    return static_cast<Amount>(count) * static_cast<uint64_t>(rate.femtodollars);
   }
 
  private:
   const RateCard& base_;
   const RateCard& card_;
-  bool good_ = true;
+  Gap gap_ = Gap::kNone;
+  Item missing_{};
 };
 
 const Band& band_of(const PriceRow& row, uint64_t input) {
@@ -69,33 +81,106 @@ const Band& band_of(const PriceRow& row, uint64_t input) {
   return *found;
 }
 
-struct Region {
-  std::string_view name;
-  uint32_t uplift_permille = PriceRow::kNoUplift;
+bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// What multiplies the tokens' prices, and by which names.
+struct Factors {
+  Gap gap = Gap::kNone;
+  Ratio ratio;
+  std::array<std::string_view, 4> names{};
+
+  void apply(Ratio factor, std::string_view name) {
+    if (factor.is_one()) return;
+    const auto both = product(ratio, factor);
+    if (!both) {
+      gap = Gap::kSize;
+      return;
+    }
+    ratio = *both;
+    *std::find(names.begin(), names.end() - 1, std::string_view()) = name;
+  }
 };
 
-Region region_of(const PriceRow& row, std::string_view server_name) {
-  if (server_name.starts_with("us.") && row.us_uplift_permille != PriceRow::kNoUplift) {
-    return {"us", row.us_uplift_permille};
+bool in_a_region_of_vertex(const UsageRecord& record) {
+  static constexpr std::string_view kLocations = "/locations/";
+  const std::string_view path = record.path.view();
+  const size_t at = path.find(kLocations);
+  return at != path.npos && !path.substr(at + kLocations.size()).starts_with("global/");
+}
+
+Factors factors_of(const PriceRow& row, const UsageRecord& record) {
+  Factors factors;
+  const std::string_view host = record.server_name.view();
+  if (host.starts_with("us.")) factors.apply(row.us_host, "us");
+  if (host.starts_with("eu.")) factors.apply(row.eu_host, "eu");
+  if (in_a_region_of_vertex(record)) factors.apply(row.regional, "regional");
+
+  const std::string_view geography = record.inference_geo.view();
+  if (geography == "us") {
+    factors.apply(row.us_geo, "geo_us");
+  } else if (!is_one_of(geography, {"", "global", "not_available"})) {
+    factors.gap = Gap::kGeography;
   }
-  if (server_name.starts_with("eu.") && row.eu_uplift_permille != PriceRow::kNoUplift) {
-    return {"eu", row.eu_uplift_permille};
+  const std::string_view speed = record.speed.view();
+  if (speed == "fast" && !row.fast.is_one()) {
+    factors.apply(row.fast, "fast");
+  } else if (!is_one_of(speed, {"", "standard"})) {
+    factors.gap = Gap::kSpeed;
   }
-  return {};
+  return factors;
 }
 
 }  // namespace
+
+std::string_view gap_text(Gap gap) {
+  switch (gap) {
+    case Gap::kNone:
+      return "";
+    case Gap::kNoRow:
+      return "no row for this model of this provider";
+    case Gap::kNotInEffect:
+      return "no row in effect at that time";
+    case Gap::kNoTokenPrices:
+      return "the list has no prices of tokens for it";
+    case Gap::kTokensUnknown:
+      return "the provider did not report all tokens";
+    case Gap::kTier:
+      return "the tier has no published price";
+    case Gap::kRate:
+      return "the row states no price of a kind of token that is needed, in this tier and band";
+    case Gap::kSearch:
+      return "the row states no single price of a search";
+    case Gap::kCachedAudio:
+      return "cached audio has a price of its own, and how much of the cached input is audio is "
+             "not "
+             "known";
+    case Gap::kGeography:
+      return "the geography has no published price";
+    case Gap::kSpeed:
+      return "the speed has no published price";
+    case Gap::kParts:
+      return "the parts exceed their whole";
+    case Gap::kSize:
+      return "the numbers are too large";
+  }
+  return "";
+}
 
 std::optional<Tier> tier_of(std::string_view service_tier) {
   struct Word {
     std::string_view text;
     Tier tier;
   };
-  static constexpr Word kWords[] = {{"", Tier::kStandard},         {"default", Tier::kStandard},
-                                    {"standard", Tier::kStandard}, {"on_demand", Tier::kStandard},
-                                    {"auto", Tier::kStandard},     {"priority", Tier::kPriority},
-                                    {"fast", Tier::kPriority},     {"ultrafast", Tier::kUltrafast},
-                                    {"flex", Tier::kFlex},         {"batch", Tier::kBatch}};
+  static constexpr Word kWords[] = {
+      {"", Tier::kStandard},          {"default", Tier::kStandard},
+      {"standard", Tier::kStandard},  {"on_demand", Tier::kStandard},
+      {"ON_DEMAND", Tier::kStandard}, {"auto", Tier::kStandard},
+      {"priority", Tier::kPriority},  {"ON_DEMAND_PRIORITY", Tier::kPriority},
+      {"fast", Tier::kPriority},      {"ultrafast", Tier::kUltrafast},
+      {"flex", Tier::kFlex},          {"ON_DEMAND_FLEX", Tier::kFlex},
+      {"batch", Tier::kBatch}};
   for (const Word& word : kWords) {
     if (word.text == service_tier) return word.tier;
   }
@@ -109,19 +194,43 @@ bool all_reported(const UsageRecord& record) {
   return input && (output || record.operation == Operation::kEmbeddings);
 }
 
-std::optional<Costing> cost_of(const PriceRow& row, const UsageRecord& record) {
+Quotation cost_of(const PriceRow& row, const UsageRecord& record, Ratio discount) {
+  Quotation quotation;
+  const auto fail = [&](Gap gap, Item item = {}) {
+    quotation.gap = gap;
+    quotation.missing = item;
+    return quotation;
+  };
   const auto tier = tier_of(record.service_tier.view());
-  if (!tier || row.bands.empty()) return std::nullopt;
+  if (!tier) return fail(Gap::kTier);
+  quotation.tier = *tier;
+  if (row.bands.empty()) return fail(Gap::kNoTokenPrices);
   const TokenCounts& tokens = record.tokens;
   const auto count = [](const std::optional<uint64_t>& tokens_of) { return tokens_of.value_or(0); };
   const Band& band = band_of(row, count(tokens.input));
+  quotation.band = band.above;
   Bill bill(row, band, *tier);
 
   uint64_t text = count(tokens.input);
-  const Amount cache_read = bill.part(text, count(tokens.cache_read), Item::kCacheRead);
+  uint64_t audio = count(tokens.input_audio);
+  uint64_t cached = count(tokens.cache_read);
+  const uint64_t cached_audio = count(tokens.cache_read_audio);
+  Amount cache_read = 0;
+  if (cached_audio > 0) {
+    // Of the cached and of the audio alike: it is taken out of both, and priced once.
+    if (cached_audio > cached || cached_audio > audio) return fail(Gap::kParts);
+    const bool apart = bill.apart(Item::kCacheReadAudio, Item::kCacheRead);
+    audio -= cached_audio;
+    cached -= cached_audio;
+    cache_read += bill.part(text, cached_audio, apart ? Item::kCacheReadAudio : Item::kCacheRead);
+  } else if (cached > 0 && audio > 0 && !tokens.cache_read_audio &&
+             bill.apart(Item::kCacheReadAudio, Item::kCacheRead)) {
+    return fail(Gap::kCachedAudio);
+  }
+  cache_read += bill.part(text, cached, Item::kCacheRead);
   Amount cache_write = bill.part(text, count(tokens.cache_write_5m), Item::kCacheWrite5m);
   cache_write += bill.part(text, count(tokens.cache_write_1h), Item::kCacheWrite1h);
-  Amount input = bill.part(text, count(tokens.input_audio), Item::kInputAudio);
+  Amount input = bill.part(text, audio, Item::kInputAudio);
   input += bill.part_if_apart(text, count(tokens.input_image), Item::kInputImage, Item::kInput);
   input += bill.rest(text, Item::kInput);
 
@@ -130,37 +239,53 @@ std::optional<Costing> cost_of(const PriceRow& row, const UsageRecord& record) {
   output += bill.part(visible, count(tokens.output_image), Item::kOutputImage);
   output += bill.part_if_apart(visible, count(tokens.reasoning), Item::kReasoning, Item::kOutput);
   output += bill.rest(visible, Item::kOutput);
+  if (bill.gap() != Gap::kNone) return fail(bill.gap(), bill.missing());
 
   const uint64_t searches = record.server_tool_requests.value_or(0);
-  if (!bill.good()) return std::nullopt;
-  if (searches > kCountMax || (searches > 0 && !row.web_search.stated())) return std::nullopt;
+  if (searches > kCountMax) return fail(Gap::kSize);
+  if (searches > 0 && !row.web_search.stated()) return fail(Gap::kSearch);
+  Amount tools = searches > 0 ? Bill::times(searches, row.web_search) : 0;
+  if (row.request.stated()) tools += Bill::times(1, row.request);
 
-  const Region region = region_of(row, record.server_name.view());
-  const Amount tokens_uplift = region.uplift_permille;
-  const std::array<Amount, 5> amounts = {
-      input * tokens_uplift, cache_read * tokens_uplift, cache_write * tokens_uplift,
-      output * tokens_uplift,
-      searches > 0 ? Bill::times(searches, row.web_search) * PriceRow::kNoUplift : 0};
+  Factors factors = factors_of(row, record);
+  factors.apply(discount, "discount");
+  if (factors.gap != Gap::kNone) return fail(factors.gap);
+
+  // Everything over one denominator: tokens × a/b + tools × c/d = (tokens × a·d + tools × c·b) ÷
+  // b·d.
+  const Ratio of_tokens = factors.ratio, of_tools = discount;
+  uint64_t token_weight = 0, tool_weight = 0, under = 0;
+  if (__builtin_mul_overflow(of_tokens.over, of_tools.under, &token_weight) ||
+      __builtin_mul_overflow(of_tools.over, of_tokens.under, &tool_weight) ||
+      __builtin_mul_overflow(of_tokens.under, of_tools.under, &under)) {
+    return fail(Gap::kSize);
+  }
+  std::array<Amount, 5> amounts = {input, cache_read, cache_write, output, tools};
+  for (size_t i = 0; i < amounts.size(); ++i) {
+    const uint64_t weight = i == amounts.size() - 1 ? tool_weight : token_weight;
+    if (amounts[i] > kAmountMax / weight) return fail(Gap::kSize);
+    amounts[i] *= weight;
+  }
   // One rounding for the total; each part is what the running sum gains, so that parts add up.
   std::array<int64_t, 5> parts{};
   Amount sum = 0;
   int64_t total = 0;
   for (size_t i = 0; i < amounts.size(); ++i) {
     sum += amounts[i];
-    const auto running = rounded(sum);
-    if (!running) return std::nullopt;
+    const auto running = rounded(sum, kFemtoPerPico * under);
+    if (!running) return fail(Gap::kSize);
     parts[i] = *running - total;
     total = *running;
   }
-  return Costing{.input = Picodollars{parts[0]},
-                 .cache_read = Picodollars{parts[1]},
-                 .cache_write = Picodollars{parts[2]},
-                 .output = Picodollars{parts[3]},
-                 .tools = Picodollars{parts[4]},
-                 .total = Picodollars{total},
-                 .band = band.above,
-                 .tier = *tier,
-                 .region = region.name};
+  quotation.costing = {.input = Picodollars{parts[0]},
+                       .cache_read = Picodollars{parts[1]},
+                       .cache_write = Picodollars{parts[2]},
+                       .output = Picodollars{parts[3]},
+                       .tools = Picodollars{parts[4]},
+                       .total = Picodollars{total},
+                       .factor = factors.ratio,
+                       .factors = factors.names};
+  return quotation;
 }
 
 }  // namespace wiretally::pricing

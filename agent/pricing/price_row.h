@@ -1,15 +1,18 @@
-// One model's prices.
+// One model's prices, and what multiplies them.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace wiretally::pricing {
 
-// What is priced apart. A token has exactly one of these prices.
+// What is priced apart. A token has exactly one of these prices. Names as price tables and
+// overrides write them: item_name().
 enum class Item : uint8_t {
   kInput,
   kCacheRead,
@@ -18,18 +21,23 @@ enum class Item : uint8_t {
   kOutput,
   kReasoning,  // where reasoning costs other than output
   kInputAudio,
+  kCacheReadAudio,
   kOutputAudio,
   kInputImage,  // where image tokens cost other than text
   kOutputImage,
   kCount,
 };
 inline constexpr size_t kItemCount = static_cast<size_t>(Item::kCount);
+std::string_view item_name(Item item);
+std::optional<Item> item_of_name(std::string_view name);
 
 // Classes of service with prices of their own.
 enum class Tier : uint8_t { kStandard, kPriority, kUltrafast, kFlex, kBatch, kCount };
 inline constexpr size_t kTierCount = static_cast<size_t>(Tier::kCount);
+std::string_view tier_name(Tier tier);
+std::optional<Tier> tier_of_name(std::string_view name);
 
-// Femtodollars, 1e-15 USD, for one token (or one search). Not stated is not zero.
+// Femtodollars, 1e-15 USD, for one token (one search, one request). Not stated is not zero.
 struct Rate {
   static constexpr int kScale = 15;
   static constexpr int64_t kMax = 1'000'000'000'000'000;  // 1 USD; more is a mistake of the file
@@ -39,6 +47,26 @@ struct Rate {
   bool stated() const { return femtodollars >= 0; }
   friend bool operator==(const Rate&, const Rate&) = default;
 };
+
+// The rate that `usd` for 10^power units means, rounded half to even; nothing if that is no price.
+std::optional<Rate> rate_of(std::string_view usd, int power);
+inline constexpr int kMillion = 6;
+
+// An exact positive factor, in lowest terms.
+struct Ratio {
+  uint64_t over = 1;
+  uint64_t under = 1;
+
+  bool is_one() const { return over == 1 && under == 1; }
+  friend bool operator==(const Ratio&, const Ratio&) = default;
+};
+
+// From "1.1": at most six decimals, from 0.000001 to 1000; nothing for anything else.
+std::optional<Ratio> ratio_of(std::string_view text);
+// What is left after a discount of "12.5" per cent.
+std::optional<Ratio> ratio_after_discount(std::string_view percent);
+// Nothing if it does not fit.
+std::optional<Ratio> product(Ratio a, Ratio b);
 
 struct RateCard {
   std::array<Rate, kItemCount> rates;
@@ -58,16 +86,41 @@ struct Band {
   const RateCard& operator[](Tier tier) const { return tiers[static_cast<size_t>(tier)]; }
 };
 
-struct PriceRow {
-  static constexpr uint32_t kNoUplift = 1000;
+// From its first nanosecond to before its end; epoch time.
+struct Period {
+  int64_t from_ns = INT64_MIN;
+  int64_t until_ns = INT64_MAX;
 
-  std::string key{};          // as the catalog names it: azure/gpt-4o, claude-opus-4-7
-  std::string owner{};        // the catalog's name of who sells it
-  std::string origin{};       // which catalog
-  std::vector<Band> bands{};  // ascending; the first is above 0
+  bool holds(int64_t epoch_ns) const {
+    return epoch_ns >= from_ns && (epoch_ns < until_ns || until_ns == INT64_MAX);
+  }
+};
+
+// "2026-09-01" (midnight UTC) or "2026-09-01T12:30:00Z".
+std::optional<int64_t> epoch_of_date(std::string_view text);
+std::string date_of_epoch(int64_t epoch_ns);
+
+// Who stated the row; a higher one wins.
+enum class Layer : uint8_t { kBuiltIn, kFile, kOverride };
+
+struct PriceRow {
+  std::string provider{};     // as records name it
+  std::string model{};        // as the provider names it
+  std::string key{};          // as its list names it: azure/gpt-4o, claude-opus-4-7
+  std::string origin{};       // which list
+  std::string source_date{};  // of the statement: 2026-07-24; empty = not told
+  Layer layer = Layer::kBuiltIn;
+  uint8_t rank = 0;  // of two keys of one model in a file the lower one counts
+  Period period{};
+  std::vector<Band> bands{};  // ascending; the first is above 0. None: not priced by tokens
   Rate web_search{};          // one, whatever its size
-  uint32_t us_uplift_permille = kNoUplift;  // at the provider's regional hosts
-  uint32_t eu_uplift_permille = kNoUplift;
+  Rate request{};             // a fee for each call, beside its tokens
+  // Factors of the tokens' prices, where they apply:
+  Ratio us_host{};                    // at us.… hosts of the provider (data residency)
+  Ratio eu_host{};                    // at eu.… ones
+  Ratio us_geo{};                     // inference_geo: us
+  Ratio fast{};                       // speed: fast; is_one() = not sold
+  Ratio regional{};                   // Vertex: in any location but `global`
   bool band_includes_border = false;  // a band holds from exactly `above` tokens on
 
   Band& band(uint64_t above);  // made where it is missing

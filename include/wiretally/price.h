@@ -25,6 +25,10 @@ struct Cost {
   std::optional<Picodollars> cache_write;
   std::optional<Picodollars> output;
   std::optional<Picodollars> tools;
+  // Where the answer itself says what it cost:
+  std::optional<Picodollars> stated;   // what it says, believed or not
+  std::optional<Picodollars> by_book;  // what the price book would have said
+  bool stated_doubtful = false;        // 0 for tokens that no cache explains: not believed
 };
 
 class PriceBook {
@@ -32,6 +36,12 @@ class PriceBook {
   virtual ~PriceBook() = default;
   // Thread-safe; a pure function of the record and the book. Only reported tokens are priced.
   virtual Cost price(const UsageRecord& record) const = 0;
+  // The same with the prices in effect when the call began.
+  virtual Cost price_at(const UsageRecord& record, int64_t /*start_epoch_ns*/) const {
+    return price(record);
+  }
+  // Of what the answer itself states, only: a gateway's leg has no price of its own.
+  virtual Cost stated_cost(const UsageRecord& /*record*/) const { return {}; }
   // Whether the catalog knows this model: it may then become a metric label.
   virtual bool knows(std::string_view provider, std::string_view model) const = 0;
 };

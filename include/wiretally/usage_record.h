@@ -61,6 +61,7 @@ struct TokenCounts {
   std::optional<uint64_t> input_image;
   std::optional<uint64_t> output_audio;
   std::optional<uint64_t> output_image;
+  std::optional<uint64_t> cache_read_audio;  // part of cache_read and of input_audio
   UsageSource input_source = UsageSource::kNone;
   UsageSource output_source = UsageSource::kNone;
 };
@@ -103,12 +104,13 @@ enum class RecordFlag : uint8_t {
   kTimeClamped,
   kModelMismatch,
   kTextCut,
+  kStatedCostDoubtful,  // tokens that cost 0, and no cache to explain it
   kCount,
 };
 inline constexpr std::string_view kRecordFlagNames[] = {
-    "gap_in_body",     "joined_midstream", "h2_headers_unknown", "decode_failed", "usage_missing",
-    "usage_malformed", "overlap_conflict", "pairing_uncertain",  "time_clamped",  "model_mismatch",
-    "text_cut"};
+    "gap_in_body",   "joined_midstream", "h2_headers_unknown", "decode_failed",
+    "usage_missing", "usage_malformed",  "overlap_conflict",   "pairing_uncertain",
+    "time_clamped",  "model_mismatch",   "text_cut",           "stated_cost_doubtful"};
 static_assert(std::size(kRecordFlagNames) == static_cast<size_t>(RecordFlag::kCount));
 
 class RecordFlags {
@@ -128,6 +130,15 @@ struct Digest {
 
   bool known() const { return high != 0 || low != 0; }
   friend bool operator==(const Digest&, const Digest&) = default;
+};
+
+// Where an answer says what it cost. Each is USD.
+enum class CostStatement : uint8_t {
+  kNone,
+  kUsageCost,      // usage.cost, a number: OpenRouter; others put other things there
+  kUsageTotal,     // usage.cost.total_cost: Perplexity
+  kUsageTicks,     // usage.cost_in_usd_ticks, 1e-10 USD each: xAI
+  kGatewayHeader,  // x-litellm-response-cost
 };
 
 struct UsageRecord {
@@ -169,6 +180,11 @@ struct UsageRecord {
   std::array<Text<64>, 16> tool_calls;
   uint8_t tool_call_count = 0;
   std::optional<uint64_t> server_tool_requests;
+  Text<16> inference_geo;  // where it was served, if that has a price: us, global
+  Text<16> speed;          // standard, fast
+  // What the answer says it cost, exactly: 1e-15 USD.
+  std::optional<int64_t> stated_cost_femtodollars;
+  CostStatement cost_statement = CostStatement::kNone;
   Caller caller;
   Text<256> end_user;
   Text<128> session;

@@ -59,7 +59,16 @@ AgentMetrics::AgentMetrics(const BuildInfo& build)
                         .Name("wiretally_capture_kernel_dropped_packets_total")
                         .Help("Packets that found the kernel's ring full: what they carried of "
                               "watched connections is in wiretally_missing_bytes_total.")
-                        .Register(registry_)) {
+                        .Register(registry_)),
+      price_reloads_(prometheus::BuildCounter()
+                         .Name("wiretally_price_reloads_total")
+                         .Help("Readings of the price files after the start, by result; after an "
+                               "error the old prices stay.")
+                         .Register(registry_)),
+      price_rows_(prometheus::BuildGauge()
+                      .Name("wiretally_price_rows")
+                      .Help("Rows of the price book in use.")
+                      .Register(registry_)) {
   prometheus::BuildGauge()
       .Name("wiretally_build_info")
       .Help("The agent's version and the kernel it runs on.")
@@ -80,6 +89,12 @@ void AgentMetrics::set_unprobed_processes(const std::string& kind, const std::st
 void AgentMetrics::add_late_attach(const std::string& kind, double calls) {
   late_attach_.Add({{"kind", kind}}).Increment(calls);
 }
+
+void AgentMetrics::add_price_reload(const std::string& result) {
+  price_reloads_.Add({{"result", result}}).Increment();
+}
+
+void AgentMetrics::set_price_rows(double rows) { price_rows_.Add({}).Set(rows); }
 
 void AgentMetrics::add_kernel_drops(const std::string& interface, double packets) {
   kernel_drops_.Add({{"interface", interface}}).Increment(packets);

@@ -37,6 +37,10 @@ class AgentMetrics {
   // Packets that the kernel had to leave out of an interface's ring, since the last call.
   void add_kernel_drops(const std::string& interface, double packets);
 
+  // The price book: how often its files were read anew, with what result; how many rows it has.
+  void add_price_reload(const std::string& result);
+  void set_price_rows(double rows);
+
   std::string text() const;
 
  private:
@@ -51,6 +55,8 @@ class AgentMetrics {
   prometheus::Family<prometheus::Gauge>& unprobed_processes_;
   prometheus::Family<prometheus::Counter>& late_attach_;
   prometheus::Family<prometheus::Counter>& kernel_drops_;
+  prometheus::Family<prometheus::Counter>& price_reloads_;
+  prometheus::Family<prometheus::Gauge>& price_rows_;
 };
 
 }  // namespace wiretally::sinks

@@ -13,6 +13,8 @@ enum class Family : uint8_t {
   kTokens,
   kCost,
   kUnpricedTokens,
+  kStatedCosts,
+  kStatedCost,
   kUsageMissing,
   kErrors,
   kInFlight,

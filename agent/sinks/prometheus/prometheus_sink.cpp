@@ -278,6 +278,7 @@ void PrometheusSink::count_token_kind(const Call& call, std::string_view type, U
 
 void PrometheusSink::count_cost(const Call& call) {
   const Cost& cost = call.entry.cost;
+  count_stated_cost(call);
   if (!cost.total) return;
   const Caller& c = call.record.caller;
   Wide rest = static_cast<int64_t>(*cost.total);
@@ -288,6 +289,7 @@ void PrometheusSink::count_cost(const Call& call) {
         amount);
     add(Family::kWorkloadCost,
         {call.leg, call.namespace_name, call.workload, call.provider, call.model, type}, amount);
+    if (call.entry.leg != Leg::kProvider) return;  // these families have no leg: money counts once
     if (call.has_subject()) {
       add(Family::kSubjectCost, {c.issuer.view(), c.subject.view(), c.application.view(), type},
           amount);
@@ -303,6 +305,24 @@ void PrometheusSink::count_cost(const Call& call) {
   part("output", cost.output);
   part("tools", cost.tools);
   if (rest > 0) count("unsplit", rest);  // the provider stated a total without parts
+}
+
+// Where the answer says what it cost: that, and what the price book would have said of the same
+// calls. Their difference is by how much one of them is wrong.
+void PrometheusSink::count_stated_cost(const Call& call) {
+  const Cost& cost = call.entry.cost;
+  if (!cost.stated || call.entry.leg != Leg::kProvider) return;
+  const std::string_view verdict = cost.stated_doubtful            ? "doubtful_zero"
+                                   : !cost.by_book                 ? "no_price"
+                                   : *cost.stated == *cost.by_book ? "equal"
+                                                                   : "different";
+  add(Family::kStatedCosts, {call.provider, call.model, verdict}, 1);
+  if (!cost.by_book) return;
+  const auto amount = [&](std::string_view by, Picodollars money) {
+    add(Family::kStatedCost, {call.provider, call.model, by}, static_cast<int64_t>(money));
+  };
+  amount("provider", *cost.stated);
+  amount("price_book", *cost.by_book);
 }
 
 void PrometheusSink::count_times(const Call& call) {

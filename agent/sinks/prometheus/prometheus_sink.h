@@ -67,6 +67,7 @@ class PrometheusSink final : public EntrySink {
   void count_tokens(const Call& call);
   void count_token_kind(const Call& call, std::string_view type, UsageSource source, Wide amount);
   void count_cost(const Call& call);
+  void count_stated_cost(const Call& call);
   void count_times(const Call& call);
   void count_extras(const Call& call);
   bool knows(std::string_view provider, std::string_view model) const;

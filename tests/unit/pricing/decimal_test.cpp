@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace wiretally::pricing {
+namespace wiretally {
 namespace {
 
 TEST(Decimal, ReadsExactly) {
@@ -39,4 +39,4 @@ TEST(Decimal, RefusesTheRest) {
 }
 
 }  // namespace
-}  // namespace wiretally::pricing
+}  // namespace wiretally

@@ -36,24 +36,28 @@ TEST(LitellmFile, ReadsEveryField) {
       "output_cost_per_token_batches": 15e-06,
       "output_cost_per_token_ultrafast": 16e-06,
       "cache_read_input_token_cost_above_272k_tokens_priority": 17e-06,
+      "cache_read_input_audio_token_cost": 18e-06, "input_cost_per_request": 0.005,
+      "provider_specific_entry": {"us": 1.1, "fast": 6.0},
       "regional_processing_uplift_multiplier_eu": 1.1,
       "search_context_cost_per_query": {"search_context_size_low": 0.01,
         "search_context_size_medium": 0.01, "search_context_size_high": 0.01}}})");
   ASSERT_EQ(rows.size(), 1u);
   PriceRow row = rows[0];
   EXPECT_EQ(row.key, "m");
-  EXPECT_EQ(row.owner, "openai");
+  EXPECT_EQ(row.provider, "openai");
+  EXPECT_EQ(row.model, "m");
   EXPECT_EQ(row.origin, "file");
   ASSERT_EQ(row.bands.size(), 3u);
   const auto micro = [](int64_t usd) { return Rate{usd * 1'000'000'000}; };
   const RateCard& standard = row.band(0)[Tier::kStandard];
-  for (size_t i = 0; i < kItemCount; ++i) {
-    static constexpr Item kInFileOrder[] = {
-        Item::kInput,        Item::kOutput,     Item::kCacheRead,  Item::kCacheWrite5m,
-        Item::kCacheWrite1h, Item::kReasoning,  Item::kInputAudio, Item::kOutputAudio,
-        Item::kInputImage,   Item::kOutputImage};
+  static constexpr Item kInFileOrder[] = {
+      Item::kInput,        Item::kOutput,     Item::kCacheRead,  Item::kCacheWrite5m,
+      Item::kCacheWrite1h, Item::kReasoning,  Item::kInputAudio, Item::kOutputAudio,
+      Item::kInputImage,   Item::kOutputImage};
+  for (size_t i = 0; i < std::size(kInFileOrder); ++i) {
     EXPECT_EQ(standard[kInFileOrder[i]], micro(static_cast<int64_t>(i) + 1)) << i;
   }
+  EXPECT_EQ(standard[Item::kCacheReadAudio], micro(18));
   EXPECT_EQ(row.band(200'000)[Tier::kStandard][Item::kInput], micro(11));
   EXPECT_EQ(row.band(200'000)[Tier::kStandard][Item::kCacheWrite1h], micro(12));
   EXPECT_FALSE(row.band(200'000)[Tier::kStandard][Item::kOutput].stated());
@@ -63,8 +67,11 @@ TEST(LitellmFile, ReadsEveryField) {
   EXPECT_EQ(row.band(0)[Tier::kUltrafast][Item::kOutput], micro(16));
   EXPECT_EQ(row.band(272'000)[Tier::kPriority][Item::kCacheRead], micro(17));
   EXPECT_EQ(row.web_search, Rate{10'000'000'000'000});
-  EXPECT_EQ(row.eu_uplift_permille, 1100u);
-  EXPECT_EQ(row.us_uplift_permille, PriceRow::kNoUplift);
+  EXPECT_EQ(row.eu_host, (Ratio{11, 10}));
+  EXPECT_TRUE(row.us_host.is_one());
+  EXPECT_EQ(row.us_geo, (Ratio{11, 10}));
+  EXPECT_EQ(row.fast, (Ratio{6, 1}));
+  EXPECT_EQ(row.request, Rate{5'000'000'000'000});
 }
 
 TEST(LitellmFile, IgnoresWhatItDoesNotKnow) {
@@ -106,11 +113,67 @@ TEST(LitellmFile, SearchesOfSeveralPricesHaveNone) {
   EXPECT_FALSE(rows[0].web_search.stated());
 }
 
-TEST(LitellmFile, RowsOfOtherKindsOfPricesLoseThem) {
-  const auto rows = read(R"({"m": {"input_cost_per_token": 1e-06, "tiered_pricing": [
-      {"range": [0, 1000], "input_cost_per_token": 1e-07}]}})");
+TEST(LitellmFile, TieredPricingIsBandsInThePlaceOfFlatPrices) {
+  const auto rows = read(R"({"dashscope/q": {"litellm_provider": "dashscope",
+      "input_cost_per_token": 9e-06, "output_cost_per_token_priority": 9e-06,
+      "tiered_pricing": [{"range": [0, 32000.0], "input_cost_per_token": 1e-07, "output_cost_per_token": 2e-07},
+                         {"output_cost_per_token": 4e-07, "input_cost_per_token": 3e-07, "range": [32000.0, 1e6]}],
+      "mode": "chat"}})");
   ASSERT_EQ(rows.size(), 1u);
-  EXPECT_TRUE(rows[0].bands.empty());
+  EXPECT_EQ(rows[0].provider, "dashscope");
+  EXPECT_EQ(rows[0].model, "q");
+  ASSERT_EQ(rows[0].bands.size(), 2u);
+  EXPECT_EQ(rows[0].bands[0][Tier::kStandard][Item::kInput], Rate{100'000'000});
+  EXPECT_FALSE(rows[0].bands[0][Tier::kPriority][Item::kOutput].stated());
+  EXPECT_EQ(rows[0].bands[1].above, 32'000u);
+  EXPECT_EQ(rows[0].bands[1][Tier::kStandard][Item::kOutput], Rate{400'000'000});
+}
+
+TEST(LitellmFile, RowsOfOtherKindsOfPricesLoseThem) {
+  for (const std::string& other :
+       {std::string(R"("off_peak_pricing": {"x": 1})"),
+        std::string(R"("citation_cost_per_token": 2e-06)"),
+        std::string(
+            R"("tiered_pricing": [{"max_results_range": [0, 25], "input_cost_per_query": 1}])"),
+        std::string(R"("tiered_pricing": [{"range": [5, 9], "input_cost_per_token": 1e-07}])"),
+        std::string(R"("tiered_pricing": [{"range": [0, 9], "input_cost_per_token": 1e-07},
+                                           {"range": [8, 10], "input_cost_per_token": 1e-07}])"),
+        std::string(R"("tiered_pricing": [])")}) {
+    const auto rows = read(R"({"m": {"input_cost_per_token": 1e-06, )" + other + "}}");
+    ASSERT_EQ(rows.size(), 1u) << other;
+    EXPECT_TRUE(rows[0].bands.empty()) << other;
+  }
+  const auto whisper = read(R"({"w": {"litellm_provider": "openai", "input_cost_per_second": 0.0001,
+      "output_cost_per_second": 0.0001}})");
+  ASSERT_EQ(whisper.size(), 1u) << "known, though its price is not of tokens";
+  EXPECT_TRUE(whisper[0].bands.empty());
+}
+
+TEST(LitellmFile, KeysAreReadAsRecordsNameProviders) {
+  const auto is = [](std::string_view owner, std::string_view key, std::string_view provider,
+                     std::string_view model) {
+    const ListedModel listed = listed_model(owner, key);
+    EXPECT_EQ(listed.provider, provider) << key;
+    EXPECT_EQ(listed.model, model) << key;
+  };
+  is("azure", "azure/eu/gpt-4o", "azure.ai.openai", "eu/gpt-4o");
+  is("azure_ai", "azure_ai/grok-4", "azure.ai.inference", "grok-4");
+  is("bedrock_converse", "us.anthropic.claude-opus-4-7", "aws.bedrock",
+     "us.anthropic.claude-opus-4-7");
+  is("bedrock", "bedrock/us-east-1/cohere.command-text-v14", "aws.bedrock",
+     "us-east-1/cohere.command-text-v14");
+  is("vertex_ai-anthropic_models", "vertex_ai/claude-opus-4-7@default", "gcp.vertex_ai",
+     "claude-opus-4-7@default");
+  is("vertex_ai-language-models", "gemini-2.5-pro", "gcp.vertex_ai", "gemini-2.5-pro");
+  is("fireworks_ai", "fireworks_ai/accounts/fireworks/models/kimi-k2", "fireworks",
+     "accounts/fireworks/models/kimi-k2");
+  is("novita", "novita/deepseek/deepseek-v3", "novita", "deepseek/deepseek-v3");
+  is("ai21", "jamba-1.5", "ai21", "jamba-1.5");
+}
+
+TEST(LitellmFile, ErrorsNameTheLine) {
+  EXPECT_NE(error_of("{\n\"m\": {\n\"input_cost_per_token\": 1e-6,,\n}}").find("test.json:3:"),
+            std::string::npos);
 }
 
 TEST(LitellmFile, ErrorsNameFileAndRemedy) {

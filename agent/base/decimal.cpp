@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-namespace wiretally::pricing {
+namespace wiretally {
 namespace {
 
 constexpr int kDigitsMax = 30;
@@ -78,4 +78,4 @@ std::optional<int64_t> parse_decimal(std::string_view text, int scale) {
   return static_cast<int64_t>(scaled);
 }
 
-}  // namespace wiretally::pricing
+}  // namespace wiretally
