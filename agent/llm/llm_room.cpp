@@ -503,6 +503,9 @@ void note_answer_body(const AnswerReader& reader, UsageRecord& record) {
   record.response_id = notes.response_id;
   record.response_model = notes.model;
   record.service_tier = notes.service_tier;
+  record.inference_geo = notes.geography;
+  record.speed = notes.speed;
+  note_stated_cost(notes.cost, record);
   record.finish_reason = notes.finish_reason;
   record.tool_call_count = notes.tools.count();
   for (size_t i = 0; i < record.tool_call_count; ++i) {

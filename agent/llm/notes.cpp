@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "decimal.h"
+
 namespace wiretally::llm {
 namespace {
 
@@ -21,6 +23,9 @@ void take_text(Text<N>& to, const JsonEvent& event, bool* cut = nullptr) {
   to.assign(event.text);
   if (cut != nullptr && (event.text_cut || to.was_cut())) *cut = true;
 }
+
+constexpr int kFemtoDigits = 15;  // 1e-15 USD
+constexpr int kTickDigits = 5;    // xAI's tick is 1e-10 USD
 
 // Tools that the client runs carry these types, whatever their version.
 bool runs_on_client(std::string_view type) {
@@ -210,6 +215,21 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
     case AnswerSlot::kSpareUsageNumber:
       doc.spare_usage.note(path.field, event);
       break;
+    case AnswerSlot::kCost:
+      if (event.kind == Kind::kNumber) cost.note(path.cost, event.text);
+      break;
+    case AnswerSlot::kUpstreamCost:
+      if (event.kind == Kind::kNumber) cost.upstream = parse_decimal(event.text, kFemtoDigits);
+      break;
+    case AnswerSlot::kOwnKey:
+      if (event.kind == Kind::kBool) cost.own_key = event.boolean;
+      break;
+    case AnswerSlot::kGeography:
+      take_text(geography, event);
+      break;
+    case AnswerSlot::kSpeed:
+      take_text(speed, event);
+      break;
     case AnswerSlot::kServerToolNumber:
       usage.note(UsageField::kServerTools, event);
       break;
@@ -266,6 +286,21 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
       if (is_text(event)) doc.note_error(event.text, 1);
       break;
   }
+}
+
+void StatedCost::note(CostStatement statement, std::string_view number) {
+  const bool ticks = statement == CostStatement::kUsageTicks;
+  const auto value = parse_decimal(number, ticks ? kTickDigits : kFemtoDigits);
+  if (!value) return;
+  amount = value;
+  by = statement;
+}
+
+std::optional<int64_t> StatedCost::total() const {
+  if (!amount || !own_key) return amount;
+  int64_t sum = 0;
+  if (!upstream || __builtin_add_overflow(*amount, *upstream, &sum)) return std::nullopt;
+  return sum;
 }
 
 void AnswerNotes::clear() {

@@ -70,6 +70,11 @@ enum class AnswerSlot : uint8_t {
   kUsage,             // the usage object
   kUsageNumber,       // a member of it
   kSpareUsageNumber,  // a copy in another place; counts only without the usage object
+  kCost,              // what the call cost, by the answer; its unit is the field's
+  kUpstreamCost,      // the part of it that the account pays to somebody else
+  kOwnKey,            // true: that part is not in the cost
+  kGeography,         // where it was served, if that has a price
+  kSpeed,             // how fast, if that has a price
   kServerToolNumber,  // billable requests, outside the usage object
   kIterations,        // a list of iterations begins
   kIteration,         // one of them
@@ -92,6 +97,7 @@ struct AnswerPath {
   std::string_view pattern;
   AnswerSlot slot;
   UsageField field = UsageField::kCount;
+  CostStatement cost = CostStatement::kNone;  // of kCost
 };
 
 // One JSON document of an answer: a whole body, or the data of one event. Forgotten if it turns out
@@ -161,10 +167,26 @@ class ToolNames {
   uint32_t index_ = 0;
 };
 
+// What an answer says it cost, in 1e-15 USD. The last statement counts: costs in streams are
+// running totals.
+struct StatedCost {
+  std::optional<int64_t> amount;
+  CostStatement by = CostStatement::kNone;
+  std::optional<int64_t> upstream;
+  bool own_key = false;
+
+  void note(CostStatement statement, std::string_view number);
+  // With what a key of one's own pays upstream beside it.
+  std::optional<int64_t> total() const;
+};
+
 struct AnswerNotes {
   Text<256> response_id;
   Text<256> model;
   Text<32> service_tier;
+  Text<16> geography;
+  Text<16> speed;
+  StatedCost cost;
   Text<32> object;
   Text<32> fingerprint;
   FinishReason finish_reason = FinishReason::kUnknown;

@@ -91,6 +91,18 @@ void note_answer_head(const ResponseHead& head, UsageRecord& record) {
     record.provider.assign(provider_of_answer_headers(head.headers));
   }
   note_gateway(head.headers, record);
+  if (const auto cost = head.headers.find("x-litellm-response-cost")) {
+    StatedCost stated;
+    stated.note(CostStatement::kGatewayHeader, *cost);
+    note_stated_cost(stated, record);
+  }
+}
+
+void note_stated_cost(const StatedCost& cost, UsageRecord& record) {
+  const auto total = cost.total();
+  if (!total || (*total == 0 && record.stated_cost_femtodollars.value_or(0) > 0)) return;
+  record.stated_cost_femtodollars = total;
+  record.cost_statement = cost.by;
 }
 
 namespace {

@@ -43,4 +43,8 @@ UsageMissing missing_of(const UsageRecord& record, const AnswerState& answer, bo
 // for.
 void set_final_flags(UsageRecord& record);
 
+// What the answer's body says it cost: before what a gateway's header says, unless that is the only
+// one to say more than 0.
+void note_stated_cost(const StatedCost& cost, UsageRecord& record);
+
 }  // namespace wiretally::llm

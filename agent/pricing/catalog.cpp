@@ -407,9 +407,14 @@ Cost Catalog::book_cost(const UsageRecord& record, int64_t start_epoch_ns) const
 Cost Catalog::stated_cost(const UsageRecord& record) const {
   Cost cost;
   if (!record.stated_cost_femtodollars || !is_money(record)) return cost;
+  // Of a stream that was cut only a running total is known.
+  const TokenCounts& tokens = record.tokens;
+  if (tokens.input_source == UsageSource::kPartial || tokens.output_source == UsageSource::kPartial) {
+    return cost;
+  }
   cost.stated = picodollars_of(*record.stated_cost_femtodollars);
   if (!cost.stated) return cost;
-  if (*cost.stated == Picodollars{} && !record.served_from_cache && has_tokens(record.tokens) &&
+  if (*cost.stated == Picodollars{} && !record.served_from_cache && has_tokens(tokens) &&
       !is_given_away(record)) {
     // A gateway's head leaves before the answer is made; some servers fill in a 0.
     cost.stated_doubtful = true;

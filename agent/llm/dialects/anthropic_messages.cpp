@@ -34,18 +34,18 @@ constexpr RequestPath kRequest[] = {
   }
 
 // Web fetches are counted beside web searches but not billed by the request.
-#define WIRETALLY_ANTHROPIC_USAGE_DETAILS(root)                                    \
-  {root, AnswerSlot::kUsage},                                                      \
-      {root ".cache_creation.ephemeral_5m_input_tokens", AnswerSlot::kUsageNumber, \
-       UsageField::kCacheWrite5m},                                                 \
-      {root ".cache_creation.ephemeral_1h_input_tokens", AnswerSlot::kUsageNumber, \
-       UsageField::kCacheWrite1h},                                                 \
-      {root ".output_tokens_details.thinking_tokens", AnswerSlot::kUsageNumber,    \
-       UsageField::kReasoning},                                                    \
-      {root ".server_tool_use.web_search_requests", AnswerSlot::kUsageNumber,      \
-       UsageField::kServerTools},                                                  \
-  {                                                                                \
-    root ".service_tier", AnswerSlot::kServiceTier                                 \
+#define WIRETALLY_ANTHROPIC_USAGE_DETAILS(root)                                               \
+  {root, AnswerSlot::kUsage},                                                                 \
+      {root ".cache_creation.ephemeral_5m_input_tokens", AnswerSlot::kUsageNumber,            \
+       UsageField::kCacheWrite5m},                                                            \
+      {root ".cache_creation.ephemeral_1h_input_tokens", AnswerSlot::kUsageNumber,            \
+       UsageField::kCacheWrite1h},                                                            \
+      {root ".output_tokens_details.thinking_tokens", AnswerSlot::kUsageNumber,               \
+       UsageField::kReasoning},                                                               \
+      {root ".server_tool_use.web_search_requests", AnswerSlot::kUsageNumber,                 \
+       UsageField::kServerTools},                                                             \
+      {root ".inference_geo", AnswerSlot::kGeography}, {root ".speed", AnswerSlot::kSpeed}, { \
+    root ".service_tier", AnswerSlot::kServiceTier                                            \
   }
 
 constexpr AnswerPath kAnswer[] = {

@@ -61,6 +61,7 @@ constexpr AnswerPath kAnswer[] = {
     {"usage", AnswerSlot::kUsage},
     WIRETALLY_CHAT_USAGE("usage", AnswerSlot::kUsageNumber),
     WIRETALLY_CHAT_USAGE("x_groq.usage", AnswerSlot::kSpareUsageNumber),
+    WIRETALLY_STATED_COST("usage"),
     WIRETALLY_OPENAI_ERRORS,
 };
 

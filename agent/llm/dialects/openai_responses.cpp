@@ -28,19 +28,19 @@ constexpr RequestPath kRequest[] = {
     {"conversation", RequestSlot::kPrompt},
 };
 
-#define WIRETALLY_RESPONSE(root)                                                                \
-  {root "id", AnswerSlot::kResponseId}, {root "object", AnswerSlot::kObject},                   \
-      {root "model", AnswerSlot::kModel}, {root "status", AnswerSlot::kStatus},                 \
-      {root "service_tier", AnswerSlot::kServiceTier},                                          \
-      {root "incomplete_details.reason", AnswerSlot::kFinishReason},                            \
-      {root "output[]", AnswerSlot::kToolItem}, {root "output[].type", AnswerSlot::kToolType},  \
-      {root "output[].name", AnswerSlot::kToolName}, {root "output[].id", AnswerSlot::kToolId}, \
-      {root "tool_usage.web_search.num_requests", AnswerSlot::kServerToolNumber},               \
-      {root "usage", AnswerSlot::kUsage},                                                       \
-      WIRETALLY_RESPONSES_USAGE(root "usage", AnswerSlot::kUsageNumber),                        \
-      {root "error", AnswerSlot::kError}, {root "error.code", AnswerSlot::kErrorCode},          \
-      {root "error.type", AnswerSlot::kErrorType}, {                                            \
-    root "error.status", AnswerSlot::kErrorStatus                                               \
+#define WIRETALLY_RESPONSE(root)                                                                  \
+  {root "id", AnswerSlot::kResponseId}, {root "object", AnswerSlot::kObject},                     \
+      {root "model", AnswerSlot::kModel}, {root "status", AnswerSlot::kStatus},                   \
+      {root "service_tier", AnswerSlot::kServiceTier},                                            \
+      {root "incomplete_details.reason", AnswerSlot::kFinishReason},                              \
+      {root "output[]", AnswerSlot::kToolItem}, {root "output[].type", AnswerSlot::kToolType},    \
+      {root "output[].name", AnswerSlot::kToolName}, {root "output[].id", AnswerSlot::kToolId},   \
+      {root "tool_usage.web_search.num_requests", AnswerSlot::kServerToolNumber},                 \
+      {root "usage", AnswerSlot::kUsage},                                                         \
+      WIRETALLY_RESPONSES_USAGE(root "usage", AnswerSlot::kUsageNumber),                          \
+      WIRETALLY_STATED_COST(root "usage"), {root "error", AnswerSlot::kError},                    \
+      {root "error.code", AnswerSlot::kErrorCode}, {root "error.type", AnswerSlot::kErrorType}, { \
+    root "error.status", AnswerSlot::kErrorStatus                                                 \
   }
 
 constexpr AnswerPath kAnswer[] = {

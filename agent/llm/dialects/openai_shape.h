@@ -49,6 +49,17 @@ namespace wiretally::llm {
     "code", AnswerSlot::kErrorCode                                                          \
   }
 
+// What an answer says it cost, in a usage object at `root`: OpenRouter, Perplexity, xAI.
+#define WIRETALLY_STATED_COST(root)                                                 \
+  {root ".cost", AnswerSlot::kCost, UsageField::kCount, CostStatement::kUsageCost}, \
+      {root ".cost.total_cost", AnswerSlot::kCost, UsageField::kCount,              \
+       CostStatement::kUsageTotal},                                                 \
+      {root ".cost_in_usd_ticks", AnswerSlot::kCost, UsageField::kCount,            \
+       CostStatement::kUsageTicks},                                                 \
+      {root ".cost_details.upstream_inference_cost", AnswerSlot::kUpstreamCost}, {  \
+    root ".is_byok", AnswerSlot::kOwnKey                                            \
+  }
+
 // Shared by chat and legacy completions: usage may stand on any frame.
 void end_choices_document(AnswerNotes& notes, bool is_event);
 

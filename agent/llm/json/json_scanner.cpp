@@ -288,6 +288,7 @@ void JsonScanner::token_end(std::string_view token) {
     event.kind = JsonEvent::Kind::kNumber;
     if (tree_->matched(node_) && token.size() <= kTokenBytes) {
       event.integer = count_from_number(token);
+      event.text = token;
     }
   }
   value_end();

@@ -66,7 +66,8 @@ struct JsonEvent {
   };
 
   Kind kind = Kind::kNull;
-  // kString: the decoded text's beginning, valid UTF-8; dies when the call returns.
+  // kString: the decoded text's beginning, valid UTF-8. kNumber: as it is written, if it is on a
+  // path. Dies when the call returns.
   std::string_view text;
   uint64_t text_bytes = 0;  // kString: length of the whole decoded text
   bool text_cut = false;    // kString: text_bytes > text.size()
