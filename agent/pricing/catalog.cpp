@@ -409,7 +409,8 @@ Cost Catalog::stated_cost(const UsageRecord& record) const {
   if (!record.stated_cost_femtodollars || !is_money(record)) return cost;
   // Of a stream that was cut only a running total is known.
   const TokenCounts& tokens = record.tokens;
-  if (tokens.input_source == UsageSource::kPartial || tokens.output_source == UsageSource::kPartial) {
+  if (tokens.input_source == UsageSource::kPartial ||
+      tokens.output_source == UsageSource::kPartial) {
     return cost;
   }
   cost.stated = picodollars_of(*record.stated_cost_femtodollars);

@@ -56,7 +56,8 @@ int main(int argc, char** argv) {
     std::istringstream words(counts);
     for (std::string word; words >> word;) {
       const size_t equals = word.find('=');
-      auto* member = equals == word.npos ? nullptr : member_of(record.tokens, word.substr(0, equals));
+      auto* member =
+          equals == word.npos ? nullptr : member_of(record.tokens, word.substr(0, equals));
       if (member == nullptr) {
         std::fprintf(stderr, "cannot read '%s'\n", word.c_str());
         return 2;
