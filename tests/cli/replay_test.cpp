@@ -62,7 +62,7 @@ void expect_one_error(const Outcome& run, int status, std::string_view word) {
 // --- help and usage ------------------------------------------------------------------------------
 
 TEST(Help, IsThereForEachVerb) {
-  for (const char* verb : {"run", "replay", "doctor"}) {
+  for (const char* verb : {"run", "replay", "doctor", "prices"}) {
     SCOPED_TRACE(verb);
     const Outcome run = wiretally({verb, "--help"});
     EXPECT_EQ(run.exit_status, 0);
@@ -72,7 +72,7 @@ TEST(Help, IsThereForEachVerb) {
   }
   const Outcome all = wiretally({"--help"});
   EXPECT_EQ(all.exit_status, 0);
-  for (const char* verb : {"run", "replay", "doctor", "version"}) {
+  for (const char* verb : {"run", "replay", "doctor", "prices", "version"}) {
     EXPECT_NE(all.out.find(verb), std::string::npos);
   }
 }

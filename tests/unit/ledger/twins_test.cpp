@@ -443,6 +443,54 @@ TEST(Join, OnlyTheProvidersLegCosts) {
   EXPECT_FALSE(b.out.entries[1].cost.total);
 }
 
+struct StatingPrices final : PriceBook {
+  Cost price(const UsageRecord&) const override { return {}; }
+  Cost price_at(const UsageRecord&, int64_t epoch_ns) const override {
+    Cost cost;
+    cost.total = Picodollars{epoch_ns};
+    cost.stated_doubtful = true;
+    return cost;
+  }
+  Cost stated_cost(const UsageRecord& record) const override {
+    Cost cost;
+    if (record.stated_cost_femtodollars) cost.total = Picodollars{9};
+    return cost;
+  }
+  bool knows(std::string_view, std::string_view) const override { return true; }
+};
+
+TEST(Join, PricesAreThoseOfTheCallsBeginningAndDoubtIsFlagged) {
+  StatingPrices prices;
+  LedgerOptions options;
+  options.prices = &prices;
+  Bench b(options);
+  RecordMaker make;
+  b.feed({make.probe(Side::kClient, 1, 0, 100)});
+  b.ledger.drain();
+  ASSERT_EQ(b.out.entries.size(), 1u);
+  EXPECT_EQ(b.out.entries[0].cost.total, Picodollars{b.out.entries[0].start_epoch_ns});
+  EXPECT_TRUE(b.out.entries[0].record.flags.has(RecordFlag::kStatedCostDoubtful));
+}
+
+TEST(Join, AGatewaysLegCostsWhatTheGatewayStates) {
+  StatingPrices prices;
+  LedgerOptions options;
+  options.prices = &prices;
+  Bench b(options);
+  RecordMaker make;
+  UsageRecord silent = make.probe(Side::kClient, 1, 0, 100);
+  silent.gateway.assign("litellm");
+  UsageRecord stating = make.probe(Side::kClient, 2, 200, 300);
+  stating.gateway.assign("litellm");
+  stating.stated_cost_femtodollars = 9'000;
+  b.feed({silent, stating});
+  b.ledger.drain();
+  ASSERT_EQ(b.out.entries.size(), 2u);
+  EXPECT_EQ(b.out.entries[0].leg, Leg::kGateway);
+  EXPECT_FALSE(b.out.entries[0].cost.total);
+  EXPECT_EQ(b.out.entries[1].cost.total, Picodollars{9});
+}
+
 // --- any calls, seen from one to five places each, in any order of arrival -----------------------
 
 struct World {

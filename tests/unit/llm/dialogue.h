@@ -81,6 +81,12 @@ inline std::string summary(const UsageRecord& r) {
   }
   word("tools", tools);
   number("server_tools", r.server_tool_requests);
+  word("geography", r.inference_geo.view());
+  word("speed", r.speed.view());
+  if (r.stated_cost_femtodollars.has_value()) {
+    word("stated", std::to_string(*r.stated_cost_femtodollars) + "/" +
+                       std::to_string(static_cast<int>(r.cost_statement)));
+  }
   word("user", r.end_user.view());
   word("session", r.session.view());
   word("gateway", r.gateway.view());

@@ -167,6 +167,30 @@ TEST(PrometheusSinkTest, ACostWithoutPartsIsStillCounted) {
   EXPECT_EQ(sum(s.samples(), "llm_cost_usd_total", "type=\"unsplit\""), 2.5);
 }
 
+TEST(PrometheusSinkTest, StatedCostsAreComparedWithTheBook) {
+  Sink s;
+  const auto add = [&](std::optional<Picodollars> stated, std::optional<Picodollars> by_book,
+                       bool doubtful) {
+    LedgerEntry entry = plain_entry();
+    entry.cost.stated = stated;
+    entry.cost.by_book = by_book;
+    entry.cost.stated_doubtful = doubtful;
+    s.sink.on_entry(entry);
+  };
+  add(Picodollars{3'000'000'000'000}, Picodollars{2'000'000'000'000}, false);
+  add(Picodollars{1'000'000'000'000}, Picodollars{1'000'000'000'000}, false);
+  add(Picodollars{5'000'000'000'000}, std::nullopt, false);
+  add(Picodollars{0}, Picodollars{4'000'000'000'000}, true);
+  add(std::nullopt, std::nullopt, false);
+  const Samples m = s.samples();
+  EXPECT_EQ(sum(m, "llm_stated_costs_total", "verdict=\"different\""), 1);
+  EXPECT_EQ(sum(m, "llm_stated_costs_total", "verdict=\"equal\""), 1);
+  EXPECT_EQ(sum(m, "llm_stated_costs_total", "verdict=\"no_price\""), 1);
+  EXPECT_EQ(sum(m, "llm_stated_costs_total", "verdict=\"doubtful_zero\""), 1);
+  EXPECT_EQ(sum(m, "llm_stated_cost_usd_total", "by=\"provider\""), 4);
+  EXPECT_EQ(sum(m, "llm_stated_cost_usd_total", "by=\"price_book\""), 7);
+}
+
 TEST(PrometheusSinkTest, AModelIsALabelOnlyIfVouchedFor) {
   Catalog catalog;
   Sink s({.prices = &catalog});
@@ -341,7 +365,9 @@ TEST(MetricsText, PromtoolIsSilent) {
     GTEST_SKIP() << "promtool is not installed";
   }
   Sink s;
-  s.sink.on_entry(rich_entry());
+  LedgerEntry rich = rich_entry();
+  rich.cost.stated = rich.cost.by_book = Picodollars{5};
+  s.sink.on_entry(rich);
   LedgerEntry failed = plain_entry();
   failed.record.outcome = Outcome::kHttpError;
   failed.record.gateway.assign("litellm");
@@ -358,6 +384,8 @@ TEST(MetricsText, PromtoolIsSilent) {
   agent.set_probed_libraries("libssl", 1);
   agent.set_unprobed_processes("static", "stripped", 1);
   agent.add_late_attach("libssl", 1);
+  agent.add_price_reload("ok");
+  agent.set_price_rows(1059);
   const std::string text = metrics_text(s.sink, &agent);
   for (size_t i = 0; i < kFamilyCount; ++i) {
     const std::string name(spec_of(static_cast<Family>(i)).name);
