@@ -289,6 +289,7 @@ void JsonScanner::token_end(std::string_view token) {
     if (tree_->matched(node_) && token.size() <= kTokenBytes) {
       event.integer = count_from_number(token);
       event.text = token;
+      event.text_bytes = token.size();
     }
   }
   value_end();

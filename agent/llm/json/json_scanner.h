@@ -69,7 +69,7 @@ struct JsonEvent {
   // kString: the decoded text's beginning, valid UTF-8. kNumber: as it is written, if it is on a
   // path. Dies when the call returns.
   std::string_view text;
-  uint64_t text_bytes = 0;  // kString: length of the whole decoded text
+  uint64_t text_bytes = 0;  // length of the whole decoded text
   bool text_cut = false;    // kString: text_bytes > text.size()
   // kNumber: 12, 12.0 and 1.2e1 alike; nothing for negative, fractional, > 2^53.
   std::optional<uint64_t> integer;
