@@ -1,6 +1,8 @@
 // What the connections of one lane share: limits, counters, the sink, and pooled memory.
 #pragma once
 
+#include <array>
+
 #include <memory>
 #include <vector>
 
@@ -33,6 +35,7 @@ struct Lane {
   ExchangePool exchanges;
   std::vector<HeaderField> fields;  // of the head that is being parsed
   DecodeBuffers decode_buffers;     // of the span that is being decoded
+  std::array<uint8_t, 16 * 1024> unmasked{};  // of the WebSocket payload that is being read
 };
 
 }  // namespace wiretally::http
