@@ -19,12 +19,13 @@ std::string_view name_of(const std::string_view (&names)[N], Enum value) {
 std::string_view dialect_name(Dialect dialect) {
   static constexpr std::string_view kNames[] = {
       "unknown",          "openai_chat",       "openai_completions",
-      "openai_responses", "openai_embeddings", "anthropic_messages"};
+      "openai_responses", "openai_embeddings", "anthropic_messages", "openai_realtime"};
   return name_of(kNames, dialect);
 }
 
 std::string_view operation_name(Operation operation) {
-  static constexpr std::string_view kNames[] = {"chat", "text_completion", "embeddings"};
+  static constexpr std::string_view kNames[] = {"chat", "text_completion", "embeddings",
+                                                "transcription"};
   return name_of(kNames, operation);
 }
 
