@@ -42,6 +42,7 @@ struct Turn {
   bool lost = false;
   bool unreadable = false;
   bool client_cancelled = false;
+  bool uncertain = false;  // what the server says may be about another turn that was asked for
   EventTime start;
   EventTime last;
   std::optional<EventTime> answered;
@@ -388,6 +389,11 @@ Turn* SocketCalls::Session::turn_begun(const SocketMessage& message, EventTime t
   Turn* turn = nullptr;
   if (waiting != turns_.end()) {
     turn = waiting->get();
+    const bool alone = std::none_of(std::next(waiting), turns_.end(), [&](const auto& other) {
+      return !other->begun && other->stream_id == message.stream_id;
+    });
+    // The server may have said of this one what was lost, and be at the next.
+    turn->uncertain = (turn->lost || turn->unreadable) && !alone;
   } else {
     turn = &new_turn(message.stream_id, input_taken_.value_or(time), time);
     input_taken_.reset();
@@ -531,9 +537,14 @@ void SocketCalls::Session::write(const Turn& turn, Operation operation, Exchange
   record.lost_bytes = turn.lost_bytes;
   record.saw_response = turn.answered.has_value();
   if (turn.lost) record.flags.set(RecordFlag::kGapInBody);
+  if (turn.uncertain) {
+    record.flags.set(RecordFlag::kPairingUncertain);
+    record.request_model.clear();
+    record.end_user.clear();
+  }
   if (turn.unreadable) record.flags.set(RecordFlag::kDecodeFailed);
   if (notes.text_cut || notes.tools.cut()) record.flags.set(RecordFlag::kTextCut);
-  if (!turn.lost && !turn.unreadable) {
+  if (!turn.lost && !turn.unreadable && !turn.uncertain) {
     record.request_digest = turn.up.value();
     if (notes.terminal) record.response_digest = turn.down.value();
   }
