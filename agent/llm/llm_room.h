@@ -56,6 +56,7 @@ class LlmRoom final : public ExchangeSink {
                          EventTime time) override;
   void on_websocket_message_end(ExchangeId id, Message sender, MessageEnd end,
                                 EventTime time) override;
+  void on_websocket_close(ExchangeId id, Message sender, uint16_t code, EventTime time) override;
   void on_tls_connection(const TlsHello& hello) override;
   void on_time(EventTime now) override;
 

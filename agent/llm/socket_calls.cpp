@@ -107,6 +107,7 @@ class SocketCalls::Session {
   BodyInterest on_part(Message sender, ByteView part);
   void on_loss(Message sender, BodyLoss loss, uint64_t wire_bytes);
   void on_message_end(Message sender, MessageEnd end, EventTime time);
+  void on_close(Message sender, EventTime time);
   void on_end(const ExchangeEnd& end);
 
  private:
@@ -172,6 +173,7 @@ class SocketCalls::Session {
   uint64_t lost_bytes_ = 0;
   bool lost_ = false;
   bool known_ = false;  // some message showed the dialect
+  std::optional<Message> first_close_;
 };
 
 // --- heads ---------------------------------------------------------------------------------------
@@ -568,6 +570,17 @@ void SocketCalls::Session::write(const Turn& turn, Operation operation, Exchange
   calls_.next_.on_record(record);
 }
 
+// Behind the server's Close frame no event can come, and connections often outlive it.
+void SocketCalls::Session::on_close(Message sender, EventTime time) {
+  if (!first_close_.has_value()) first_close_ = sender;
+  if (sender == Message::kRequest) return;
+  const bool client_first = *first_close_ == Message::kRequest;
+  while (!turns_.empty()) {
+    finish(*turns_.front(),
+           client_first ? ExchangeOutcome::kClientClosed : ExchangeOutcome::kServerClosed, time);
+  }
+}
+
 void SocketCalls::Session::on_end(const ExchangeEnd& end) {
   UsageRecord record = base_.unpack();
   if (end.overlap_conflict) record.flags.set(RecordFlag::kOverlapConflict);
@@ -630,6 +643,10 @@ void SocketCalls::on_loss(ExchangeId id, Message sender, BodyLoss loss, uint64_t
 
 void SocketCalls::on_message_end(ExchangeId id, Message sender, MessageEnd end, EventTime time) {
   if (Session* const session = find(id)) session->on_message_end(sender, end, time);
+}
+
+void SocketCalls::on_close(ExchangeId id, Message sender, EventTime time) {
+  if (Session* const session = find(id)) session->on_close(sender, time);
 }
 
 bool SocketCalls::on_exchange_end(ExchangeId id, const ExchangeEnd& end) {

@@ -5,7 +5,8 @@
 //                                              may begin by itself)
 //   events that name it, or come meanwhile   → content, tools, errors
 //   the server's last event of it            → its record
-//   the socket's end                         → records of the turns that are open, as aborted
+//   the server's Close frame, or the end     → records of the turns that are open, as aborted by who
+//                                              closed first
 //
 // What each message means says its dialect (DialectSpec::client_step, server_step). Messages are
 // scanned as they come and never held; what one says is merged into its turn at its end.
@@ -44,6 +45,7 @@ class SocketCalls {
   BodyInterest on_part(ExchangeId id, Message sender, ByteView part, EventTime time);
   void on_loss(ExchangeId id, Message sender, BodyLoss loss, uint64_t wire_bytes, EventTime time);
   void on_message_end(ExchangeId id, Message sender, MessageEnd end, EventTime time);
+  void on_close(ExchangeId id, Message sender, EventTime time);
   bool has(ExchangeId id) const { return sessions_.contains(static_cast<uint64_t>(id)); }
   // False if the exchange is none of these.
   bool on_exchange_end(ExchangeId id, const ExchangeEnd& end);
