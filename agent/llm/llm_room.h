@@ -62,7 +62,7 @@ class LlmRoom final : public ExchangeSink {
 
   // Exchanges that were not looked at because of Limits::open_calls_max.
   uint64_t refused() const { return refused_ + sockets_.refused(); }
-  size_t open() const { return exchanges_.size(); }
+  size_t open() const { return exchanges_.size() + sockets_.open(); }
 
  private:
   // An answer without request has this long to show its dialect.

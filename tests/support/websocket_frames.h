@@ -60,6 +60,11 @@ class MessageDeflater {
   MessageDeflater(const MessageDeflater&) = delete;
   MessageDeflater& operator=(const MessageDeflater&) = delete;
 
+  // As new.
+  void reset(bool keeps_window) {
+    deflateReset(&stream_);
+    keeps_window_ = keeps_window;
+  }
   // `last_block`: ends with a block that says it is the last, section 7.2.3.4.
   std::string message(std::string_view text, bool last_block = false) {
     if (text.empty()) return std::string(1, '\0');  // section 7.2.3.6

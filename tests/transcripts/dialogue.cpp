@@ -384,7 +384,6 @@ Dialogue read_variant(const std::string& path, const Variant& variant) {
       if (kind == "client" || kind == "server") {
         const Options options = read_options(words, variant);
         if (kind == "server") sockets.shake_hands(section.text);
-        const Options options = read_options(words);
         std::string bytes = wire_form(section.text, options);
         if (options.lost.second > bytes.size() || options.lost.first > options.lost.second) {
           throw std::runtime_error("lost= lies outside the " + std::to_string(bytes.size()) +
