@@ -1012,8 +1012,8 @@ void Connection::direction_end(Half& half) {
     pairing_.requests_end(event_->time);
   } else {
     const bool client_first = *first_end_ == request_direction_;
-    const ExchangeOutcome outcome = outcome_or(client_first ? ExchangeOutcome::kClientClosed
-                                                            : ExchangeOutcome::kServerClosed);
+    const ExchangeOutcome outcome =
+        outcome_or(client_first ? ExchangeOutcome::kClientClosed : ExchangeOutcome::kServerClosed);
     end_websocket();
     pairing_.answers_end(outcome, event_->time);
   }

@@ -225,8 +225,7 @@ size_t WebSocketReader::take_payload(Lane& lane, ByteView rest, EventTime time) 
   const size_t size = static_cast<size_t>(std::min<uint64_t>(rest.size(), left_));
   ByteView part = rest.first(size);
   while (!part.empty()) {
-    const bool is_read =
-        mode_ == Mode::kPlain || mode_ == Mode::kInflate || mode_ == Mode::kWindow;
+    const bool is_read = mode_ == Mode::kPlain || mode_ == Mode::kInflate || mode_ == Mode::kWindow;
     ByteView piece = part;
     if (is_read && is_masked()) {
       piece = part.first(std::min(part.size(), lane.unmasked.size()));

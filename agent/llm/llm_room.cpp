@@ -625,8 +625,7 @@ void LlmRoom::on_websocket_message_end(ExchangeId id, Message sender, MessageEnd
   sockets_.on_message_end(id, sender, end, time);
 }
 
-void LlmRoom::on_websocket_close(ExchangeId id, Message sender, uint16_t /*code*/,
-                                 EventTime time) {
+void LlmRoom::on_websocket_close(ExchangeId id, Message sender, uint16_t /*code*/, EventTime time) {
   sockets_.on_close(id, sender, time);
 }
 

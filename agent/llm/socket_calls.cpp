@@ -28,7 +28,6 @@ struct SocketMessage {
   uint64_t stream_id = 0;
   uint64_t item_id = 0;
   bool client_cancelled = false;
-
 };
 
 // A turn from its beginning to its record.
@@ -318,8 +317,8 @@ void SocketCalls::Session::ask(const SocketMessage& message, EventTime time) {
   turn.asked = true;
   turn.event_id = message.event_id;
   turn.request_model = client_notes_.model;
-  for (const Text<256>* user : {&client_notes_.user, &client_notes_.safety_identifier,
-                                &client_notes_.metadata_user_id}) {
+  for (const Text<256>* user :
+       {&client_notes_.user, &client_notes_.safety_identifier, &client_notes_.metadata_user_id}) {
     if (turn.end_user.empty()) turn.end_user = *user;
   }
   feed_digest(turn.up, message.digest);
@@ -559,8 +558,7 @@ void SocketCalls::Session::write(const Turn& turn, Operation operation, Exchange
   answer.decode_failed = turn.unreadable;
   if (notes.failed) record.error_type = notes.error_type;
   spec_.normalise(
-      notes,
-      {.provider = record.provider.view(), .streamed = true, .settled = notes.usage_final},
+      notes, {.provider = record.provider.view(), .streamed = true, .settled = notes.usage_final},
       record);
   record.outcome = outcome_of(record, answer, end);
   if (turn.client_cancelled) record.outcome = Outcome::kClientAbort;

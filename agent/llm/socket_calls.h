@@ -1,11 +1,13 @@
 // Calls on WebSockets: one exchange, a record for each turn.
 //
 //   client asks (response.create)            → a turn that waits
-//   server begins one (response.created)     → the turn that waits longest, or a new one (the server
+//   server begins one (response.created)     → the turn that waits longest, or a new one (the
+//   server
 //                                              may begin by itself)
 //   events that name it, or come meanwhile   → content, tools, errors
 //   the server's last event of it            → its record
-//   the server's Close frame, or the end     → records of the turns that are open, as aborted by who
+//   the server's Close frame, or the end     → records of the turns that are open, as aborted by
+//   who
 //                                              closed first
 //
 // What each message means says its dialect (DialectSpec::client_step, server_step). Messages are
@@ -15,8 +17,8 @@
 // with their numbers unknown, when the next one begins; so a direction that cannot be read any more
 // still leaves a record for each turn that was asked for.
 //
-// Open turns are bounded by Limits::socket_turns_max: beyond, the oldest is closed. A socket that no
-// message shows to be an LLM's leaves no record.
+// Open turns are bounded by Limits::socket_turns_max: beyond, the oldest is closed. A socket that
+// no message shows to be an LLM's leaves no record.
 #pragma once
 
 #include <cstdint>

@@ -15,16 +15,16 @@ namespace wiretally::test {
 struct Frame {
   uint8_t opcode = 1;  // 0 continuation, 1 text, 2 binary, 8 close, 9 ping, 10 pong
   bool final = true;
-  bool compressed = false;                             // RSV1
-  std::optional<std::array<uint8_t, 4>> mask = {};     // clients mask
+  bool compressed = false;                          // RSV1
+  std::optional<std::array<uint8_t, 4>> mask = {};  // clients mask
 };
 
 inline constexpr std::array<uint8_t, 4> kMask = {0x37, 0xfa, 0x21, 0x3d};
 
 inline std::string frame(const Frame& frame, std::string_view payload) {
   std::string wire;
-  wire.push_back(static_cast<char>((frame.final ? 0x80 : 0) | (frame.compressed ? 0x40 : 0) |
-                                   frame.opcode));
+  wire.push_back(
+      static_cast<char>((frame.final ? 0x80 : 0) | (frame.compressed ? 0x40 : 0) | frame.opcode));
   const uint8_t masked = frame.mask.has_value() ? 0x80 : 0;
   size_t length_bytes = 0;
   if (payload.size() < 126) {

@@ -10,7 +10,8 @@
 //   ▼ response.done                           status, output and usage; the turn's end
 //   ▼ conversation.item.input_audio_transcription.completed
 //                                             usage of another model, a record of its own
-//   ▼ error                                   about the client's message error.event_id; the session
+//   ▼ error                                   about the client's message error.event_id; the
+//   session
 //                                             goes on
 //
 // Each turn states what it read anew, history included. xAI states usage at the root of

@@ -22,22 +22,19 @@ constexpr std::string_view kPathTails[] = {"/responses", "/responses/compact"};
 constexpr std::string_view kSocketTails[] = {"/responses"};
 
 // The members of a request; over a WebSocket some clients put them into `response`.
-#define WIRETALLY_RESPONSES_REQUEST(root)                                                       \
-  {root "model", RequestSlot::kModel}, {root "user", RequestSlot::kUser},                       \
-      {root "safety_identifier", RequestSlot::kSafetyIdentifier},                               \
-      {root "metadata.user_id", RequestSlot::kMetadataUserId},                                  \
-      {root "input", RequestSlot::kPrompt}, {root "prompt", RequestSlot::kPrompt},              \
-      {root "previous_response_id", RequestSlot::kPrompt}, {                                    \
-    root "conversation", RequestSlot::kPrompt                                                   \
+#define WIRETALLY_RESPONSES_REQUEST(root)                                          \
+  {root "model", RequestSlot::kModel}, {root "user", RequestSlot::kUser},          \
+      {root "safety_identifier", RequestSlot::kSafetyIdentifier},                  \
+      {root "metadata.user_id", RequestSlot::kMetadataUserId},                     \
+      {root "input", RequestSlot::kPrompt}, {root "prompt", RequestSlot::kPrompt}, \
+      {root "previous_response_id", RequestSlot::kPrompt}, {                       \
+    root "conversation", RequestSlot::kPrompt                                      \
   }
 
 constexpr RequestPath kRequest[] = {
-    {"stream", RequestSlot::kStream},
-    WIRETALLY_RESPONSES_REQUEST(""),
-    WIRETALLY_RESPONSES_REQUEST("response."),
-    {"type", RequestSlot::kEventType},
-    {"event_id", RequestSlot::kEventId},
-    {"stream_id", RequestSlot::kStreamId},
+    {"stream", RequestSlot::kStream},         WIRETALLY_RESPONSES_REQUEST(""),
+    WIRETALLY_RESPONSES_REQUEST("response."), {"type", RequestSlot::kEventType},
+    {"event_id", RequestSlot::kEventId},      {"stream_id", RequestSlot::kStreamId},
 };
 
 #define WIRETALLY_RESPONSE(root)                                                                \
@@ -56,11 +53,16 @@ constexpr RequestPath kRequest[] = {
   }
 
 constexpr AnswerPath kAnswer[] = {
-    {"type", AnswerSlot::kType},          {"code", AnswerSlot::kErrorCode},
-    {"delta", AnswerSlot::kDelta},        WIRETALLY_RESPONSE(""),
-    WIRETALLY_RESPONSE("response."),      {"item", AnswerSlot::kToolItem},
-    {"item.type", AnswerSlot::kToolType}, {"item.name", AnswerSlot::kToolName},
-    {"item.id", AnswerSlot::kToolId},     {"stream_id", AnswerSlot::kStreamId},
+    {"type", AnswerSlot::kType},
+    {"code", AnswerSlot::kErrorCode},
+    {"delta", AnswerSlot::kDelta},
+    WIRETALLY_RESPONSE(""),
+    WIRETALLY_RESPONSE("response."),
+    {"item", AnswerSlot::kToolItem},
+    {"item.type", AnswerSlot::kToolType},
+    {"item.name", AnswerSlot::kToolName},
+    {"item.id", AnswerSlot::kToolId},
+    {"stream_id", AnswerSlot::kStreamId},
     {"error.event_id", AnswerSlot::kErrorEventId},
 };
 

@@ -1,6 +1,6 @@
-// One WebSocket out of bytes: good frames, compressed messages, raw bytes, gaps, in both directions.
-// Checks the order of what is told, that every byte is accounted for once, and that no more is told
-// lost than was.
+// One WebSocket out of bytes: good frames, compressed messages, raw bytes, gaps, in both
+// directions. Checks the order of what is told, that every byte is accounted for once, and that no
+// more is told lost than was.
 //
 // Grammar of the input: a byte of options (bit 0 permessage-deflate, 1 and 2 no context takeover of
 // client and server, 3 and 4 client and server not framed, 5 another extension, 6 small budget),
@@ -144,8 +144,9 @@ class Run {
             kText.substr(0, input.byte() % kText.size()), operation & 0x10);
         if (operation & 0x20) coded[coded.size() / 2] ^= input.byte();
         const size_t half = operation & 8 ? coded.size() / 2 : coded.size();
-        std::string wire = test::frame(
-            {.final = half == coded.size(), .compressed = true, .mask = mask}, coded.substr(0, half));
+        std::string wire =
+            test::frame({.final = half == coded.size(), .compressed = true, .mask = mask},
+                        coded.substr(0, half));
         if (half < coded.size()) {
           wire += test::frame({.opcode = 9, .mask = mask}, "ping");
           wire += test::frame({.opcode = 0, .mask = mask}, coded.substr(half));
@@ -182,7 +183,8 @@ class Run {
     check(true);
     require(sink_.lost <= gaps_, "no more is lost than was");
     require(sink_.decoded <= 2 * limits_.decode_ratio_free_bytes +
-                                 (given_ + 64) * (limits_.decode_ratio_max + 1) + given_ * limits_.decode_ratio_free_bytes,
+                                 (given_ + 64) * (limits_.decode_ratio_max + 1) +
+                                 given_ * limits_.decode_ratio_free_bytes,
             "expansion is bounded");
   }
 

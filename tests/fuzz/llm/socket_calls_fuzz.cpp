@@ -2,9 +2,9 @@
 // collide, losses, and raw text.
 //
 // Input: a byte for the dialect, then operations. An operation is one byte: bit 7 the sender, bits
-// 0-4 what, and for some a byte with two ids (stream, response). What must hold: every call that was
-// opened is closed; no more records than turns can have been; indices are unique; numbers have a
-// source; what is stated stays within what was said.
+// 0-4 what, and for some a byte with two ids (stream, response). What must hold: every call that
+// was opened is closed; no more records than turns can have been; indices are unique; numbers have
+// a source; what is stated stays within what was said.
 #include <cstdio>
 #include <cstdlib>
 #include <set>
@@ -57,10 +57,17 @@ class Sink final : public UsageSink {
 
 std::string event(unsigned what, unsigned ids) {
   static constexpr std::string_view kTypes[] = {
-      "response.create",     "response.created", "response.output_text.delta",
-      "response.completed",  "response.done",    "response.failed",
-      "response.incomplete", "error",            "session.created",
-      "session.updated",     "input_audio_buffer.committed",
+      "response.create",
+      "response.created",
+      "response.output_text.delta",
+      "response.completed",
+      "response.done",
+      "response.failed",
+      "response.incomplete",
+      "error",
+      "session.created",
+      "session.updated",
+      "input_audio_buffer.committed",
       "conversation.item.input_audio_transcription.completed"};
   std::string text = R"({"type":")";
   text += kTypes[what % std::size(kTypes)];
@@ -68,12 +75,16 @@ std::string event(unsigned what, unsigned ids) {
   const std::string id = std::to_string(ids & 7);
   const std::string stream = std::to_string(ids >> 3 & 3);
   if (ids & 0x20) text += R"(,"stream_id":"s)" + stream + "\"";
-  if (ids & 0x40) text += R"(,"response_id":"resp_)" + id + R"(","delta":"x","item_id":"i)" + id + "\"";
-  if (ids & 0x80) text += R"(,"event_id":"e)" + id + R"(","error":{"code":"c","event_id":"e)" + id + "\"}";
+  if (ids & 0x40)
+    text += R"(,"response_id":"resp_)" + id + R"(","delta":"x","item_id":"i)" + id + "\"";
+  if (ids & 0x80)
+    text += R"(,"event_id":"e)" + id + R"(","error":{"code":"c","event_id":"e)" + id + "\"}";
   text += R"(,"usage":{"input_tokens":)" + std::to_string(ids) + R"(,"output_tokens":1})";
-  text += R"(,"response":{"id":"resp_)" + id + R"(","status":"completed","output":[{"type":"function_call","name":"f"}],"usage":{"input_tokens":)" +
-          std::to_string(100 + ids) +
-          R"(,"output_tokens":7,"input_tokens_details":{"cached_tokens":3},"input_token_details":{"cached_tokens":9}}}})";
+  text +=
+      R"(,"response":{"id":"resp_)" + id +
+      R"(","status":"completed","output":[{"type":"function_call","name":"f"}],"usage":{"input_tokens":)" +
+      std::to_string(100 + ids) +
+      R"(,"output_tokens":7,"input_tokens_details":{"cached_tokens":3},"input_token_details":{"cached_tokens":9}}}})";
   return text;
 }
 
@@ -90,9 +101,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const FlowInfo flow;
   const ExchangeId id{1};
   EventTime now{.ns = 1, .clock = Clock::kCapture};
-  room.on_request(id, {.flow = &flow, .time = now, .method = "GET", .target = target, .headers = {},
+  room.on_request(id, {.flow = &flow,
+                       .time = now,
+                       .method = "GET",
+                       .target = target,
+                       .headers = {},
                        .websocket = true});
-  room.on_response(id, {.flow = &flow, .time = now, .status = 101, .headers = {}, .websocket = true});
+  room.on_response(id,
+                   {.flow = &flow, .time = now, .status = 101, .headers = {}, .websocket = true});
   size_t turns = 0;
   uint64_t lost = 0;
   for (size_t at = 1; at < size; ++at) {
@@ -113,7 +129,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     ++turns;
     ++at;
     std::string text = event(what, ids);
-    if (what == 29) text = std::string(reinterpret_cast<const char*>(data) + at, std::min<size_t>(ids, size - std::min(at, size)));
+    if (what == 29)
+      text = std::string(reinterpret_cast<const char*>(data) + at,
+                         std::min<size_t>(ids, size - std::min(at, size)));
     room.on_websocket_message(id, sender, WebSocketContent::kText, now);
     // Memory of its own, so that a view that outlives the call is found.
     const std::vector<uint8_t> bytes(text.begin(), text.end());
@@ -126,7 +144,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     room.on_websocket_message_end(id, sender, MessageEnd::kComplete, now);
   }
-  room.on_exchange_end(id, {.time = now, .last_byte = now, .outcome = ExchangeOutcome::kClientClosed});
+  room.on_exchange_end(id,
+                       {.time = now, .last_byte = now, .outcome = ExchangeOutcome::kClientClosed});
   require(sink.opened == sink.closed, "every call that was opened is closed");
   require(sink.indices.size() <= turns, "no more records than messages");
   require(sink.lost <= lost, "no more is lost than was");

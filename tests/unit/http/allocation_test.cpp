@@ -95,8 +95,7 @@ TEST(Allocation, NoneForWebSocketMessagesAfterWarmUp) {
        "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n\r\n");
   test::MessageDeflater down(false);
   const std::string asked = test::frame({.mask = test::kMask}, std::string(1000, 'q'));
-  const std::string told =
-      test::frame({.compressed = true}, down.message(std::string(1000, 'a')));
+  const std::string told = test::frame({.compressed = true}, down.message(std::string(1000, 'a')));
   const auto turn = [&] {
     send(Direction::kAToB, std::string_view(asked).substr(0, 5));
     send(Direction::kAToB, std::string_view(asked).substr(5));

@@ -70,7 +70,9 @@ TEST(Unmask, AnyOffsetAndLengthAsOneByteAtATime) {
 TEST(WebSocket, MessagesOfBothParties) {
   Scenario s = shaken_hands();
   s.a(client("ask")).b(server("one") + server("two")).a(client("")).b(server("\xff", 2));
-  s.a(client("\x03\xe8 bye", 8)).b(server("\x03\xe8", 8)).close(CloseReason::kFin, Direction::kBToA);
+  s.a(client("\x03\xe8 bye", 8))
+      .b(server("\x03\xe8", 8))
+      .close(CloseReason::kFin, Direction::kBToA);
   EXPECT_EQ(messages(s.everywhere()),
             "1 client: ask\n1 server: one\n1 server: two\n1 client: \n1 server: (binary)\n"
             "1 client closes 1000\n1 server closes 1000\n1 end: client closed\n");
@@ -87,9 +89,9 @@ TEST(WebSocket, LengthsOfEveryForm) {
   const std::string large(66'000, 'l');
   Scenario s = shaken_hands();
   s.a(client(middle)).b(server(std::string(125, 's')) + server(middle));
-  EXPECT_EQ(messages(s.everywhere()), "1 client: " + middle + "\n1 server: " +
-                                          std::string(125, 's') + "\n1 server: " + middle +
-                                          "\n1 end: end of input\n");
+  EXPECT_EQ(messages(s.everywhere()), "1 client: " + middle +
+                                          "\n1 server: " + std::string(125, 's') +
+                                          "\n1 server: " + middle + "\n1 end: end of input\n");
   Scenario big = shaken_hands();
   big.a(client(large)).b(server(large));
   const Replay whole = big.run();
@@ -216,9 +218,8 @@ TEST(WebSocketDeflate, WithoutContextTakeoverAndWithSmallWindows) {
   const std::string text(3000, 'w');
   s.a(client(up.message(text), 1, true, true) + client(up.message("next"), 1, true, true));
   s.b(server(down.message(text), 1, true, true) + server(down.message("next"), 1, true, true));
-  EXPECT_EQ(messages(s.everywhere()),
-            "1 client: " + text + "\n1 client: next\n1 server: " + text +
-                "\n1 server: next\n1 end: end of input\n");
+  EXPECT_EQ(messages(s.everywhere()), "1 client: " + text + "\n1 client: next\n1 server: " + text +
+                                          "\n1 server: next\n1 end: end of input\n");
 }
 
 TEST(WebSocketDeflate, FragmentsPingsAndPlainMessagesBetween) {
@@ -284,7 +285,9 @@ TEST(WebSocketDeflate, ABadMessageSpoilsTheWindowOfItsDirection) {
   std::string bad = down.message("bad");
   bad[0] = '\x07';  // a block of a type that there is not
   Scenario s = shaken_hands("permessage-deflate");
-  s.b(server(bad, 1, true, true)).b(server(down.message("after"), 1, true, true)).b(server("plain"));
+  s.b(server(bad, 1, true, true))
+      .b(server(down.message("after"), 1, true, true))
+      .b(server("plain"));
   s.a(client(up.message("fine"), 1, true, true));
   EXPECT_EQ(messages(s.everywhere()),
             "1 server: <unreadable>\n1 server: <unreadable>\n1 server: plain\n1 client: fine\n"
@@ -439,8 +442,7 @@ TEST(WebSocketGap, ALongChainIsProvedWithoutBeingHeld) {
   const std::string large(100'000, 'l');
   Scenario s = shaken_hands();
   s.lose_b("x").b(server(large)).b(server(large)).b(server("three"));
-  EXPECT_EQ(messages(s.once()),
-            "1 server <gap 1>\n1 server: three\n1 end: end of input, lost 1\n");
+  EXPECT_EQ(messages(s.once()), "1 server <gap 1>\n1 server: three\n1 end: end of input, lost 1\n");
 }
 
 TEST(WebSocketGap, WhereTheAnswerWasAwaited) {

@@ -18,10 +18,10 @@ class Socket {
                                      .first_on_flow = true,
                                      .websocket = true}),
               BodyInterest::kWanted);
-    EXPECT_EQ(room_.on_response(
-                  kId,
-                  {.flow = &flow_, .time = now(), .status = 101, .headers = {}, .websocket = true}),
-              BodyInterest::kWanted);
+    EXPECT_EQ(
+        room_.on_response(
+            kId, {.flow = &flow_, .time = now(), .status = 101, .headers = {}, .websocket = true}),
+        BodyInterest::kWanted);
   }
 
   Socket& client(std::string_view text) { return message(Message::kRequest, text); }
