@@ -281,7 +281,8 @@ void WebSocketReader::inflate(Lane& lane, ByteView coded, bool on_wire, EventTim
     const bool stuck = step.consumed == 0 && step.produced == 0;
     if (step.status != DecodeStatus::kGood || (stuck && !coded.empty())) {
       const bool no_memory = step.status == DecodeStatus::kNoMemory;
-      give_up(lane, no_memory ? DropReason::kHttpDecoderBudget : DropReason::kHttpDecodeFailed, BodyLoss::kDecodeFailed, 0, time);
+      give_up(lane, no_memory ? DropReason::kHttpDecoderBudget : DropReason::kHttpDecodeFailed,
+              BodyLoss::kDecodeFailed, 0, time);
       break;
     }
     if (stuck) break;
@@ -317,9 +318,7 @@ void WebSocketReader::give_up(Lane& lane, DropReason reason, BodyLoss loss, uint
   lane.sink.on_websocket_loss(id_, sender_, loss, lost_bytes, time);
 }
 
-void WebSocketReader::release_inflater() {
-  inflater_.reset();
-}
+void WebSocketReader::release_inflater() { inflater_.reset(); }
 
 void WebSocketReader::frame_done(Lane& lane, EventTime time) {
   state_ = State::kHeader;

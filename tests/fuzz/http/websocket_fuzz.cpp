@@ -191,7 +191,7 @@ class Run {
  private:
   static Limits limits(uint8_t options) {
     Limits limits;
-    if (options & 0x40) limits.decoder_bytes_max = MessageInflater::kChargedBytes;
+    if (options & 0x40) limits.decoder_bytes_max = 50'000;
     limits.decode_ratio_free_bytes = 1000;
     limits.decode_ratio_max = 50;
     return limits;

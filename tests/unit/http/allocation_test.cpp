@@ -75,6 +75,8 @@ TEST(Allocation, NoneAfterWarmUp) {
   expect_none_after_warm_up("br", test::encode(test::Coding::kBrotli, text));
   expect_none_after_warm_up("zstd", test::encode(test::Coding::kZstd, text));
   expect_none_after_warm_up("gzip, br", test::encode(test::Coding::kBrotli, gzip(text)));
+}
+
 TEST(Allocation, NoneForWebSocketMessagesAfterWarmUp) {
   const Limits limits;
   const auto counters = std::make_unique<Counters>();

@@ -321,7 +321,7 @@ TEST(WebSocketDeflate, BombsStopAtTheRatio) {
 TEST(WebSocketDeflate, WithoutBudgetTheMessagesAreNamed) {
   MessageDeflater down;
   Scenario s = shaken_hands("permessage-deflate");
-  s.limits.decoder_bytes_max = 10'000;
+  s.limits.decoder_bytes_max = 1'000;
   const std::string first = server(down.message("one"), 1, true, true);
   s.b(first).b(server(down.message("two"), 1, true, true)).b(server("plain"));
   EXPECT_EQ(messages(s.everywhere()),
