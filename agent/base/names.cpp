@@ -18,13 +18,14 @@ std::string_view name_of(const std::string_view (&names)[N], Enum value) {
 
 std::string_view dialect_name(Dialect dialect) {
   static constexpr std::string_view kNames[] = {
-      "unknown",          "openai_chat",       "openai_completions",
-      "openai_responses", "openai_embeddings", "anthropic_messages"};
+      "unknown",           "openai_chat",        "openai_completions", "openai_responses",
+      "openai_embeddings", "anthropic_messages", "openai_realtime"};
   return name_of(kNames, dialect);
 }
 
 std::string_view operation_name(Operation operation) {
-  static constexpr std::string_view kNames[] = {"chat", "text_completion", "embeddings"};
+  static constexpr std::string_view kNames[] = {"chat", "text_completion", "embeddings",
+                                                "transcription"};
   return name_of(kNames, operation);
 }
 

@@ -143,6 +143,10 @@ size_t Connection::take(Half& half, ByteView rest, bool event_begins) {
       return take_chunk_seek(half, rest, event_begins);
     case State::kHello:
       return take_hello(half, rest);
+    case State::kAwait:
+      return take_await(half, rest);
+    case State::kWebSocket:
+      return take_websocket(half, rest);
     case State::kOpaque:
       skip_opaque(rest.size());
       return rest.size();
@@ -517,6 +521,7 @@ bool Connection::begin_request(Half& half) {
       pairing_.request_begins(half.start, half_of(Message::kResponse).next_offset);
   half.exchange = exchange;
   const Headers headers = parsed_headers();
+  half.to_websocket = method == HTTP_GET && upgrades_to_websocket(headers);
   BodyInterest interest = BodyInterest::kNotLlm;
   if (exchange != nullptr) {
     exchange->is_head = method == HTTP_HEAD;
@@ -533,7 +538,8 @@ bool Connection::begin_request(Half& half) {
                        .method = llhttp_method_name(method),
                        .target = target_,
                        .headers = headers,
-                       .first_on_flow = first});
+                       .first_on_flow = first,
+                       .websocket = half.to_websocket});
     interested(exchange, interest);
     latest_wanted_ = interest == BodyInterest::kWanted;
   }
@@ -550,7 +556,7 @@ bool Connection::begin_answer(Half& half) {
   Exchange* const exchange = pairing_.answer_begins(half.start, requests_known());
   half.exchange = exchange;
   const Headers headers = parsed_headers();
-  half.to_websocket = half.switches && same(headers.find("upgrade").value_or(""), "websocket");
+  half.to_websocket = half.switches && upgrades_to_websocket(headers);
   half.opens_tunnel = exchange->is_connect && status / 100 == 2;
   const bool http10 = half.parser.http_minor == 0;
   const BodyInterest interest = lane_.sink.on_response(
@@ -560,8 +566,11 @@ bool Connection::begin_answer(Half& half) {
                      .time = half.start.time,
                      .version = http10 ? HttpVersion::kHttp10 : HttpVersion::kHttp11,
                      .status = status,
-                     .headers = headers});
+                     .headers = headers,
+                     .websocket = half.to_websocket});
   interested(exchange, interest);
+  exchange->is_websocket = half.to_websocket && interest == BodyInterest::kWanted;
+  if (exchange->is_websocket) terms_ = websocket_terms(headers);
   if (exchange->request == Exchange::Side::kAbsent) {
     latest_wanted_ = interest == BodyInterest::kWanted;
   }
@@ -657,21 +666,40 @@ int Connection::on_message_complete(llhttp_t* parser) {
 }
 
 void Connection::finish_message(Half& half, MessageEnd end, uint64_t end_offset) {
+  Exchange* websocket = nullptr;
   if (Exchange* const exchange = half.exchange; exchange != nullptr) {
     const Message message = message_of(half);
     half.exchange = nullptr;
     half.body.end(lane_);
-    if (message == Message::kRequest) exchange->request_end = end_offset;
-    lane_.sink.on_message_end(exchange->id, message, end, event_->time);
+    if (message == Message::kRequest) {
+      exchange->request_end = end_offset;
+      if (half.to_websocket && exchange->answer == Exchange::Side::kAbsent) {
+        awaited_ = exchange->id;
+      } else {
+        half.to_websocket = false;
+      }
+    }
+    if (exchange->is_websocket) websocket = exchange;
+    const ExchangeId id = exchange->id;
+    lane_.sink.on_message_end(id, message, end, event_->time);
     pairing_.message_ends(*exchange, message, end, event_->time);
+    if (message == Message::kResponse && websocket == nullptr && id >= awaited_) stop_awaiting();
   }
-  after_message(half);
+  after_message(half, websocket);
 }
 
-void Connection::after_message(Half& half) {
+void Connection::after_message(Half& half, Exchange* websocket) {
   half.state = State::kStart;
   half.expect = half.opens_tunnel ? Expect::kFresh : Expect::kNext;
+  if (message_of(half) == Message::kRequest) {
+    if (half.to_websocket) half.state = State::kAwait;
+    return;
+  }
   if (!half.switches) return;
+  if (websocket != nullptr) {
+    begin_websocket(half, *websocket);
+    return;
+  }
   if (half.to_websocket) {
     become_opaque(Protocol::kOpaque);
     return;
@@ -715,6 +743,10 @@ void Connection::gap(Half& half) {
   switch (half.state) {
     case State::kOpaque:
       break;
+    case State::kWebSocket:
+      half.exchange->lost_bytes += event_->gap_bytes;
+      websocket_->gap(lane_, message_of(half), event_->gap_bytes, event_->time);
+      break;
     case State::kBody:
       gap_in_body(half);
       break;
@@ -729,6 +761,7 @@ void Connection::gap(Half& half) {
     case State::kStart:
     case State::kSeek:
     case State::kHead:
+    case State::kAwait:
       gap_between(half, event_->offset, event_->gap_bytes);
       break;
   }
@@ -809,6 +842,80 @@ void Connection::resume_chunks(Half& half) {
   const std::string_view head = half.kind == StartKind::kRequest ? kRequest : kAnswer;
   llhttp_execute(&half.parser, head.data(), head.size());
   half.state = State::kBody;
+}
+
+// --- WebSocket ----------------------------------------------------------------------------------
+
+// Behind a request for a WebSocket: frames, or the next request if it is refused. Held until the
+// answer says which; clients that do not wait for it, or that were captured before it, are rare.
+size_t Connection::take_await(Half& half, ByteView rest) {
+  const size_t held = half.held == nullptr ? 0 : half.held->size();
+  if (held + rest.size() > lane_.limits.http_head_bytes_max || !hold(half, rest)) {
+    drop(DropReason::kHttpWebsocketEarly, release_held(half) + rest.size());
+    poison(half, DropReason::kHttpWebsocketEarly, offset_ + rest.size());
+  }
+  return rest.size();
+}
+
+// The answer that was waited for is no 101.
+void Connection::stop_awaiting() {
+  Half& asking = half_of(Message::kRequest);
+  if (asking.state != State::kAwait) return;
+  asking.state = State::kStart;
+  take_held(asking);
+}
+
+void Connection::begin_websocket(Half& answering, Exchange& exchange) {
+  Half& asking = other(answering);
+  // Otherwise something was lost, or taken for something else.
+  const bool framed = asking.state == State::kAwait || asking.state == State::kStart;
+  if (!framed) {
+    end_open_message(asking, false);
+    drop(DropReason::kHttpResync, release_held(asking));
+  }
+  websocket_ = std::make_unique<WebSocket>();
+  websocket_->begin(source_, exchange.id, terms_, framed, true);
+  for (Half& half : halves_) {
+    half.state = State::kWebSocket;
+    half.exchange = &exchange;
+  }
+  take_held(asking);
+}
+
+size_t Connection::take_websocket(Half& half, ByteView rest) {
+  note_last_byte(half);
+  websocket_->feed(lane_, message_of(half), rest, event_->time);
+  return rest.size();
+}
+
+// Nothing of it may come behind its exchange's end; what still does is nobody's.
+void Connection::end_websocket() {
+  if (websocket_ == nullptr) return;
+  websocket_->end(lane_, event_->time);
+  websocket_.reset();
+  for (Half& half : halves_) {
+    half.exchange = nullptr;
+    half.state = State::kOpaque;
+  }
+}
+
+// Takes what was held while nobody knew what it is, as if it came now.
+void Connection::take_held(Half& half) {
+  if (half.held == nullptr) return;
+  HeadBuffers::Buffer* bytes = half.held;
+  half.held = nullptr;
+  lane_.counters.of(source_).buffered_bytes.subtract(bytes->size());
+  const uint64_t offset = offset_;
+  offset_ = half.next_offset - bytes->size();
+  bool begins = true;
+  for (ByteView rest = *bytes; !rest.empty();) {
+    const size_t used = take(half, rest, begins);
+    rest = rest.subspan(used);
+    offset_ += used;
+    if (used > 0) begins = false;
+  }
+  lane_.head_buffers.release(bytes);
+  offset_ = offset;
 }
 
 // --- other protocols ----------------------------------------------------------------------------
@@ -905,9 +1012,10 @@ void Connection::direction_end(Half& half) {
     pairing_.requests_end(event_->time);
   } else {
     const bool client_first = *first_end_ == request_direction_;
-    pairing_.answers_end(
-        client_first ? ExchangeOutcome::kClientClosed : ExchangeOutcome::kServerClosed,
-        event_->time);
+    const ExchangeOutcome outcome =
+        outcome_or(client_first ? ExchangeOutcome::kClientClosed : ExchangeOutcome::kServerClosed);
+    end_websocket();
+    pairing_.answers_end(outcome, event_->time);
   }
 }
 
@@ -923,6 +1031,12 @@ void Connection::end_open_message(Half& half, bool orderly) {
     case State::kHello:
       release_hello(half);
       break;
+    case State::kAwait:
+      drop(DropReason::kHttpWebsocketEarly, release_held(half));
+      break;
+    case State::kWebSocket:
+      websocket_->finish(lane_, message_of(half), event_->time);
+      return;
     case State::kHead:
       if (protocol_ == Protocol::kUndecided && !half.start_confirmed) {
         skip_opaque(release_held(half));
@@ -950,7 +1064,9 @@ void Connection::close(const StreamEvent& event) {
                          (event.reason == CloseReason::kFin || event.reason == CloseReason::kFreed);
     end_open_message(half, orderly);
   }
-  pairing_.close(close_outcome(event), event.time);
+  const ExchangeOutcome outcome = outcome_or(close_outcome(event));
+  end_websocket();
+  pairing_.close(outcome, event.time);
   settle_undecided(false);
 }
 

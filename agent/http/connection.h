@@ -13,6 +13,9 @@
 //   proof
 //                chunk border was lost         that no other message can be meant, ends it
 //   kHello       a TLS ClientHello             given up, then kSeek
+//   kAwait       behind a request for a        as kStart
+//   WebSocket, which its answer decides
+//   kWebSocket   messages of a WebSocket       see websocket_reader.h
 //   kOpaque      another protocol              stays
 //
 // A parser is set up anew for each message: nothing of a bad message can leak into the next one.
@@ -28,6 +31,7 @@
 #include "pairing.h"
 #include "start_line.h"
 #include "tls_client_hello.h"
+#include "websocket.h"
 #include "wiretally/stream_event.h"
 
 namespace wiretally::http {
@@ -55,6 +59,8 @@ class Connection {
     kBody,
     kChunkSeek,
     kHello,
+    kAwait,
+    kWebSocket,
     kOpaque
   };
   // What it means if no message begins where one is expected.
@@ -92,7 +98,7 @@ class Connection {
     bool interim = false;       // 1xx
     bool opens_tunnel = false;  // CONNECT, or the 2xx answer to one
     bool switches = false;      // 101
-    bool to_websocket = false;
+    bool to_websocket = false;  // a request that asks for it, an answer that grants it
     bool in_chunk = false;
     uint8_t chunk_end_bytes = 0;  // of the CRLF behind a chunk, still to come
     Exchange* exchange = nullptr;
@@ -120,6 +126,8 @@ class Connection {
   size_t take_body(Half& half, ByteView rest);
   size_t take_chunk_seek(Half& half, ByteView rest, bool event_begins);
   size_t take_hello(Half& half, ByteView rest);
+  size_t take_await(Half& half, ByteView rest);
+  size_t take_websocket(Half& half, ByteView rest);
 
   void data(Half& half);
   void gap(Half& half);
@@ -148,11 +156,18 @@ class Connection {
   void decide(Half& half, Direction request_direction);
   void interested(Exchange* exchange, BodyInterest interest);
   void finish_message(Half& half, MessageEnd end, uint64_t end_offset);
-  void after_message(Half& half);
+  void after_message(Half& half, Exchange* websocket);
   void poison(Half& half, DropReason reason, uint64_t offset);
   void seek(Half& half, DropReason trouble, bool line_begins);
   bool chunk_end_is_bad(Half& half, ByteView behind);
   void resume_chunks(Half& half);
+  void begin_websocket(Half& answering, Exchange& exchange);
+  void end_websocket();
+  void stop_awaiting();
+  void take_held(Half& half);
+  ExchangeOutcome outcome_or(ExchangeOutcome of_connection) const {
+    return websocket_ == nullptr ? of_connection : websocket_->outcome(of_connection);
+  }
   void not_http(Half& half);
   void become_opaque(Protocol protocol);
   void release_hello(Half& half) { lane_.hellos.give_back(std::move(half.hello)); }
@@ -190,6 +205,9 @@ class Connection {
   std::optional<Direction> first_end_;
   Half halves_[2];
   Pairing pairing_;
+  WebSocketTerms terms_;                  // of the answer that granted a WebSocket
+  std::unique_ptr<WebSocket> websocket_;  // while it is open
+  ExchangeId awaited_{};                  // kAwait: the exchange whose answer decides
 
   // During a call.
   const StreamEvent* event_ = nullptr;

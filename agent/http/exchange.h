@@ -30,6 +30,7 @@ struct Exchange {
   bool is_head = false;           // the method is HEAD: the answer has no body
   bool is_connect = false;        // the method is CONNECT: a tunnel follows a 2xx answer
   bool wanted = false;            // some body of it is, or was, wanted
+  bool is_websocket = false;      // its messages follow: it lives on behind both heads
   bool pairing_uncertain = false;
   bool overlap_conflict = false;
   bool evidence_lost = false;  // bytes or framing of it were lost

@@ -1,6 +1,7 @@
 // What the connections of one lane share: limits, counters, the sink, and pooled memory.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -31,8 +32,9 @@ struct Lane {
   ClientHelloPool hellos;
   DecoderBudget decoder_budget;
   ExchangePool exchanges;
-  std::vector<HeaderField> fields;  // of the head that is being parsed
-  DecodeBuffers decode_buffers;     // of the span that is being decoded
+  std::vector<HeaderField> fields;            // of the head that is being parsed
+  DecodeBuffers decode_buffers;               // of the span that is being decoded
+  std::array<uint8_t, 16 * 1024> unmasked{};  // of the WebSocket payload that is being read
 };
 
 }  // namespace wiretally::http

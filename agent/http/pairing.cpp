@@ -249,6 +249,7 @@ void Pairing::give_up(Exchange& exchange, bool uncertain, EventTime time) {
 
 void Pairing::settle(Exchange& exchange, EventTime time) {
   using Side = Exchange::Side;
+  if (exchange.is_websocket) return;  // until answers_end() or close()
   const bool request_over = Exchange::is_over(exchange.request) ||
                             (exchange.request == Side::kAbsent && !exchange.request_may_come);
   if (!request_over || !Exchange::is_over(exchange.answer)) return;

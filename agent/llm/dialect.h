@@ -21,11 +21,25 @@ struct UsageContext {
   bool input_may_grow = false;  // the server may read more input than it stated at first
 };
 
+// What one message on a WebSocket means for the turns of its session.
+enum class TurnStep : uint8_t {
+  kNothing,
+  kAsk,         // the client asks for a turn
+  kInput,       // the server took audio input, which may make it begin a turn by itself
+  kBegin,       // the server began one
+  kPart,        // an event of one
+  kEnd,         // the last event of one, with its usage
+  kCancelled,   // the same, because the client asked for it
+  kError,       // the client's message that it names, or the turn at hand, failed
+  kSession,     // what holds for the session
+  kTranscript,  // audio input was transcribed: a call of its own, with its usage
+};
+
 struct DialectSpec {
   Dialect dialect = Dialect::kUnknown;
   Operation operation = Operation::kChat;
   // A path that ends in one of these, after any prefix, makes a POST a suspect of this dialect.
-  std::span<const std::string_view> path_tails;
+  std::span<const std::string_view> path_tails = {};
   // Streams report usage only when the request asks for it (stream_options.include_usage).
   bool usage_on_request = false;
   bool has_output = true;
@@ -44,6 +58,15 @@ struct DialectSpec {
   // Fills numbers and sources of `record.tokens`, and the flags they deserve.
   void (*normalise)(const AnswerNotes& notes, const UsageContext& context,
                     UsageRecord& record) = nullptr;
+
+  // Where the dialect is spoken over a WebSocket too: each party's messages are events, by their
+  // `type`, and read by the tables above. Path tails as above, of the handshake.
+  std::span<const std::string_view> socket_tails = {};
+  TurnStep (*client_step)(std::string_view type) = nullptr;
+  TurnStep (*server_step)(std::string_view type) = nullptr;
+  // One turn at a time (in each stream of the socket): an error is the turn's at hand, and a new
+  // turn means that the one before is over.
+  bool one_turn_at_a_time = false;
 };
 
 // The PathSet of a table of slots; PathIds are the table's indices.

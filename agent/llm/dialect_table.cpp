@@ -35,4 +35,14 @@ const DialectSpec* suspect_dialect(std::string_view path) {
   return best == nullptr || is_thread_path(path) ? nullptr : best;
 }
 
+const DialectSpec* suspect_socket_dialect(std::string_view path) {
+  while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
+  for (const DialectSpec* spec : {&openai_responses(), &openai_realtime()}) {
+    for (std::string_view tail : spec->socket_tails) {
+      if (path.ends_with(tail)) return spec;
+    }
+  }
+  return nullptr;
+}
+
 }  // namespace wiretally::llm

@@ -82,7 +82,12 @@ class LlmRoom::AwakeRecord {
 
 LlmRoom::LlmRoom(const Limits& limits, uint32_t lane, const CredentialReader& credentials,
                  UsageSink& next)
-    : limits_(limits), lane_(lane), credentials_(credentials), next_(next), exchanges_(&memory_) {}
+    : limits_(limits),
+      lane_(lane),
+      credentials_(credentials),
+      next_(next),
+      sockets_(limits_, lane, credentials, next),
+      exchanges_(&memory_) {}
 
 LlmRoom::~LlmRoom() = default;
 
@@ -176,6 +181,9 @@ BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
   const Target target = split_target(head.target);
   const DialectSpec* spec = head.method == "POST" ? suspect_dialect(target.path) : nullptr;
   CallPtr* entry = find(id);
+  if (head.websocket && entry == nullptr && sockets_.on_request(id, head)) {
+    return BodyInterest::kWanted;
+  }
   const bool answered_before = entry != nullptr && *entry != nullptr;
   if (spec == nullptr) {
     if (answered_before) dismiss(*entry, id, head.time);
@@ -267,7 +275,9 @@ std::string_view content_type_of(const Headers& headers) {
 
 BodyInterest LlmRoom::on_response(ExchangeId id, const ResponseHead& head) {
   CallPtr* entry = find(id);
-  if (entry == nullptr) return join(id, head);
+  if (entry == nullptr) {
+    return sockets_.has(id) ? sockets_.on_response(id, head) : join(id, head);
+  }
   if (*entry == nullptr) return BodyInterest::kNotLlm;
 
   Call& call = **entry;
@@ -482,6 +492,7 @@ void LlmRoom::end_answer(Call& call, bool complete) {
 // --- the end -------------------------------------------------------------------------------------
 
 void LlmRoom::on_exchange_end(ExchangeId id, const ExchangeEnd& end) {
+  if (sockets_.on_exchange_end(id, end)) return;
   CallPtr* entry = find(id);
   if (entry == nullptr) return;
   if (*entry != nullptr) {
@@ -593,6 +604,32 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
   set_final_flags(record);
   next_.on_record(record);
   next_.on_call_closed(record.exchange, lane_, end.time);
+}
+
+// --- WebSocket -----------------------------------------------------------------------------------
+
+BodyInterest LlmRoom::on_websocket_message(ExchangeId id, Message sender, WebSocketContent content,
+                                           EventTime time) {
+  return sockets_.on_message(id, sender, content, time);
+}
+
+BodyInterest LlmRoom::on_websocket_part(ExchangeId id, Message sender, ByteView part,
+                                        EventTime time) {
+  return sockets_.on_part(id, sender, part, time);
+}
+
+void LlmRoom::on_websocket_loss(ExchangeId id, Message sender, BodyLoss loss, uint64_t wire_bytes,
+                                EventTime time) {
+  sockets_.on_loss(id, sender, loss, wire_bytes, time);
+}
+
+void LlmRoom::on_websocket_message_end(ExchangeId id, Message sender, MessageEnd end,
+                                       EventTime time) {
+  sockets_.on_message_end(id, sender, end, time);
+}
+
+void LlmRoom::on_websocket_close(ExchangeId id, Message sender, uint16_t /*code*/, EventTime time) {
+  sockets_.on_close(id, sender, time);
 }
 
 void LlmRoom::on_time(EventTime now) { next_.on_time(now); }

@@ -4,6 +4,7 @@
 //                                                   yes → a call is opened (on_call_opened)
 //   bodies        → read by the dialect's tables, never held
 //   first request of a connection, or a TLS hello, to the host of a known provider → on_connection
+//   WebSocket     → a record for each of its turns: socket_calls.h
 //   exchange end  → proof seen (shape of request or answer, host, or headers)? a record, else a
 //                   suspect; on_call_closed in any case
 //
@@ -25,6 +26,7 @@
 #include "body_reader.h"
 #include "dialect_table.h"
 #include "packed.h"
+#include "socket_calls.h"
 #include "target.h"
 #include "wiretally/http_exchange.h"
 #include "wiretally/identity.h"
@@ -46,12 +48,21 @@ class LlmRoom final : public ExchangeSink {
                     EventTime time) override;
   void on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime time) override;
   void on_exchange_end(ExchangeId id, const ExchangeEnd& end) override;
+  BodyInterest on_websocket_message(ExchangeId id, Message sender, WebSocketContent content,
+                                    EventTime time) override;
+  BodyInterest on_websocket_part(ExchangeId id, Message sender, ByteView part,
+                                 EventTime time) override;
+  void on_websocket_loss(ExchangeId id, Message sender, BodyLoss loss, uint64_t wire_bytes,
+                         EventTime time) override;
+  void on_websocket_message_end(ExchangeId id, Message sender, MessageEnd end,
+                                EventTime time) override;
+  void on_websocket_close(ExchangeId id, Message sender, uint16_t code, EventTime time) override;
   void on_tls_connection(const TlsHello& hello) override;
   void on_time(EventTime now) override;
 
   // Exchanges that were not looked at because of Limits::open_calls_max.
-  uint64_t refused() const { return refused_; }
-  size_t open() const { return exchanges_.size(); }
+  uint64_t refused() const { return refused_ + sockets_.refused(); }
+  size_t open() const { return exchanges_.size() + sockets_.open(); }
 
  private:
   // An answer without request has this long to show its dialect.
@@ -95,6 +106,7 @@ class LlmRoom final : public ExchangeSink {
   const uint32_t lane_;
   const CredentialReader& credentials_;
   UsageSink& next_;
+  SocketCalls sockets_;
   std::pmr::unsynchronized_pool_resource memory_;
   std::pmr::unordered_map<uint64_t, CallPtr> exchanges_;
   // The entry that was looked up last: bodies come in runs.

@@ -72,6 +72,10 @@ void RequestNotes::note(const RequestPath& path, const JsonEvent& event) {
     case RequestSlot::kContextEdit:
       if (event.text.starts_with("compact")) server_side = true;
       break;
+    case RequestSlot::kEventType:
+    case RequestSlot::kEventId:
+    case RequestSlot::kStreamId:
+      break;
   }
 }
 
@@ -284,6 +288,13 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
       break;
     case AnswerSlot::kErrorStatus:
       if (is_text(event)) doc.note_error(event.text, 1);
+      break;
+    case AnswerSlot::kStreamId:
+    case AnswerSlot::kErrorEventId:
+    case AnswerSlot::kSessionModel:
+    case AnswerSlot::kTranscriber:
+    case AnswerSlot::kItemId:
+    case AnswerSlot::kCancelReason:
       break;
   }
 }

@@ -29,6 +29,10 @@ enum class RequestSlot : uint8_t {
   kServerTool,   // `type` of a tool: does the server run it?
   kServerSide,   // presence means that the server may call tools by itself
   kContextEdit,  // how the server may rewrite the context: compaction reads input again
+  // Of a message on a WebSocket alone (SocketMessage):
+  kEventType,
+  kEventId,
+  kStreamId,
 };
 
 struct RequestPath {
@@ -91,6 +95,13 @@ enum class AnswerSlot : uint8_t {
   kErrorCode,
   kErrorType,
   kErrorStatus,
+  // Of a message on a WebSocket alone (SocketMessage):
+  kStreamId,
+  kErrorEventId,  // of the client's message that the error is about
+  kSessionModel,
+  kTranscriber,  // the model that transcribes the session's audio input
+  kItemId,
+  kCancelReason,
 };
 
 struct AnswerPath {

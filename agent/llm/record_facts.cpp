@@ -159,7 +159,9 @@ Outcome outcome_of(const UsageRecord& record, const AnswerState& answer, Exchang
 
 UsageMissing missing_of(const UsageRecord& record, const AnswerState& answer, bool has_output) {
   const uint16_t status = record.status_code.value_or(0);
-  const bool answered = answer.seen && status >= 200 && status < 300;
+  constexpr uint16_t kSwitchingProtocols = 101;  // a turn on a WebSocket
+  const bool answered =
+      answer.seen && ((status >= 200 && status < 300) || status == kSwitchingProtocols);
   const bool known =
       record.tokens.input.has_value() && (record.tokens.output.has_value() || !has_output);
   if (!answered || known) return UsageMissing::kNot;

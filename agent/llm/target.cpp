@@ -50,7 +50,37 @@ int hex_digit(char c) {
   return -1;
 }
 
+Text<256> percent_decoded(std::string_view text) {
+  char decoded[256];
+  size_t size = 0;
+  while (!text.empty() && size < sizeof decoded) {
+    size_t used = 1;
+    char c = text[0];
+    if (c == '%' && text.size() >= 3 && hex_digit(text[1]) >= 0 && hex_digit(text[2]) >= 0) {
+      c = static_cast<char>(hex_digit(text[1]) << 4 | hex_digit(text[2]));
+      used = 3;
+    }
+    decoded[size++] = c;
+    text.remove_prefix(used);
+  }
+  return Text<256>(std::string_view(decoded, size));
+}
+
 }  // namespace
+
+Text<256> query_value(std::string_view target, std::string_view name) {
+  target = target.substr(0, target.find('#'));
+  size_t begin = target.find('?');
+  while (begin != target.npos) {
+    const size_t end = target.find('&', ++begin);
+    const std::string_view member = target.substr(begin, end - begin);
+    if (member.size() > name.size() && member.starts_with(name) && member[name.size()] == '=') {
+      return percent_decoded(member.substr(name.size() + 1));
+    }
+    begin = end;
+  }
+  return {};
+}
 
 Text<256> azure_deployment(std::string_view path) {
   static constexpr std::string_view kMark = "/openai/deployments/";
@@ -58,19 +88,7 @@ Text<256> azure_deployment(std::string_view path) {
   if (mark == std::string_view::npos) return {};
   std::string_view name = path.substr(mark + kMark.size());
   name = name.substr(0, name.find('/'));
-  char decoded[256];
-  size_t size = 0;
-  while (!name.empty() && size < sizeof decoded) {
-    size_t used = 1;
-    char c = name[0];
-    if (c == '%' && name.size() >= 3 && hex_digit(name[1]) >= 0 && hex_digit(name[2]) >= 0) {
-      c = static_cast<char>(hex_digit(name[1]) << 4 | hex_digit(name[2]));
-      used = 3;
-    }
-    decoded[size++] = c;
-    name.remove_prefix(used);
-  }
-  return Text<256>(std::string_view(decoded, size));
+  return percent_decoded(name);
 }
 
 }  // namespace wiretally::llm

@@ -21,6 +21,9 @@ struct Authority {
 };
 Authority split_authority(std::string_view authority);
 
+// The value of a member of the target's query, percent-decoded; empty if there is none.
+Text<256> query_value(std::string_view target, std::string_view name);
+
 // The deployment of an Azure path …/openai/deployments/{deployment}/…, percent-decoded; empty if
 // the path has none.
 Text<256> azure_deployment(std::string_view path);

@@ -6,6 +6,11 @@
 // or end, before its request has ended; an exchange may lack its request (joined in the middle) or
 // its answer (never answered). Exchanges of one flow interleave under HTTP/2. Interim (1xx) answers
 // are not delivered.
+//
+// A WebSocket (RFC 6455, or RFC 8441 over HTTP/2) is one exchange too. Its handshake comes as
+// on_request, on_response and two on_message_end; then, if the answer was kWanted, messages of both
+// parties follow until on_exchange_end: on_websocket_message, its parts, on_websocket_message_end.
+// Messages of one party come one after the other, those of the two parties interleave.
 #pragma once
 
 #include <cstdint>
@@ -48,6 +53,7 @@ struct RequestHead {
   std::string_view target;  // origin-form or absolute-form, as on the wire, with its query
   Headers headers;
   bool first_on_flow = false;  // no request that was delivered came before it, but for CONNECT
+  bool websocket = false;      // asks for a WebSocket: GET with Upgrade, or an extended CONNECT
 };
 
 struct ResponseHead {
@@ -58,6 +64,7 @@ struct ResponseHead {
   HttpVersion version = HttpVersion::kHttp11;
   uint16_t status = 0;
   Headers headers;
+  bool websocket = false;  // the handshake is done: messages follow, and no body
 };
 
 // The beginning of a TLS connection that nobody decrypts: its ClientHello, RFC 8446 section 4.1.2.
@@ -92,11 +99,14 @@ enum class MessageEnd : uint8_t {
 // How an exchange ended.
 enum class ExchangeOutcome : uint8_t {
   kComplete,      // both messages complete
-  kClientClosed,  // the client's end closed first
-  kServerClosed,  // the server's end closed first
+  kClientClosed,  // the client's end closed first; of a WebSocket, with a Close frame or without
+  kServerClosed,  // the server's end closed first; likewise
   kUnknown,       // evidence was lost, or nobody can tell who closed
   kEndOfInput,    // still open when the input ended
 };
+
+// What a WebSocket message says it is, RFC 6455 section 5.6.
+enum class WebSocketContent : uint8_t { kText, kBinary };
 
 struct ExchangeEnd {
   EventTime time;       // when this was known
@@ -120,6 +130,27 @@ class ExchangeSink {
                             EventTime time) = 0;
   virtual void on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime time) = 0;
   virtual void on_exchange_end(ExchangeId id, const ExchangeEnd& end) = 0;
+
+  // One message of a WebSocket, fragments joined, unmasked and decompressed. `sender` is kRequest
+  // for the client. The answers are about the rest of this message.
+  virtual BodyInterest on_websocket_message(ExchangeId /*id*/, Message /*sender*/,
+                                            WebSocketContent /*content*/, EventTime /*time*/) {
+    return BodyInterest::kUnwanted;
+  }
+  virtual BodyInterest on_websocket_part(ExchangeId /*id*/, Message /*sender*/, ByteView /*part*/,
+                                         EventTime /*time*/) {
+    return BodyInterest::kUnwanted;
+  }
+  // Of the open message, or, if none is open, of messages nobody can tell apart any more.
+  // `wire_bytes` counts what was not seen (kGap); 0 where bytes are there and cannot be read.
+  virtual void on_websocket_loss(ExchangeId /*id*/, Message /*sender*/, BodyLoss /*loss*/,
+                                 uint64_t /*wire_bytes*/, EventTime /*time*/) {}
+  virtual void on_websocket_message_end(ExchangeId /*id*/, Message /*sender*/, MessageEnd /*end*/,
+                                        EventTime /*time*/) {}
+  // The sender's Close frame, RFC 6455 section 7.1.5; code 0: it states none.
+  virtual void on_websocket_close(ExchangeId /*id*/, Message /*sender*/, uint16_t /*code*/,
+                                  EventTime /*time*/) {}
+
   // The flow, or what a tunnel in it carries, is TLS. It yields no exchange from here on.
   virtual void on_tls_connection(const TlsHello& /*hello*/) {}
   virtual void on_time(EventTime now) = 0;

@@ -46,6 +46,7 @@ struct Limits {
   size_t json_text_bytes_max = 256;  // a kept string is cut here, with a flag
   size_t tool_calls_max = 16;        // names kept of one answer
   size_t open_calls_max = 65'536;    // calls that have not ended, in one lane
+  size_t socket_turns_max = 16;      // turns that have not ended, on one WebSocket
 
   // ledger
   size_t held_records_max = 65'536;       // finished calls that wait for a twin

@@ -23,10 +23,11 @@ enum class Dialect : uint8_t {
   kOpenaiResponses,
   kOpenaiEmbeddings,
   kAnthropicMessages,
+  kOpenaiRealtime,
 };
 std::string_view dialect_name(Dialect dialect);
 
-enum class Operation : uint8_t { kChat, kTextCompletion, kEmbeddings };
+enum class Operation : uint8_t { kChat, kTextCompletion, kEmbeddings, kTranscription };
 std::string_view operation_name(Operation operation);
 
 // How sure a number is, weakest first.

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Installs the clients that come from registries into a folder: the npm packages of clients/package-lock.json, httpx
-into a virtual environment. What cannot be had is written to missing.json with the reason, and its tests are skipped.
+and websockets into a virtual environment. What cannot be had is written to missing.json with the reason, and its tests are skipped.
 
     install_clients.py FOLDER
 """
@@ -16,6 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.join(HERE, "clients")
 SECONDS = 120
 HTTPX = "httpx==0.28.1"
+WEBSOCKETS = "websockets==15.0.1"
 
 
 def attempt(what, *command, cwd=None):
@@ -45,6 +46,12 @@ def install_httpx(folder):
                        "--retries", "1", "--timeout", "20", HTTPX))
 
 
+def install_websockets(folder):
+    """Into the environment that httpx made."""
+    return attempt("pip install websockets", os.path.join(folder, "venv", "bin", "python"), "-m", "pip", "install",
+                   "-q", "--retries", "1", "--timeout", "20", WEBSOCKETS)
+
+
 def contents(path):
     try:
         with open(path, "rb") as file:
@@ -60,11 +67,12 @@ def main():
         if os.path.isfile(os.path.join(SOURCE, name)):
             shutil.copy(os.path.join(SOURCE, name), folder)
     lock = contents(os.path.join(SOURCE, "package-lock.json"))
-    wanted = hashlib.sha256(lock + HTTPX.encode() + sys.executable.encode()).hexdigest()
+    wanted = hashlib.sha256(lock + (HTTPX + WEBSOCKETS).encode() + sys.executable.encode()).hexdigest()
     stamp = os.path.join(folder, "installed")
     if contents(stamp).decode() == wanted:
         return
     reasons = {"npm": install_npm(folder), "httpx": install_httpx(folder)}
+    reasons["websockets"] = install_websockets(folder)
     missing = {what: reason for what, reason in reasons.items() if reason}
     with open(os.path.join(folder, "missing.json"), "w", encoding="utf-8") as file:
         json.dump(missing, file)

@@ -3,10 +3,12 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <sstream>
 #include <stdexcept>
 
 #include "support/encoder.h"
+#include "support/websocket_frames.h"
 
 namespace wiretally::test {
 namespace {
@@ -189,6 +191,116 @@ Options read_options(std::istringstream& words, const Variant& variant) {
   return options;
 }
 
+// The compressors of a WebSocket, as the handshake's answer agreed.
+struct Sockets {
+  std::unique_ptr<MessageDeflater> deflaters[2];
+
+  void shake_hands(const std::string& answer) {
+    if (answer.find("permessage-deflate") == answer.npos) return;
+    const auto keeps = [&](const char* word) { return answer.find(word) == answer.npos; };
+    deflaters[0] = std::make_unique<MessageDeflater>(keeps("client_no_context_takeover"));
+    deflaters[1] = std::make_unique<MessageDeflater>(keeps("server_no_context_takeover"));
+  }
+};
+
+struct FrameOptions {
+  uint8_t opcode = 1;
+  bool deflate = false;
+  bool last_block = false;
+  bool ping = false;
+  bool bad = false;
+  bool escapes = false;
+  size_t fragment_bytes = 0;
+  unsigned close_code = 0;
+  std::pair<size_t, size_t> lost{0, 0};
+};
+
+bool is_frame_kind(const std::string& word) {
+  return word == "text" || word == "binary" || word == "ping" || word == "pong" ||
+         word == "close-frame";
+}
+
+FrameOptions read_frame_options(const std::string& kind, std::istringstream& words) {
+  FrameOptions options;
+  options.opcode = kind == "text"     ? 1
+                   : kind == "binary" ? 2
+                   : kind == "ping"   ? 9
+                   : kind == "pong"   ? 10
+                                      : 8;
+  if (kind == "close-frame") words >> options.close_code;
+  for (std::string word; words >> word;) {
+    const size_t equals = word.find('=');
+    const std::string value = equals == word.npos ? "" : word.substr(equals + 1);
+    if (word == "deflate") {
+      options.deflate = true;
+    } else if (word == "last-block") {
+      options.last_block = true;
+    } else if (word == "ping") {
+      options.ping = true;
+    } else if (word == "bad") {
+      options.bad = true;
+    } else if (word == "escapes") {
+      options.escapes = true;
+    } else if (word.starts_with("fragments=")) {
+      options.fragment_bytes = std::stoul(value);
+    } else if (word.starts_with("lost=")) {
+      const size_t dash = value.find('-');
+      options.lost = {std::stoul(value), std::stoul(value.substr(dash + 1))};
+    } else {
+      throw std::runtime_error("unknown option " + word);
+    }
+  }
+  return options;
+}
+
+std::string one_message(Party party, std::string text, const FrameOptions& options,
+                        Sockets& sockets) {
+  Frame header{.opcode = options.opcode, .compressed = options.deflate};
+  if (party == Party::kClient) header.mask = kMask;
+  if (options.opcode == 8) {
+    const char code[] = {static_cast<char>(options.close_code >> 8),
+                         static_cast<char>(options.close_code)};
+    text = std::string(code, options.close_code == 0 ? 0 : sizeof code) + text;
+  }
+  if (options.deflate) {
+    const auto& deflater = sockets.deflaters[static_cast<size_t>(party)];
+    if (deflater == nullptr) throw std::runtime_error("no permessage-deflate was agreed");
+    text = deflater->message(text, options.last_block);
+  }
+  if (options.bad) text[0] = '\x07';  // a block of a kind that there is not
+  if (options.fragment_bytes == 0) return frame(header, text);
+  Frame ping{.opcode = 9, .mask = header.mask};
+  std::string wire;
+  for (size_t at = 0; at < text.size(); at += options.fragment_bytes) {
+    header.final = at + options.fragment_bytes >= text.size();
+    wire += frame(header, text.substr(at, options.fragment_bytes));
+    if (options.ping && !header.final) wire += frame(ping, "?");
+    header.opcode = 0;
+    header.compressed = false;
+  }
+  return wire;
+}
+
+// The messages of one section, each a paragraph.
+std::string socket_messages(Party party, const std::string& text, const FrameOptions& options,
+                            Sockets& sockets) {
+  if (options.escapes) return one_message(party, unescape(text), options, sockets);
+  std::string wire;
+  std::string message;
+  std::istringstream lines(text);
+  bool any = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.empty()) {
+      message += line;
+      continue;
+    }
+    if (!message.empty()) wire += one_message(party, message, options, sockets), any = true;
+    message.clear();
+  }
+  if (!message.empty() || !any) wire += one_message(party, message, options, sockets);
+  return wire;
+}
+
 int64_t read_wait_ns(const std::string& text) {
   const int64_t number = std::stoll(text);
   return text.ends_with("ms") ? number * 1'000'000 : number * 1'000'000'000;
@@ -242,6 +354,7 @@ Dialogue read_variant(const std::string& path, const Variant& variant) {
   int64_t now = kStartNs;
   bool expects = false;
   int line = 0;
+  Sockets sockets;
   try {
     if (!file) throw std::runtime_error("cannot be read");
     for (const Section& section : read_sections(file)) {
@@ -249,8 +362,28 @@ Dialogue read_variant(const std::string& path, const Variant& variant) {
       std::istringstream words(section.heading);
       std::string kind;
       words >> kind;
+      std::string detail;
+      const std::istringstream::pos_type behind_kind = words.tellg();
+      if ((kind == "client" || kind == "server") && words >> detail && is_frame_kind(detail)) {
+        const Party party = read_party(kind);
+        const FrameOptions options = read_frame_options(detail, words);
+        std::string bytes = socket_messages(party, section.text, options, sockets);
+        if (options.lost.second > bytes.size() || options.lost.first > options.lost.second) {
+          throw std::runtime_error("lost= lies outside the " + std::to_string(bytes.size()) +
+                                   " bytes of the message");
+        }
+        dialogue.steps.push_back({.kind = Step::Kind::kBytes,
+                                  .party = party,
+                                  .time_ns = now += kStepNs,
+                                  .bytes = std::move(bytes),
+                                  .lost = options.lost});
+        continue;
+      }
+      words.clear();
+      if (!detail.empty()) words.seekg(behind_kind);
       if (kind == "client" || kind == "server") {
         const Options options = read_options(words, variant);
+        if (kind == "server") sockets.shake_hands(section.text);
         std::string bytes = wire_form(section.text, options);
         if (options.lost.second > bytes.size() || options.lost.first > options.lost.second) {
           throw std::runtime_error("lost= lies outside the " + std::to_string(bytes.size()) +

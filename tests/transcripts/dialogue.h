@@ -19,6 +19,22 @@
 //   provider: "openai"                        field: its value as JSON text; only these are
 //   compared input_tokens: 12
 //
+// Behind a WebSocket's handshake:
+//
+//   --- client text                           a message, joined to one line; options below
+//   {"type":"response.create"}
+//   --- server text deflate                   compressed, as the handshake's answer agreed
+//   {"type":"response.created"}
+//
+//   {"type":"response.done"}                  behind a blank line: the next message, in the same
+//                                             segment
+//   --- server ping                           also: pong, binary; the text is the payload
+//   --- client close-frame 1000
+//
+// Options: deflate | last-block (its last block says so) | fragments=N (pieces of N bytes) |
+// ping (a ping between the fragments) | lost=A-B, escapes (as above) | bad (one byte of the
+// payload is flipped behind compression).
+//
 // Each message is sent 10 ms after the one before. Without a close the input ends with the
 // connection open. Heads get CRLF line ends. A body's lines are joined by LF; the last line end is
 // kept only in text/event-stream bodies.

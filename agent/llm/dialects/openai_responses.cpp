@@ -7,6 +7,9 @@
 //   response.completed / incomplete / failed  the whole answer with its usage; the stream's end
 //   error                                     {code, message} at the root
 //
+// Over a WebSocket the client sends {"type":"response.create", …} and the server the same events, a
+// message each; `stream_id` tells parallel streams apart.
+//
 // `tool_usage` stands before `usage` and holds token names of its own: only paths tell them apart.
 #include "dialect_table.h"
 #include "dialects/openai_shape.h"
@@ -16,16 +19,22 @@ namespace {
 
 constexpr std::string_view kPathTails[] = {"/responses", "/responses/compact"};
 
+constexpr std::string_view kSocketTails[] = {"/responses"};
+
+// The members of a request; over a WebSocket some clients put them into `response`.
+#define WIRETALLY_RESPONSES_REQUEST(root)                                          \
+  {root "model", RequestSlot::kModel}, {root "user", RequestSlot::kUser},          \
+      {root "safety_identifier", RequestSlot::kSafetyIdentifier},                  \
+      {root "metadata.user_id", RequestSlot::kMetadataUserId},                     \
+      {root "input", RequestSlot::kPrompt}, {root "prompt", RequestSlot::kPrompt}, \
+      {root "previous_response_id", RequestSlot::kPrompt}, {                       \
+    root "conversation", RequestSlot::kPrompt                                      \
+  }
+
 constexpr RequestPath kRequest[] = {
-    {"model", RequestSlot::kModel},
-    {"stream", RequestSlot::kStream},
-    {"user", RequestSlot::kUser},
-    {"safety_identifier", RequestSlot::kSafetyIdentifier},
-    {"metadata.user_id", RequestSlot::kMetadataUserId},
-    {"input", RequestSlot::kPrompt},
-    {"prompt", RequestSlot::kPrompt},
-    {"previous_response_id", RequestSlot::kPrompt},
-    {"conversation", RequestSlot::kPrompt},
+    {"stream", RequestSlot::kStream},         WIRETALLY_RESPONSES_REQUEST(""),
+    WIRETALLY_RESPONSES_REQUEST("response."), {"type", RequestSlot::kEventType},
+    {"event_id", RequestSlot::kEventId},      {"stream_id", RequestSlot::kStreamId},
 };
 
 #define WIRETALLY_RESPONSE(root)                                                                  \
@@ -44,11 +53,17 @@ constexpr RequestPath kRequest[] = {
   }
 
 constexpr AnswerPath kAnswer[] = {
-    {"type", AnswerSlot::kType},          {"code", AnswerSlot::kErrorCode},
-    {"delta", AnswerSlot::kDelta},        WIRETALLY_RESPONSE(""),
-    WIRETALLY_RESPONSE("response."),      {"item", AnswerSlot::kToolItem},
-    {"item.type", AnswerSlot::kToolType}, {"item.name", AnswerSlot::kToolName},
+    {"type", AnswerSlot::kType},
+    {"code", AnswerSlot::kErrorCode},
+    {"delta", AnswerSlot::kDelta},
+    WIRETALLY_RESPONSE(""),
+    WIRETALLY_RESPONSE("response."),
+    {"item", AnswerSlot::kToolItem},
+    {"item.type", AnswerSlot::kToolType},
+    {"item.name", AnswerSlot::kToolName},
     {"item.id", AnswerSlot::kToolId},
+    {"stream_id", AnswerSlot::kStreamId},
+    {"error.event_id", AnswerSlot::kErrorEventId},
 };
 
 bool request_has_shape(const RequestNotes& notes, bool /*model_in_path*/) {
@@ -58,19 +73,6 @@ bool request_has_shape(const RequestNotes& notes, bool /*model_in_path*/) {
 bool answer_has_shape(const AnswerNotes& notes) {
   const std::string_view object = notes.object.view();
   return object == "response" || object == "response.compaction" || notes.type_known;
-}
-
-void note_status(AnswerNotes& notes, std::string_view status) {
-  if (status == "completed" && notes.finish_reason == FinishReason::kUnknown) {
-    notes.finish_reason = notes.tools.count() > 0 ? FinishReason::kToolCalls : FinishReason::kStop;
-  }
-  if (status == "incomplete" && notes.finish_reason == FinishReason::kUnknown) {
-    notes.finish_reason = FinishReason::kOther;
-  }
-  if (status == "failed") {
-    notes.finish_reason = FinishReason::kError;
-    notes.fail();
-  }
 }
 
 void end_event(AnswerNotes& notes) {
@@ -92,7 +94,7 @@ void end_event(AnswerNotes& notes) {
   notes.take_usage();
   notes.usage_final = notes.has_usage;
   notes.terminal = true;
-  note_status(notes, type.substr(std::string_view("response.").size()));
+  note_response_status(notes, type.substr(std::string_view("response.").size()));
 }
 
 void end_document(AnswerNotes& notes, bool is_event) {
@@ -101,8 +103,21 @@ void end_document(AnswerNotes& notes, bool is_event) {
     return;
   }
   notes.take_usage();
-  note_status(notes, notes.document.status.view());
+  note_response_status(notes, notes.document.status.view());
   if (notes.document.error) notes.fail();
+}
+
+TurnStep client_step(std::string_view type) {
+  return type == "response.create" ? TurnStep::kAsk : TurnStep::kNothing;
+}
+
+TurnStep server_step(std::string_view type) {
+  if (type == "error") return TurnStep::kError;
+  if (type == "response.created") return TurnStep::kBegin;
+  if (type == "response.completed" || type == "response.incomplete" || type == "response.failed") {
+    return TurnStep::kEnd;
+  }
+  return type.starts_with("response.") ? TurnStep::kPart : TurnStep::kNothing;
 }
 
 }  // namespace
@@ -122,6 +137,10 @@ const DialectSpec& openai_responses() {
       .answer_has_shape = answer_has_shape,
       .end_document = end_document,
       .normalise = normalise_openai_answer,
+      .socket_tails = kSocketTails,
+      .client_step = client_step,
+      .server_step = server_step,
+      .one_turn_at_a_time = true,
   };
   return spec;
 }

@@ -18,6 +18,19 @@ void end_choices_document(AnswerNotes& notes, bool is_event) {
   if (doc.error || error_object) notes.fail();
 }
 
+void note_response_status(AnswerNotes& notes, std::string_view status) {
+  if (status == "completed" && notes.finish_reason == FinishReason::kUnknown) {
+    notes.finish_reason = notes.tools.count() > 0 ? FinishReason::kToolCalls : FinishReason::kStop;
+  }
+  if (status == "incomplete" && notes.finish_reason == FinishReason::kUnknown) {
+    notes.finish_reason = FinishReason::kOther;
+  }
+  if (status == "failed") {
+    notes.finish_reason = FinishReason::kError;
+    notes.fail();
+  }
+}
+
 void normalise_openai_answer(const AnswerNotes& notes, const UsageContext& context,
                              UsageRecord& record) {
   TokenCounts& tokens = record.tokens;

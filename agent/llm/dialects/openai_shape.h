@@ -63,6 +63,9 @@ namespace wiretally::llm {
 // Shared by chat and legacy completions: usage may stand on any frame.
 void end_choices_document(AnswerNotes& notes, bool is_event);
 
+// How a response stands, as Responses and Realtime say it at its end.
+void note_response_status(AnswerNotes& notes, std::string_view status);
+
 // Numbers and sources of an OpenAI-shaped answer.
 void normalise_openai_answer(const AnswerNotes& notes, const UsageContext& context,
                              UsageRecord& record);

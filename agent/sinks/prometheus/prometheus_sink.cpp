@@ -68,7 +68,10 @@ std::string_view known_error_type(std::string_view type) {
 }
 
 bool is_success(const UsageRecord& record) {
-  return record.status_code && *record.status_code >= 200 && *record.status_code < 300;
+  constexpr uint16_t kSwitchingProtocols = 101;  // a turn on a WebSocket
+  if (!record.status_code) return false;
+  const uint16_t status = *record.status_code;
+  return (status >= 200 && status < 300) || status == kSwitchingProtocols;
 }
 
 std::string_view or_unknown(std::string_view text) { return text.empty() ? "unknown" : text; }

@@ -5,6 +5,7 @@
 
 #include "support/allocation_counter.h"
 #include "support/encoder.h"
+#include "support/websocket_frames.h"
 #include "unit/http/scenario.h"
 
 namespace wiretally::http {
@@ -22,8 +23,16 @@ class QuietSink final : public ExchangeSink {
   void on_body_loss(ExchangeId, Message, BodyLoss, uint64_t, EventTime) override {}
   void on_message_end(ExchangeId, Message, MessageEnd, EventTime) override {}
   void on_exchange_end(ExchangeId, const ExchangeEnd&) override { ++ended; }
+  BodyInterest on_websocket_message(ExchangeId, Message, WebSocketContent, EventTime) override {
+    return BodyInterest::kWanted;
+  }
+  BodyInterest on_websocket_part(ExchangeId, Message, ByteView part, EventTime) override {
+    told += part.size();
+    return BodyInterest::kWanted;
+  }
   void on_time(EventTime) override {}
 
+  size_t told = 0;
   int ended = 0;
 };
 
@@ -66,6 +75,40 @@ TEST(Allocation, NoneAfterWarmUp) {
   expect_none_after_warm_up("br", test::encode(test::Coding::kBrotli, text));
   expect_none_after_warm_up("zstd", test::encode(test::Coding::kZstd, text));
   expect_none_after_warm_up("gzip, br", test::encode(test::Coding::kBrotli, gzip(text)));
+}
+
+TEST(Allocation, NoneForWebSocketMessagesAfterWarmUp) {
+  const Limits limits;
+  const auto counters = std::make_unique<Counters>();
+  QuietSink sink;
+  HttpRoom room(limits, *counters, sink);
+  FlowInfo info;
+  const auto send = [&](Direction direction, std::string_view text) {
+    StreamEvent event;
+    event.flow = FlowId{1};
+    event.info = &info;
+    event.direction = direction;
+    event.bytes = as_bytes(text);
+    room.on_stream(event);
+  };
+  send(Direction::kAToB, "GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n");
+  send(Direction::kBToA,
+       "HTTP/1.1 101 X\r\nUpgrade: websocket\r\n"
+       "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n\r\n");
+  test::MessageDeflater down(false);
+  const std::string asked = test::frame({.mask = test::kMask}, std::string(1000, 'q'));
+  const std::string told = test::frame({.compressed = true}, down.message(std::string(1000, 'a')));
+  const auto turn = [&] {
+    send(Direction::kAToB, std::string_view(asked).substr(0, 5));
+    send(Direction::kAToB, std::string_view(asked).substr(5));
+    send(Direction::kBToA, std::string_view(told).substr(0, 5));
+    send(Direction::kBToA, std::string_view(told).substr(5));
+  };
+  turn();
+  const uint64_t before = test::allocations;
+  for (int i = 0; i < 100; ++i) turn();
+  EXPECT_EQ(test::allocations - before, 0u);
+  EXPECT_EQ(sink.told, 101u * 2000);
 }
 
 }  // namespace

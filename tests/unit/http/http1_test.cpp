@@ -188,17 +188,6 @@ TEST(Http1, AnotherProtocolInsideAConnectTunnel) {
   EXPECT_EQ(replay.skipped(SkipReason::kHttpOpaque), 18u);
 }
 
-TEST(Http1, WebSocketUpgrade) {
-  Scenario s;
-  s.a("GET /v1/realtime HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-      .b("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-         "\x81\x02hi")
-      .a("\x81\x02ho");
-  EXPECT_EQ(s.everywhere(),
-            "1 request GET /v1/realtime\n1 request complete\n1 answer 101\n1 answer complete\n"
-            "1 end: complete\n");
-}
-
 TEST(Http1, RefusedUpgradeGoesOn) {
   Scenario s;
   s.a("POST /v1 HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nhi")

@@ -27,6 +27,15 @@ class LogSink final : public ExchangeSink {
   void on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime time) override;
   void on_exchange_end(ExchangeId id, const ExchangeEnd& end) override;
   void on_tls_connection(const TlsHello& hello) override;
+  BodyInterest on_websocket_message(ExchangeId id, Message sender, WebSocketContent content,
+                                    EventTime time) override;
+  BodyInterest on_websocket_part(ExchangeId id, Message sender, ByteView part,
+                                 EventTime time) override;
+  void on_websocket_loss(ExchangeId id, Message sender, BodyLoss loss, uint64_t wire_bytes,
+                         EventTime time) override;
+  void on_websocket_message_end(ExchangeId id, Message sender, MessageEnd end,
+                                EventTime time) override;
+  void on_websocket_close(ExchangeId id, Message sender, uint16_t code, EventTime time) override;
   void on_time(EventTime) override {}
 
   // Requests whose target begins so are no LLM calls.
@@ -41,6 +50,7 @@ class LogSink final : public ExchangeSink {
   void flush(Key key);
 
   std::map<Key, std::string> bodies_;
+  std::map<Key, std::string> messages_;  // of WebSockets: the one that is open
   std::map<uint64_t, bool> not_llm_;
 };
 

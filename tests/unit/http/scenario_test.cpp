@@ -78,6 +78,55 @@ void LogSink::on_exchange_end(ExchangeId id, const ExchangeEnd& end) {
   line(id, text);
 }
 
+namespace {
+std::string party(Message sender) { return sender == Message::kRequest ? "client" : "server"; }
+}  // namespace
+
+// Messages that contain "SKIP" are wanted no further, as soon as that is seen; binary ones never.
+BodyInterest LogSink::on_websocket_message(ExchangeId id, Message sender, WebSocketContent content,
+                                           EventTime) {
+  const Key key{static_cast<uint64_t>(id), sender};
+  EXPECT_EQ(messages_.count(key), 0u) << "a message before the one before has ended";
+  const bool text = content == WebSocketContent::kText;
+  messages_[key] = text ? "" : "(binary)";
+  return text ? BodyInterest::kWanted : BodyInterest::kUnwanted;
+}
+
+BodyInterest LogSink::on_websocket_part(ExchangeId id, Message sender, ByteView part, EventTime) {
+  const Key key{static_cast<uint64_t>(id), sender};
+  EXPECT_EQ(messages_.count(key), 1u);
+  EXPECT_FALSE(part.empty());
+  std::string& text = messages_[key];
+  text += as_text(part);
+  const size_t mark = text.find("SKIP");
+  if (mark == text.npos) return BodyInterest::kWanted;
+  text.resize(mark);
+  return BodyInterest::kUnwanted;
+}
+
+void LogSink::on_websocket_loss(ExchangeId id, Message sender, BodyLoss loss, uint64_t wire_bytes,
+                                EventTime) {
+  const std::string text =
+      loss == BodyLoss::kGap ? "<gap " + std::to_string(wire_bytes) + ">" : "<unreadable>";
+  const auto open = messages_.find({static_cast<uint64_t>(id), sender});
+  if (open != messages_.end()) {
+    open->second += text;
+  } else {
+    line(id, party(sender) + " " + text);
+  }
+}
+
+void LogSink::on_websocket_message_end(ExchangeId id, Message sender, MessageEnd end, EventTime) {
+  const auto open = messages_.find({static_cast<uint64_t>(id), sender});
+  ASSERT_TRUE(open != messages_.end());
+  line(id, party(sender) + ": " + open->second + (end == MessageEnd::kCut ? "<cut>" : ""));
+  messages_.erase(open);
+}
+
+void LogSink::on_websocket_close(ExchangeId id, Message sender, uint16_t code, EventTime) {
+  line(id, party(sender) + " closes " + std::to_string(code));
+}
+
 void LogSink::line(ExchangeId id, std::string text) {
   log += std::to_string(static_cast<uint64_t>(id)) + " " + text + "\n";
 }

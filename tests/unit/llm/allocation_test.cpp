@@ -3,6 +3,7 @@
 
 #include "llm_room.h"
 #include "support/allocation_counter.h"
+#include "unit/llm/socket.h"
 
 namespace wiretally::llm {
 namespace {
@@ -65,6 +66,28 @@ TEST(LlmRoomAllocation, NoneAfterWarmUp) {
   for (int i = 0; i < 100; ++i) play_call(room, ++id);
   EXPECT_EQ(test::allocations.load(), before);
   EXPECT_EQ(sink.records, 120u);
+}
+
+TEST(SocketCalls, NoAllocationForEventsAndTurnsAfterWarmUp) {
+  Socket s;
+  const std::string asked = ask();
+  const std::string begun[] = {created("resp_0"), created("resp_1")};
+  const std::string delta = R"({"type":"response.output_text.delta","delta":"x"})";
+  const std::string failed[] = {R"({"type":"response.failed","response":{"id":"resp_0"}})",
+                                R"({"type":"response.failed","response":{"id":"resp_1"}})"};
+  size_t turns = 0;
+  const auto turn = [&] {
+    s.client(asked).server(begun[turns % 2]);
+    for (int i = 0; i < 100; ++i) s.server(delta);
+    s.server(failed[turns++ % 2]);
+    EXPECT_EQ(s.sink.records.size(), 1u);
+    s.sink.records.clear();
+  };
+  turn();
+  const uint64_t before = test::allocations;
+  for (int i = 0; i < 10; ++i) turn();
+  EXPECT_EQ(test::allocations - before, 0u);
+  s.end();
 }
 
 }  // namespace

@@ -206,6 +206,7 @@ TEST(PrometheusSinkTest, AModelIsALabelOnlyIfVouchedFor) {
     return text.substr(begin, text.find('"', begin) - begin);
   };
   EXPECT_EQ(model_of("x", "my-model", 200), "my-model");
+  EXPECT_EQ(model_of("x", "my-model", 101), "my-model");  // a turn on a WebSocket
   EXPECT_EQ(model_of("made-up", "", 404), "other");
   EXPECT_EQ(model_of("made-up", "made-up", 400), "other");
   EXPECT_EQ(model_of("gpt-4o", "", 429), "gpt-4o");
