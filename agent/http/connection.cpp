@@ -86,6 +86,7 @@ FlowDemand Connection::on_event(const StreamEvent& event) {
     case StreamEvent::Kind::kData:
       half.next_offset = event.offset + event.bytes.size();
       if (event.conflict) pairing_.conflict();
+      if (event.conflict && session_ != nullptr) session_->conflict();
       data(half);
       break;
     case StreamEvent::Kind::kGap:
@@ -100,9 +101,7 @@ FlowDemand Connection::on_event(const StreamEvent& event) {
       break;
   }
   event_ = nullptr;
-  if (protocol_ == Protocol::kOpaque || protocol_ == Protocol::kHttp2) {
-    return FlowDemand::kIgnoreFlow;
-  }
+  if (protocol_ == Protocol::kOpaque) return FlowDemand::kIgnoreFlow;
   if (protocol_ == Protocol::kHttp1 && !latest_wanted_ && !pairing_.any_wanted()) {
     return FlowDemand::kHeadsOnly;
   }
@@ -110,13 +109,14 @@ FlowDemand Connection::on_event(const StreamEvent& event) {
 }
 
 FlowVerdict Connection::verdict() const {
-  if (any_llm_) return FlowVerdict::kLlm;
+  if (any_llm_ || (session_ != nullptr && session_->any_llm())) return FlowVerdict::kLlm;
   return protocol_ == Protocol::kUndecided ? FlowVerdict::kUndecided : FlowVerdict::kIgnored;
 }
 
 // --- data ---------------------------------------------------------------------------------------
 
 void Connection::data(Half& half) {
+  if (protocol_ == Protocol::kUndecided && joined_ && find_http2(half)) return;
   ByteView rest = event_->bytes;
   bool event_begins = true;
   while (!rest.empty()) {
@@ -147,6 +147,9 @@ size_t Connection::take(Half& half, ByteView rest, bool event_begins) {
       return take_await(half, rest);
     case State::kWebSocket:
       return take_websocket(half, rest);
+    case State::kHttp2:
+      session_->data(*event_, rest, offset_);
+      return rest.size();
     case State::kOpaque:
       skip_opaque(rest.size());
       return rest.size();
@@ -261,7 +264,7 @@ size_t Connection::take_head(Half& half, ByteView rest) {
         if (!hold(half, rest)) bad_head(half, rest, rest.size());
         return rest.size();
       case StartKind::kHttp2:
-        become_opaque(Protocol::kHttp2);
+        begin_http2(half);
         return 0;
       case StartKind::kRequest:
       case StartKind::kResponse:
@@ -400,7 +403,8 @@ void Connection::parse_head(Half& half, ByteView head, uint64_t end_offset) {
   fields_cut_ = false;
   head_is_bad_ = false;
   half.head_done = false;
-  half.interim = half.opens_tunnel = half.switches = half.to_websocket = false;
+  half.interim = half.opens_tunnel = half.switches = false;
+  half.to_websocket = half.to_http2 = false;
   half.exchange = nullptr;
   set_up_parser(half);
   llhttp_execute(&half.parser, reinterpret_cast<const char*>(head.data()), head.size());
@@ -551,11 +555,14 @@ bool Connection::begin_answer(Half& half) {
   constexpr uint16_t kSwitchingProtocols = 101;
   const uint16_t status = half.parser.status_code;
   half.switches = status == kSwitchingProtocols;
-  half.interim = status < 200 && !half.switches;
+  const Headers headers = parsed_headers();
+  const std::string_view upgrade = headers.find("upgrade").value_or("");
+  // The answer to a request that was upgraded comes on stream 1: RFC 7540 section 3.2.
+  half.to_http2 = half.switches && same(upgrade, "h2c");
+  half.interim = half.to_http2 || (status < 200 && !half.switches);
   if (half.interim) return false;
   Exchange* const exchange = pairing_.answer_begins(half.start, requests_known());
   half.exchange = exchange;
-  const Headers headers = parsed_headers();
   half.to_websocket = half.switches && upgrades_to_websocket(headers);
   half.opens_tunnel = exchange->is_connect && status / 100 == 2;
   const bool http10 = half.parser.http_minor == 0;
@@ -604,6 +611,7 @@ void Connection::interested(Exchange* exchange, BodyInterest interest) {
 // --- bodies -------------------------------------------------------------------------------------
 
 size_t Connection::take_body(Half& half, ByteView rest) {
+  forget_ended_upgrade(half);
   if (half.chunk_end_bytes > 0 && chunk_end_is_bad(half, rest)) {
     poison(half, DropReason::kHttpMalformed, offset_);
     return 0;
@@ -682,8 +690,16 @@ void Connection::finish_message(Half& half, MessageEnd end, uint64_t end_offset)
     if (exchange->is_websocket) websocket = exchange;
     const ExchangeId id = exchange->id;
     lane_.sink.on_message_end(id, message, end, event_->time);
-    pairing_.message_ends(*exchange, message, end, event_->time);
-    if (message == Message::kResponse && websocket == nullptr && id >= awaited_) stop_awaiting();
+    if (session_ != nullptr) {
+      session_->adopted_request_ends(end, event_->time);
+    } else {
+      pairing_.message_ends(*exchange, message, end, event_->time);
+      if (message == Message::kResponse && websocket == nullptr && id >= awaited_) stop_awaiting();
+    }
+  }
+  if (session_ != nullptr) {
+    half.state = State::kHttp2;
+    return;
   }
   after_message(half, websocket);
 }
@@ -701,7 +717,11 @@ void Connection::after_message(Half& half, Exchange* websocket) {
     return;
   }
   if (half.to_websocket) {
-    become_opaque(Protocol::kOpaque);
+    become_opaque();
+    return;
+  }
+  if (half.to_http2) {
+    upgrade_to_http2();
     return;
   }
   half.expect = Expect::kFresh;
@@ -716,6 +736,13 @@ bool Connection::body_ends_with_connection(const Half& half) {
 
 // The framing of this direction is lost.
 void Connection::poison(Half& half, DropReason reason, uint64_t offset) {
+  if (session_ != nullptr) {
+    // The body of the request that was upgraded.
+    if (half.exchange != nullptr) half.exchange->evidence_lost = true;
+    finish_message(half, MessageEnd::kCut, offset);
+    session_->lose(half.direction);
+    return;
+  }
   const bool in_known_head =
       half.state == State::kHead && half.start_confirmed && half.expect == Expect::kNext;
   if (half.exchange != nullptr) {
@@ -740,7 +767,11 @@ void Connection::seek(Half& half, DropReason trouble, bool line_begins) {
 }
 
 void Connection::gap(Half& half) {
+  half.detector.reset();
   switch (half.state) {
+    case State::kHttp2:
+      session_->gap(*event_);
+      break;
     case State::kOpaque:
       break;
     case State::kWebSocket:
@@ -768,6 +799,7 @@ void Connection::gap(Half& half) {
 }
 
 void Connection::gap_in_body(Half& half) {
+  forget_ended_upgrade(half);
   const uint64_t bytes = event_->gap_bytes;
   uint64_t& left = half.parser.content_length;
   if (body_ends_with_connection(half)) {
@@ -778,6 +810,10 @@ void Connection::gap_in_body(Half& half) {
       left -= bytes;
       if (left == 0) half.chunk_end_bytes = 2;
     } else {
+      if (session_ != nullptr) {
+        poison(half, DropReason::kHttpResync, event_->offset + bytes);
+        return;
+      }
       pairing_.doubt(message_of(half));
       half.state = State::kChunkSeek;
     }
@@ -800,6 +836,13 @@ void Connection::lose(Half& half, uint64_t bytes) {
 
 void Connection::gap_between(Half& half, uint64_t offset, uint64_t bytes) {
   if (half.state == State::kOpaque) return;
+  if (half.state == State::kHttp2) {
+    StreamEvent rest = *event_;
+    rest.offset = offset;
+    rest.gap_bytes = bytes;
+    session_->gap(rest);
+    return;
+  }
   const bool in_known_head =
       half.state == State::kHead && half.start_confirmed && half.expect == Expect::kNext;
   drop(DropReason::kHttpResync, release_held(half));
@@ -929,7 +972,7 @@ void Connection::not_http(Half& half) {
   half.state = State::kOpaque;
   const Half& peer = other(half);
   const bool peer_silent = peer.state == State::kStart && peer.expect == Expect::kFresh;
-  if (peer.state == State::kOpaque || peer_silent) become_opaque(Protocol::kOpaque);
+  if (peer.state == State::kOpaque || peer_silent) become_opaque();
 }
 
 // Reads the server's name before a TLS connection is left alone. Whatever it turns out to be, these
@@ -950,15 +993,15 @@ size_t Connection::take_hello(Half& half, ByteView rest) {
   }
   release_hello(half);
   if (is_tls && protocol_ == Protocol::kUndecided) {
-    become_opaque(Protocol::kOpaque);
+    become_opaque();
   } else {
     not_http(half);
   }
   return used;
 }
 
-void Connection::become_opaque(Protocol protocol) {
-  protocol_ = protocol;
+void Connection::become_opaque() {
+  protocol_ = Protocol::kOpaque;
   for (Half& half : halves_) {
     if (half.exchange != nullptr) half.body.end(lane_);
     half.exchange = nullptr;
@@ -968,6 +1011,90 @@ void Connection::become_opaque(Protocol protocol) {
   }
   settle_undecided(false);
   pairing_.close(ExchangeOutcome::kUnknown, event_->time);
+}
+
+// --- HTTP/2 -------------------------------------------------------------------------------------
+
+// The preface, or the server's first SETTINGS, begins in this direction; some of it may be held.
+void Connection::begin_http2(Half& half) {
+  using http2::Session;
+  const uint8_t first = half.held != nullptr ? (*half.held)[0] : event_->bytes[offset_ - event_->offset];
+  const bool asks = first == 'P';
+  request_direction_ = asks ? half.direction : opposite(half.direction);
+  protocol_ = Protocol::kHttp2;
+  settle_undecided(true);
+  pairing_.close(ExchangeOutcome::kUnknown, event_->time);
+  session_ = std::make_unique<Session>(lane_, flow_, source_, Session::Begin::kPreface,
+                                       request_direction_);
+  for (Half* each : {&half, &other(half)}) hand_over(*each);
+}
+
+// Gives this direction to the session, with what is held of it.
+void Connection::hand_over(Half& half) {
+  const bool fits = half.state == State::kStart || half.state == State::kHead;
+  if (!fits) session_->lose(half.direction);
+  if (half.exchange != nullptr) half.body.end(lane_);
+  half.exchange = nullptr;
+  release_hello(half);
+  half.state = State::kHttp2;
+  if (half.held == nullptr) return;
+  const HeadBuffers::Buffer held = *half.held;
+  release_held(half);
+  StreamEvent event = *event_;
+  event.direction = half.direction;
+  const uint64_t end = half.direction == event_->direction ? offset_ : half.next_offset;
+  session_->data(event, held, end - held.size());
+}
+
+// A flow that was joined in its middle: do its frames say that it is HTTP/2?
+bool Connection::find_http2(Half& half) {
+  using http2::Session;
+  const bool open = half.state == State::kStart || half.state == State::kSeek ||
+                    (half.state == State::kHead && !half.start_confirmed);
+  if (!open) return false;
+  const ByteView bytes = event_->bytes;
+  const std::optional<size_t> found = half.detector.look(bytes);
+  if (!found.has_value()) return false;
+  protocol_ = Protocol::kHttp2;
+  settle_undecided(true);
+  session_ = std::make_unique<Session>(lane_, flow_, source_, Session::Begin::kJoined, std::nullopt);
+  for (Half& each : halves_) {
+    drop(DropReason::kHttpResync, release_held(each));
+    release_hello(each);
+    each.state = State::kHttp2;
+  }
+  const Half& peer = other(half);
+  if (peer.detector.in_chain()) {
+    session_->join(peer.direction, peer.detector.reader(), false, *event_);
+  }
+  if (*found > 0) {
+    drop(DropReason::kHttpResync, *found);
+    session_->join(half.direction, half.detector.reader(), true, *event_);
+  }
+  session_->data(*event_, bytes.subspan(*found), event_->offset + *found);
+  return true;
+}
+
+// Behind the 101 that takes up `Upgrade: h2c`. The request's body may still be on its way.
+void Connection::upgrade_to_http2() {
+  using http2::Session;
+  Exchange* const upgraded = pairing_.release_only_waiting();
+  protocol_ = Protocol::kHttp2;
+  session_ = std::make_unique<Session>(lane_, flow_, source_, Session::Begin::kPreface,
+                                       request_direction_);
+  session_->adopt(upgraded);
+  Half& asking = half_of(Message::kRequest);
+  const bool in_its_body = asking.state == State::kBody && asking.exchange != nullptr;
+  if (!in_its_body || asking.exchange != upgraded) hand_over(asking);
+  hand_over(half_of(Message::kResponse));
+  pairing_.close(ExchangeOutcome::kUnknown, event_->time);
+}
+
+// The server may reset stream 1 while the request's body is on its way.
+void Connection::forget_ended_upgrade(Half& half) {
+  if (session_ == nullptr || half.exchange == nullptr || session_->adopted_is_open()) return;
+  half.exchange = nullptr;
+  half.body.end(lane_);
 }
 
 // Bytes of no known message.
@@ -982,7 +1109,7 @@ void Connection::pass_over(Half& half, ByteView bytes) {
   const uint64_t cost = bytes.size() + kUndecidedEventCost;
   half.undecided_cost += looks_like_text(bytes) ? cost / kTextDiscount : cost;
   if (halves_[0].undecided_cost + halves_[1].undecided_cost > kUndecidedCostMax) {
-    become_opaque(Protocol::kOpaque);
+    become_opaque();
   }
 }
 
@@ -1007,6 +1134,10 @@ void Connection::direction_end(Half& half) {
   half.ended = true;
   if (!first_end_.has_value()) first_end_ = half.direction;
   end_open_message(half, true);
+  if (session_ != nullptr) {
+    session_->direction_end(*event_, close_outcome(*event_));
+    return;
+  }
   if (protocol_ != Protocol::kHttp1) return;
   if (message_of(half) == Message::kRequest) {
     pairing_.requests_end(event_->time);
@@ -1023,6 +1154,7 @@ void Connection::end_open_message(Half& half, bool orderly) {
   switch (half.state) {
     case State::kStart:
     case State::kSeek:
+    case State::kHttp2:
     case State::kOpaque:
       return;
     case State::kPreamble:
@@ -1045,6 +1177,7 @@ void Connection::end_open_message(Half& half, bool orderly) {
       }
       break;
     case State::kBody:
+      forget_ended_upgrade(half);
       finish_message(
           half,
           orderly && body_ends_with_connection(half) ? MessageEnd::kComplete : MessageEnd::kCut,
@@ -1055,7 +1188,8 @@ void Connection::end_open_message(Half& half, bool orderly) {
       finish_message(half, MessageEnd::kCut, half.next_offset);
       break;
   }
-  if (half.state != State::kOpaque) seek(half, DropReason::kHttpResync, false);
+  const bool given_away = half.state == State::kOpaque || half.state == State::kHttp2;
+  if (!given_away) seek(half, DropReason::kHttpResync, false);
 }
 
 void Connection::close(const StreamEvent& event) {
@@ -1067,6 +1201,7 @@ void Connection::close(const StreamEvent& event) {
   const ExchangeOutcome outcome = outcome_or(close_outcome(event));
   end_websocket();
   pairing_.close(outcome, event.time);
+  if (session_ != nullptr) session_->close(outcome, event.time);
   settle_undecided(false);
 }
 
@@ -1075,7 +1210,10 @@ ExchangeOutcome Connection::close_outcome(const StreamEvent& event) const {
   if (event.incomplete || event.reason == CloseReason::kEvicted) return ExchangeOutcome::kUnknown;
   const std::optional<Direction> closer = first_end_.has_value() ? first_end_ : event.closed_by;
   if (!closer.has_value()) return ExchangeOutcome::kUnknown;
-  return *closer == request_direction_ ? ExchangeOutcome::kClientClosed
+  const std::optional<Direction> asks =
+      session_ != nullptr ? session_->request_direction() : request_direction_;
+  if (!asks.has_value()) return ExchangeOutcome::kUnknown;
+  return *closer == *asks ? ExchangeOutcome::kClientClosed
                                        : ExchangeOutcome::kServerClosed;
 }
 

@@ -16,6 +16,7 @@
 //   kAwait       behind a request for a        as kStart
 //   WebSocket, which its answer decides
 //   kWebSocket   messages of a WebSocket       see websocket_reader.h
+//   kHttp2       HTTP/2 (http2/session.h)      the session's own
 //   kOpaque      another protocol              stays
 //
 // A parser is set up anew for each message: nothing of a bad message can leak into the next one.
@@ -27,6 +28,8 @@
 
 #include "body_delivery.h"
 #include "head_scanner.h"
+#include "http2/detector.h"
+#include "http2/session.h"
 #include "lane.h"
 #include "pairing.h"
 #include "start_line.h"
@@ -36,7 +39,9 @@
 
 namespace wiretally::http {
 
-// What a flow speaks. HTTP/2 is recognised and passed over for now.
+// What a flow speaks. HTTP/2 begins with the client's preface or the server's first SETTINGS, with
+// the upgrade of an HTTP/1 request (h2c), or is found by its frames where a flow was joined in its
+// middle; a session of its own takes over then.
 enum class Protocol : uint8_t { kUndecided, kHttp1, kHttp2, kOpaque };
 
 class Connection {
@@ -61,6 +66,7 @@ class Connection {
     kHello,
     kAwait,
     kWebSocket,
+    kHttp2,
     kOpaque
   };
   // What it means if no message begins where one is expected.
@@ -84,6 +90,7 @@ class Connection {
     uint64_t undecided_cost = 0;
     uint64_t undecided_gap_at = 0;  // lost before the protocol was known
     uint64_t undecided_gap_bytes = 0;
+    http2::Detector detector;  // while the protocol of a joined flow is not known
 
     // The message.
     MessageStart start;
@@ -99,6 +106,7 @@ class Connection {
     bool opens_tunnel = false;  // CONNECT, or the 2xx answer to one
     bool switches = false;      // 101
     bool to_websocket = false;  // a request that asks for it, an answer that grants it
+    bool to_http2 = false;
     bool in_chunk = false;
     uint8_t chunk_end_bytes = 0;  // of the CRLF behind a chunk, still to come
     Exchange* exchange = nullptr;
@@ -169,7 +177,12 @@ class Connection {
     return websocket_ == nullptr ? of_connection : websocket_->outcome(of_connection);
   }
   void not_http(Half& half);
-  void become_opaque(Protocol protocol);
+  bool find_http2(Half& half);
+  void begin_http2(Half& half);
+  void upgrade_to_http2();
+  void hand_over(Half& half);
+  void forget_ended_upgrade(Half& half);
+  void become_opaque();
   void release_hello(Half& half) { lane_.hellos.give_back(std::move(half.hello)); }
   void pass_over(Half& half, ByteView bytes);
   void settle_undecided(bool is_http);
@@ -208,6 +221,7 @@ class Connection {
   WebSocketTerms terms_;                  // of the answer that granted a WebSocket
   std::unique_ptr<WebSocket> websocket_;  // while it is open
   ExchangeId awaited_{};                  // kAwait: the exchange whose answer decides
+  std::unique_ptr<http2::Session> session_;  // once protocol_ is kHttp2
 
   // During a call.
   const StreamEvent* event_ = nullptr;

@@ -9,6 +9,7 @@
 #include "decoder_budget.h"
 #include "exchange.h"
 #include "head_buffers.h"
+#include "http2/hpack.h"
 #include "tls_client_hello.h"
 #include "wiretally/counters.h"
 #include "wiretally/http_exchange.h"
@@ -21,6 +22,7 @@ struct Lane {
       : limits(limits_in),
         counters(counters_in),
         sink(sink_in),
+        hpack_memory(limits_in.hpack_bytes_max),
         decoder_budget(limits_in.decoder_bytes_max, limits_in.decoder_idle_bytes_max) {
     fields.reserve(limits.http_headers_max);
   }
@@ -29,6 +31,7 @@ struct Lane {
   Counters& counters;
   ExchangeSink& sink;
   HeadBuffers head_buffers;
+  http2::HpackMemory hpack_memory;
   ClientHelloPool hellos;
   DecoderBudget decoder_budget;
   ExchangePool exchanges;

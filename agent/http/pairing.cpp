@@ -175,6 +175,13 @@ void Pairing::close(ExchangeOutcome outcome, EventTime time) {
   while (first_ != nullptr) end(*first_, outcome, time);
 }
 
+Exchange* Pairing::release_only_waiting() {
+  Exchange* const waiting = first_waiting();
+  if (doubt_ || open_ != 1 || waiting == nullptr) return nullptr;
+  unlink(*waiting);
+  return waiting;
+}
+
 void Pairing::conflict() {
   conflict_ = first_ == nullptr;
   for (Exchange* x = first_; x != nullptr; x = x->next) x->overlap_conflict = true;
@@ -262,6 +269,14 @@ void Pairing::settle(Exchange& exchange, EventTime time) {
   // Otherwise the end of the connection cut it: close() or answers_end() say who did.
 }
 
+void Pairing::unlink(Exchange& exchange) {
+  Exchange* before = nullptr;
+  for (Exchange* x = first_; x != &exchange; x = x->next) before = x;
+  (before == nullptr ? first_ : before->next) = exchange.next;
+  if (last_ == &exchange) last_ = before;
+  --open_;
+}
+
 void Pairing::end(Exchange& exchange, ExchangeOutcome outcome, EventTime time) {
   using Side = Exchange::Side;
   const bool unexplained =
@@ -269,11 +284,7 @@ void Pairing::end(Exchange& exchange, ExchangeOutcome outcome, EventTime time) {
       (exchange.request == Side::kAbsent && exchange.answer == Side::kComplete);
   if (unexplained) outcome = ExchangeOutcome::kUnknown;
 
-  Exchange* before = nullptr;
-  for (Exchange* x = first_; x != &exchange; x = x->next) before = x;
-  (before == nullptr ? first_ : before->next) = exchange.next;
-  if (last_ == &exchange) last_ = before;
-  --open_;
+  unlink(exchange);
   lane_.sink.on_exchange_end(exchange.id, {.time = time,
                                            .last_byte = exchange.last_byte,
                                            .outcome = outcome,

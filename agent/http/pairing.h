@@ -49,6 +49,10 @@ class Pairing {
   // The connection is over: ends everything.
   void close(ExchangeOutcome outcome, EventTime time);
 
+  // The only request that waits for its answer, which another protocol will bring: it is this
+  // object's no more. Nothing if it cannot be told which it is.
+  Exchange* release_only_waiting();
+
   // The wire carried two versions of some byte.
   void conflict();
 
@@ -63,6 +67,7 @@ class Pairing {
   static constexpr uint64_t kOpenEnd = UINT64_MAX;
 
   Exchange* append(EventTime time);
+  void unlink(Exchange& exchange);
   Exchange* first_waiting() const;
   Exchange* answered_by(std::optional<uint64_t> proof, uint64_t requests_known) const;
   Exchange* attach_to_early_answer(const MessageStart& start);

@@ -2,6 +2,8 @@
 
 #include <llhttp.h>
 
+#include <algorithm>
+
 namespace wiretally::http {
 namespace {
 
@@ -19,11 +21,25 @@ bool agree(std::string_view a, std::string_view b) {
   return a.substr(0, common) == b.substr(0, common);
 }
 
+// RFC 9113 section 3.4: length (a multiple of six, and no server has more than 42 settings), type
+// 4, no flags, stream 0.
+StartKind classify_settings(ByteView first) {
+  constexpr size_t kHeaderBytes = 9;
+  constexpr size_t kLengthAt = 2;
+  constexpr uint8_t kExpected[kHeaderBytes] = {0, 0, 0, 4, 0, 0, 0, 0, 0};
+  const size_t known = std::min(first.size(), kHeaderBytes);
+  for (size_t i = 0; i < known; ++i) {
+    if (i == kLengthAt ? first[i] % 6 != 0 : first[i] != kExpected[i]) return StartKind::kNone;
+  }
+  return known < kHeaderBytes ? StartKind::kUndecided : StartKind::kHttp2;
+}
+
 }  // namespace
 
 StartKind classify_start(ByteView first) {
   const std::string_view text = as_text(first);
   if (text.empty()) return StartKind::kUndecided;
+  if (text[0] == '\0') return classify_settings(first);
   if (text[0] < 'A' || text[0] > 'Z') return StartKind::kNone;
   if (agree(text, kVersion)) {
     return text.size() >= kVersion.size() ? StartKind::kResponse : StartKind::kUndecided;

@@ -2,7 +2,7 @@
 //
 //   request   = method SP request-target SP "HTTP/1." DIGIT CRLF
 //   response  = "HTTP/1." DIGIT SP status …
-//   HTTP/2    = "PRI * HTTP/2.0" …
+//   HTTP/2    = "PRI * HTTP/2.0" … | the server's first frame, a SETTINGS frame on stream 0
 //
 // The first kStartBytes bytes decide; ports are never asked.
 #pragma once
@@ -18,7 +18,7 @@ enum class StartKind : uint8_t {
   kUndecided,  // too few bytes
   kRequest,    // a method and a space; the line's end must still say HTTP/1
   kResponse,
-  kHttp2,  // the client's connection preface
+  kHttp2,      // the client's connection preface ("P…"), or the server's
 };
 
 inline constexpr size_t kStartBytes = 16;

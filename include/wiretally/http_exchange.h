@@ -38,6 +38,9 @@ struct HeaderField {
 struct Headers {
   std::span<const HeaderField> fields;
   bool incomplete = false;  // some fields exceeded a limit or are unknown
+  // HTTP/2: some fields, or all, cannot be known, because earlier header blocks were not seen (RFC
+  // 7541). Those that are here are right; an empty method or target and a status of 0 are unknown.
+  bool unknown = false;
 
   // The first field of this name (given in lower case), or nothing.
   std::optional<std::string_view> find(std::string_view lower_case_name) const;
@@ -49,7 +52,7 @@ struct RequestHead {
   Direction direction = Direction::kAToB;  // the way requests travel on this flow
   EventTime time;                          // first byte of the request
   HttpVersion version = HttpVersion::kHttp11;
-  std::string_view method;
+  std::string_view method;  // empty: unknown (Headers::unknown)
   std::string_view target;  // origin-form or absolute-form, as on the wire, with its query
   Headers headers;
   bool first_on_flow = false;  // no request that was delivered came before it, but for CONNECT
@@ -62,7 +65,7 @@ struct ResponseHead {
   Direction direction = Direction::kBToA;  // the way answers travel on this flow
   EventTime time;                          // first byte of the (final) answer
   HttpVersion version = HttpVersion::kHttp11;
-  uint16_t status = 0;
+  uint16_t status = 0;  // 0: unknown (Headers::unknown)
   Headers headers;
   bool websocket = false;  // the handshake is done: messages follow, and no body
 };
@@ -128,6 +131,13 @@ class ExchangeSink {
   virtual BodyInterest on_body(ExchangeId id, Message message, ByteView body, EventTime time) = 0;
   virtual void on_body_loss(ExchangeId id, Message message, BodyLoss loss, uint64_t wire_bytes,
                             EventTime time) = 0;
+  // HTTP/2: fields behind a body (grpc-status stands there). Before the message's end.
+  virtual void on_trailers(ExchangeId /*id*/, Message /*message*/, const Headers& /*trailers*/,
+                           EventTime /*time*/) {}
+  // A wanted body of content type application/grpc: a message of so many bytes begins, behind its
+  // five-byte prefix, in what on_body() delivers next.
+  virtual void on_grpc_message(ExchangeId /*id*/, Message /*message*/, uint32_t /*bytes*/,
+                               bool /*compressed*/, EventTime /*time*/) {}
   virtual void on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime time) = 0;
   virtual void on_exchange_end(ExchangeId id, const ExchangeEnd& end) = 0;
 
