@@ -1018,7 +1018,8 @@ void Connection::become_opaque() {
 // The preface, or the server's first SETTINGS, begins in this direction; some of it may be held.
 void Connection::begin_http2(Half& half) {
   using http2::Session;
-  const uint8_t first = half.held != nullptr ? (*half.held)[0] : event_->bytes[offset_ - event_->offset];
+  const uint8_t first =
+      half.held != nullptr ? (*half.held)[0] : event_->bytes[offset_ - event_->offset];
   const bool asks = first == 'P';
   request_direction_ = asks ? half.direction : opposite(half.direction);
   protocol_ = Protocol::kHttp2;
@@ -1057,7 +1058,8 @@ bool Connection::find_http2(Half& half) {
   if (!found.has_value()) return false;
   protocol_ = Protocol::kHttp2;
   settle_undecided(true);
-  session_ = std::make_unique<Session>(lane_, flow_, source_, Session::Begin::kJoined, std::nullopt);
+  session_ =
+      std::make_unique<Session>(lane_, flow_, source_, Session::Begin::kJoined, std::nullopt);
   for (Half& each : halves_) {
     drop(DropReason::kHttpResync, release_held(each));
     release_hello(each);
@@ -1213,8 +1215,7 @@ ExchangeOutcome Connection::close_outcome(const StreamEvent& event) const {
   const std::optional<Direction> asks =
       session_ != nullptr ? session_->request_direction() : request_direction_;
   if (!asks.has_value()) return ExchangeOutcome::kUnknown;
-  return *closer == *asks ? ExchangeOutcome::kClientClosed
-                                       : ExchangeOutcome::kServerClosed;
+  return *closer == *asks ? ExchangeOutcome::kClientClosed : ExchangeOutcome::kServerClosed;
 }
 
 }  // namespace wiretally::http

@@ -18,7 +18,7 @@ enum class StartKind : uint8_t {
   kUndecided,  // too few bytes
   kRequest,    // a method and a space; the line's end must still say HTTP/1
   kResponse,
-  kHttp2,      // the client's connection preface ("P…"), or the server's
+  kHttp2,  // the client's connection preface ("P…"), or the server's
 };
 
 inline constexpr size_t kStartBytes = 16;

@@ -124,7 +124,7 @@ bool HpackReader::begin_block() {
 
 bool HpackReader::fill_with_dummies() {
   // Literals with incremental indexing and a new name, RFC 7541 section 6.2.1.
-  static const std::array<uint8_t, kDummies * 4> kBlock = [] {
+  static const std::array<uint8_t, kDummies* 4> kBlock = [] {
     std::array<uint8_t, kDummies * 4> block{};
     for (size_t i = 0; i < kDummies; ++i) {
       block[i * 4] = 0x40;
@@ -147,8 +147,8 @@ HpackReader::Step HpackReader::next(ByteView& block, bool last, Field& field) {
   if (inflater_ == nullptr) return Step::kFailed;
   nghttp2_nv pair{};
   int flags = 0;
-  const ssize_t used = nghttp2_hd_inflate_hd2(inflater_, &pair, &flags, block.data(), block.size(),
-                                              last ? 1 : 0);
+  const ssize_t used =
+      nghttp2_hd_inflate_hd2(inflater_, &pair, &flags, block.data(), block.size(), last ? 1 : 0);
   if (used < 0) {
     lose();
     return Step::kFailed;

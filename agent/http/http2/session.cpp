@@ -259,9 +259,8 @@ void Session::lose_framing(Half& half, DropReason reason, uint64_t bytes) {
   const Message message = message_of(half);
   streams_.for_each([&](Stream& stream) {
     const Exchange::Side at = side(stream, message);
-    const bool may_come = message == Message::kResponse
-                              ? at == Exchange::Side::kAbsent
-                              : stream.exchange->waits_for_request();
+    const bool may_come = message == Message::kResponse ? at == Exchange::Side::kAbsent
+                                                        : stream.exchange->waits_for_request();
     if (Exchange::is_over(at) || (at == Exchange::Side::kAbsent && !may_come)) return;
     Stream::Body& body = stream.body(message);
     body.in_doubt = true;
@@ -474,8 +473,8 @@ Session::Pseudo Session::load_fields(const Half& half) {
     if (field.name == ":authority") pseudo.authority = field.value;
     if (field.name == ":protocol") pseudo.protocol = field.value;
     if (field.name == ":status") {
-      pseudo.status = static_cast<uint16_t>(
-          std::min<uint64_t>(number_of(field.value).value_or(0), 999));
+      pseudo.status =
+          static_cast<uint16_t>(std::min<uint64_t>(number_of(field.value).value_or(0), 999));
     }
   }
   return pseudo;
@@ -493,9 +492,8 @@ void Session::end_block(Half& half) {
   }
   const Block kind = half.block;
   const Pseudo pseudo = load_fields(half);
-  const Headers headers{.fields = lane_.fields,
-                        .incomplete = half.cut || half.unknown,
-                        .unknown = half.unknown};
+  const Headers headers{
+      .fields = lane_.fields, .incomplete = half.cut || half.unknown, .unknown = half.unknown};
   if (settle_roles(half, pseudo)) {
     if (kind == Block::kPromise) {
       promise_block(half, pseudo, headers);
@@ -684,8 +682,8 @@ void Session::begin_request(Stream& stream, const MessageStart& start, const Pse
   exchange.is_head = pseudo.method == "HEAD";
   exchange.is_connect = pseudo.method == "CONNECT";
   if (exchange.is_connect) {
-    stream.carries = pseudo.protocol == "websocket" ? Stream::Carries::kWebSocket
-                                                    : Stream::Carries::kTunnel;
+    stream.carries =
+        pseudo.protocol == "websocket" ? Stream::Carries::kWebSocket : Stream::Carries::kTunnel;
   }
   const bool first = !any_request_ && !exchange.is_connect;
   any_request_ = any_request_ || first;
@@ -727,9 +725,8 @@ void Session::begin_body(Stream& stream, Message message, BodyInterest interest,
   }
   body.content_length = number_of(headers.find("content-length"));
   const std::string_view type = headers.find("content-type").value_or("");
-  body.is_grpc =
-      interest == BodyInterest::kWanted &&
-      (type == "application/grpc" || type.starts_with("application/grpc+"));
+  body.is_grpc = interest == BodyInterest::kWanted &&
+                 (type == "application/grpc" || type.starts_with("application/grpc+"));
   body.interest = interest;
   body.coding_unknown = headers.incomplete && !headers.find("content-encoding").has_value();
   if (body.coding_unknown) return;
@@ -779,8 +776,8 @@ void Session::cut_message(Stream& stream, Message message) {
   const bool whole = body.content_length.has_value() && body.received >= *body.content_length;
   if (body.in_doubt && !whole) exchange.evidence_lost = true;
   stream.body(message).delivery.end(lane_);
-  lane_.sink.on_message_end(exchange.id, message,
-                            whole ? MessageEnd::kComplete : MessageEnd::kCut, now_);
+  lane_.sink.on_message_end(exchange.id, message, whole ? MessageEnd::kComplete : MessageEnd::kCut,
+                            now_);
   side(stream, message) = whole ? Exchange::Side::kComplete : Exchange::Side::kCut;
 }
 

@@ -77,8 +77,7 @@ class Session {
   // One direction.
   struct Half {
     Half(Lane& lane, Direction direction_in)
-        : direction(direction_in),
-          hpack(lane.hpack_memory, lane.limits.hpack_table_bytes_max) {}
+        : direction(direction_in), hpack(lane.hpack_memory, lane.limits.hpack_table_bytes_max) {}
 
     const Direction direction;
     State state = State::kFrames;
@@ -194,11 +193,11 @@ class Session {
   bool roles_guessed_ = false;
   bool any_llm_ = false;
   bool any_request_ = false;
-  bool adopted_ = false;             // stream 1 is open, and its request came by HTTP/1
-  bool conflict_ = false;            // for the next exchange
-  uint32_t highest_request_ = 0;     // stream opened by the client
+  bool adopted_ = false;          // stream 1 is open, and its request came by HTTP/1
+  bool conflict_ = false;         // for the next exchange
+  uint32_t highest_request_ = 0;  // stream opened by the client
   size_t pushed_ = 0;
-  size_t early_answers_ = 0;         // streams whose request is still to come
+  size_t early_answers_ = 0;  // streams whose request is still to come
   std::array<Half, 2> halves_;
   StreamTable streams_;
   // The streams that ended last: frames may still come for them.

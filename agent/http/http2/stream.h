@@ -46,9 +46,7 @@ struct Stream {
 // addressing with linear probing, because it is asked once a frame.
 class StreamTable {
  public:
-  Stream* find(uint32_t id) const {
-    return slots_.empty() ? nullptr : slots_[slot_of(id)];
-  }
+  Stream* find(uint32_t id) const { return slots_.empty() ? nullptr : slots_[slot_of(id)]; }
 
   // The stream must not be in the table.
   Stream* insert(uint32_t id) {

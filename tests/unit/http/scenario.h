@@ -24,6 +24,10 @@ class LogSink final : public ExchangeSink {
   BodyInterest on_body(ExchangeId id, Message message, ByteView body, EventTime time) override;
   void on_body_loss(ExchangeId id, Message message, BodyLoss loss, uint64_t wire_bytes,
                     EventTime time) override;
+  void on_trailers(ExchangeId id, Message message, const Headers& trailers,
+                   EventTime time) override;
+  void on_grpc_message(ExchangeId id, Message message, uint32_t bytes, bool compressed,
+                       EventTime time) override;
   void on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime time) override;
   void on_exchange_end(ExchangeId id, const ExchangeEnd& end) override;
   void on_tls_connection(const TlsHello& hello) override;

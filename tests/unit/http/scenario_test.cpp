@@ -24,6 +24,8 @@ BodyInterest LogSink::on_request(ExchangeId id, const RequestHead& head) {
     }
   }
   if (head.headers.incomplete) text += " incomplete";
+  if (head.headers.unknown) text += " unknown";
+  if (head.version == HttpVersion::kHttp2) text += " h2";
   line(id, text);
   const bool not_llm = head.target.starts_with(not_llm_prefix);
   not_llm_[static_cast<uint64_t>(id)] = not_llm;
@@ -33,6 +35,12 @@ BodyInterest LogSink::on_request(ExchangeId id, const RequestHead& head) {
 BodyInterest LogSink::on_response(ExchangeId id, const ResponseHead& head) {
   EXPECT_EQ(head.flow_id, kScenarioFlow);
   std::string text = "answer " + std::to_string(head.status);
+  if (log_headers && head.version == HttpVersion::kHttp2) {
+    for (const HeaderField& field : head.headers.fields) {
+      text += " [" + std::string(field.name) + "=" + std::string(field.value) + "]";
+    }
+  }
+  if (head.headers.unknown) text += " unknown";
   if (log_times) text += " @" + std::to_string(head.time.ns);
   line(id, text);
   return not_llm_[static_cast<uint64_t>(id)] ? BodyInterest::kNotLlm : BodyInterest::kWanted;
@@ -60,6 +68,21 @@ void LogSink::on_body_loss(ExchangeId id, Message message, BodyLoss loss, uint64
     case BodyLoss::kCorrupt:
       return line(id, name_of(message) + " corrupt");
   }
+}
+
+void LogSink::on_trailers(ExchangeId id, Message message, const Headers& trailers, EventTime) {
+  flush({static_cast<uint64_t>(id), message});
+  std::string text = name_of(message) + " trailers";
+  for (const HeaderField& field : trailers.fields) {
+    text += " [" + std::string(field.name) + "=" + std::string(field.value) + "]";
+  }
+  line(id, text);
+}
+
+void LogSink::on_grpc_message(ExchangeId id, Message message, uint32_t bytes, bool compressed,
+                              EventTime) {
+  line(id, name_of(message) + " message of " + std::to_string(bytes) +
+               (compressed ? " compressed" : ""));
 }
 
 void LogSink::on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime) {
