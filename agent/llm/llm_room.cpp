@@ -45,8 +45,9 @@ struct LlmRoom::Call {
   Packed<UsageRecord> record;
   uint64_t request_bytes = 0;
   uint64_t response_bytes = 0;
-  std::unique_ptr<RequestReader> request;
-  std::array<std::unique_ptr<AnswerReader>, kDialectCount> answers;  // [0], or one a candidate
+  // Of both, [0], or one a candidate.
+  std::array<std::unique_ptr<RequestReader>, kDialectCount> requests;
+  std::array<std::unique_ptr<AnswerReader>, kDialectCount> answers;
   BodyDigest answer_digest;
   AnswerState answer;
   Text<256> served_model;  // by a header
@@ -60,9 +61,13 @@ struct LlmRoom::Call {
   bool request_complete = false;
   bool request_lost = false;
   bool request_corrupt = false;  // what was read of its body may be wrong
+  bool request_body_begun = false;
+  bool head_lost = false;     // of the request; its body may begin anywhere
+  bool target_known = false;  // method and path
   bool answer_ended = false;
 
-  AnswerReader* reader() { return answers[0].get(); }
+  RequestReader* request() const { return requests[0].get(); }
+  AnswerReader* reader() const { return answers[0].get(); }
 };
 
 // A call's record, unpacked as long as this lives.
@@ -164,7 +169,7 @@ void LlmRoom::give_back(std::unique_ptr<AnswerReader> reader) {
 }
 
 void LlmRoom::give_back(CallPtr call) {
-  give_back(std::move(call->request));
+  for (std::unique_ptr<RequestReader>& reader : call->requests) give_back(std::move(reader));
   for (std::unique_ptr<AnswerReader>& reader : call->answers) give_back(std::move(reader));
   Packed<UsageRecord> memory = std::move(call->record);
   memory.clear();
@@ -178,8 +183,12 @@ void LlmRoom::give_back(CallPtr call) {
 
 BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
   if (head.first_on_flow) note_connection(head);
+  const bool may_post = head.method == "POST" || (head.method.empty() && head.headers.unknown);
+  if (may_post && head.target.empty() && head.headers.unknown) {
+    return request_without_path(id, head);
+  }
   const Target target = split_target(head.target);
-  const DialectSpec* spec = head.method == "POST" ? suspect_dialect(target.path) : nullptr;
+  const DialectSpec* spec = may_post ? suspect_dialect(target.path) : nullptr;
   CallPtr* entry = find(id);
   if (head.websocket && entry == nullptr && sockets_.on_request(id, head)) {
     return BodyInterest::kWanted;
@@ -205,6 +214,25 @@ BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
   return BodyInterest::kWanted;
 }
 
+// HTTP/2 whose header table is unknown: no more than the bodies can say what this is.
+BodyInterest LlmRoom::request_without_path(ExchangeId id, const RequestHead& head) {
+  CallPtr* entry = find(id);
+  if (entry != nullptr && *entry == nullptr) return BodyInterest::kNotLlm;
+  if (entry == nullptr) entry = insert(id);
+  if (entry == nullptr) return BodyInterest::kNotLlm;
+  Call& call = **entry;
+  call.head_lost = head.headers.fields.empty();
+  call.request_lost = call.head_lost;
+  AwakeRecord awake(call);
+  (*awake).exchange = id;
+  read_request_head(call, head, {}, *awake);
+  if (call.spec != nullptr) return BodyInterest::kWanted;
+  for (size_t row = 0; row < kDialectCount; ++row) {
+    call.requests[row] = take_request_reader(*dialects()[row]);
+  }
+  return BodyInterest::kWanted;
+}
+
 void LlmRoom::read_request_head(Call& call, const RequestHead& head, const Target& target,
                                 UsageRecord& record) {
   record.lane = lane_;
@@ -217,17 +245,17 @@ void LlmRoom::read_request_head(Call& call, const RequestHead& head, const Targe
   if (record.provider.empty()) record.provider = provider;
   if (record.organization.empty()) record.organization = organization;
   record.caller = credentials_.read(head.headers, head.target);
-  if (head.headers.incomplete && head.version == HttpVersion::kHttp2) {
-    record.flags.set(RecordFlag::kH2HeadersUnknown);
-  }
+  if (head.headers.unknown) record.flags.set(RecordFlag::kH2HeadersUnknown);
   call.model_in_path = !record.request_model.empty();
-  call.proven =
-      call.proven || request_head_proves(call.spec->dialect, record.provider.view(), head.headers);
-  call.request = take_request_reader(*call.spec);
-  call.request->digest().feed_part(head.method);
-  call.request->digest().feed_part(target.path);
+  call.target_known = !head.method.empty() && !head.target.empty();
   call.request_ended = false;
   call.answer.midstream = false;
+  if (call.spec == nullptr) return;
+  call.proven =
+      call.proven || request_head_proves(call.spec->dialect, record.provider.view(), head.headers);
+  call.requests[0] = take_request_reader(*call.spec);
+  call.request()->digest().feed_part(head.method);
+  call.request()->digest().feed_part(target.path);
 }
 
 // A call whose answer came first (its request waited behind a hole): the request's path chooses the
@@ -240,7 +268,10 @@ void LlmRoom::settle_dialect(Call& call, const DialectSpec& spec) {
 }
 
 void LlmRoom::give_back_candidates(Call& call, size_t from) {
-  for (size_t row = from; row < kDialectCount; ++row) give_back(std::move(call.answers[row]));
+  for (size_t row = from; row < kDialectCount; ++row) {
+    give_back(std::move(call.requests[row]));
+    give_back(std::move(call.answers[row]));
+  }
 }
 
 // What was taken for an answer of a call is none.
@@ -267,8 +298,11 @@ void LlmRoom::open_call(Call& call, UsageRecord& record) {
 
 namespace {
 
-std::string_view content_type_of(const Headers& headers) {
-  return headers.find("content-type").value_or("");
+// Where the field may have been lost, the body's first byte decides alone.
+BodyForm expected_form(const Headers& headers) {
+  const std::optional<std::string_view> type = headers.find("content-type");
+  if (!type.has_value() && headers.unknown) return BodyForm::kUndecided;
+  return form_of_content_type(type.value_or(""));
 }
 
 }  // namespace
@@ -281,9 +315,10 @@ BodyInterest LlmRoom::on_response(ExchangeId id, const ResponseHead& head) {
   if (*entry == nullptr) return BodyInterest::kNotLlm;
 
   Call& call = **entry;
-  const BodyForm expected = form_of_content_type(content_type_of(head.headers));
+  const BodyForm expected = expected_form(head.headers);
   call.answer.seen = true;
   note_answer_head(head, *AwakeRecord(call));
+  if (call.spec == nullptr) return try_all(call, head);
   call.proven = call.proven || answer_head_proves(head.headers);
   if (const auto served = head.headers.find("x-ms-served-model")) {
     call.served_model.assign(*served);
@@ -314,7 +349,11 @@ BodyInterest LlmRoom::join(ExchangeId id, const ResponseHead& head) {
   call.answer.seen = true;
   call.answer.midstream = true;
   call.request_ended = true;
-  const BodyForm expected = form_of_content_type(content_type_of(head.headers));
+  return try_all(call, head);
+}
+
+BodyInterest LlmRoom::try_all(Call& call, const ResponseHead& head) {
+  const BodyForm expected = expected_form(head.headers);
   if (expected == BodyForm::kOther) return BodyInterest::kNotLlm;
   for (size_t row = 0; row < kDialectCount; ++row) {
     call.answers[row] = take_answer_reader(*dialects()[row], expected);
@@ -322,17 +361,28 @@ BodyInterest LlmRoom::join(ExchangeId id, const ResponseHead& head) {
   return BodyInterest::kWanted;
 }
 
+// A request without a path that was seen whole must be of the dialect, too.
+bool LlmRoom::request_may_be(const Call& call, size_t row) const {
+  const RequestReader* const request = call.requests[row].get();
+  const bool whole = call.request_ended && call.request_complete && !call.request_lost;
+  return request == nullptr || !whole ||
+         request->spec().request_has_shape(request->notes(), call.model_in_path);
+}
+
 // Keeps the one candidate whose shape the answer shows. An answer that shows none is not read for
 // ever, but it is remembered: its request may still come and say what it is.
 BodyInterest LlmRoom::choose_dialect(Call& call) {
   if (call.reader() == nullptr) return BodyInterest::kNotLlm;
-  const bool success = is_success(call.record.unpack().status_code.value_or(0));
-  for (std::unique_ptr<AnswerReader>& candidate : call.answers) {
-    if (!success || !candidate->has_shape()) continue;
-    std::swap(candidate, call.answers[0]);
+  const std::optional<uint16_t> status = call.record.unpack().status_code;
+  const bool success = !status.has_value() || is_success(*status);
+  for (size_t row = 0; row < kDialectCount; ++row) {
+    if (!success || !call.answers[row]->has_shape() || !request_may_be(call, row)) continue;
+    std::swap(call.answers[row], call.answers[0]);
+    std::swap(call.requests[row], call.requests[0]);
     give_back_candidates(call, 1);
     call.spec = &call.reader()->spec();
     call.proven = true;
+    if (call.request_ended) note_request(call);
     open_call(call, *AwakeRecord(call));
     return BodyInterest::kWanted;
   }
@@ -394,13 +444,29 @@ void LlmRoom::on_tls_connection(const TlsHello& hello) {
 
 // --- bodies --------------------------------------------------------------------------------------
 
+namespace {
+
+bool begins_like_json(ByteView body) {
+  const uint8_t first = body[0];
+  return first == '{' || first == ' ' || first == '\t' || first == '\r' || first == '\n';
+}
+
+}  // namespace
+
 BodyInterest LlmRoom::on_body(ExchangeId id, Message message, ByteView body, EventTime time) {
   CallPtr* entry = find(id);
   if (entry == nullptr || *entry == nullptr) return BodyInterest::kNotLlm;
   Call& call = **entry;
   if (message == Message::kRequest) {
+    const bool first = std::exchange(call.request_body_begun, true);
     call.request_bytes += body.size();
-    if (call.request != nullptr) call.request->feed(body);
+    if (call.spec == nullptr && first && !call.head_lost && !begins_like_json(body)) {
+      dismiss(*entry, id, time);
+      return BodyInterest::kNotLlm;
+    }
+    for (std::unique_ptr<RequestReader>& reader : call.requests) {
+      if (reader != nullptr) reader->feed(body);
+    }
     return BodyInterest::kWanted;
   }
   call.answer_digest.feed(body);
@@ -438,7 +504,9 @@ void LlmRoom::on_body_loss(ExchangeId id, Message message, BodyLoss loss, uint64
   if (message == Message::kRequest) {
     call.request_lost = true;
     if (loss == BodyLoss::kCorrupt) call.request_corrupt = true;
-    if (call.request != nullptr) call.request->stop();
+    for (std::unique_ptr<RequestReader>& reader : call.requests) {
+      if (reader != nullptr) reader->stop();
+    }
     return;
   }
   if (loss == BodyLoss::kGap) call.answer.lost = true;
@@ -467,17 +535,29 @@ void LlmRoom::on_message_end(ExchangeId id, Message message, MessageEnd end, Eve
 }
 
 void LlmRoom::end_request(Call& call, bool complete) {
-  if (call.request_ended || call.request == nullptr) return;
+  if (call.request_ended || call.request() == nullptr) return;
   call.request_ended = true;
   call.request_complete = complete;
-  const RequestNotes& notes = call.request->notes();
-  AwakeRecord awake(call);
-  if (!call.request_corrupt) note_request_body(notes, *awake);
-  call.asked_for_usage = notes.include_usage;
-  call.server_side = notes.server_side;
-  if (call.spec->request_has_shape(notes, call.model_in_path)) call.proven = true;
-  if (complete && !call.request_lost) (*awake).request_digest = call.request->digest().value();
-  give_back(std::move(call.request));
+  if (call.spec != nullptr) note_request(call);
+}
+
+// The request has ended, and its dialect is known.
+void LlmRoom::note_request(Call& call) {
+  if (call.request() == nullptr) return;
+  const RequestNotes& notes = call.request()->notes();
+  const bool has_shape = call.spec->request_has_shape(notes, call.model_in_path);
+  if (has_shape) call.proven = true;
+  // What stands somewhere in a body whose beginning was lost says nothing.
+  if (!call.head_lost || has_shape) {
+    AwakeRecord awake(call);
+    if (!call.request_corrupt) note_request_body(notes, *awake);
+    call.asked_for_usage = notes.include_usage;
+    call.server_side = notes.server_side;
+    if (call.request_complete && !call.request_lost && call.target_known) {
+      (*awake).request_digest = call.request()->digest().value();
+    }
+  }
+  give_back(std::move(call.requests[0]));
 }
 
 void LlmRoom::end_answer(Call& call, bool complete) {

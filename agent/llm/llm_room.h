@@ -9,7 +9,9 @@
 //                   suspect; on_call_closed in any case
 //
 // An answer without its request (joined in the middle of a connection) is tried with every dialect
-// until its body shows one, or kJoinedBytesMax have shown none.
+// until its body shows one, or kJoinedBytesMax have shown none. So is an exchange of HTTP/2 whose
+// path is unknown (Headers::unknown): the answer's shape chooses, and a request that was seen whole
+// must agree.
 //
 // One thread. Calls that have not ended are bounded by Limits::open_calls_max; those beyond are
 // refused (counted) and answered with kNotLlm. As many other open exchanges are remembered, a few
@@ -95,10 +97,14 @@ class LlmRoom final : public ExchangeSink {
   void settle_dialect(Call& call, const DialectSpec& spec);
   void give_back_candidates(Call& call, size_t from);
   void dismiss(CallPtr& entry, ExchangeId id, EventTime time);
+  BodyInterest request_without_path(ExchangeId id, const RequestHead& head);
+  BodyInterest try_all(Call& call, const ResponseHead& head);
+  bool request_may_be(const Call& call, size_t row) const;
   BodyInterest choose_dialect(Call& call);
   BodyInterest feed_candidates(Call& call, ByteView body, EventTime time);
   void open_call(Call& call, UsageRecord& record);
   void end_request(Call& call, bool complete);
+  void note_request(Call& call);
   void end_answer(Call& call, bool complete);
   void close_call(Call& call, const ExchangeEnd& end);
 

@@ -59,7 +59,7 @@ void note_request_head(const RequestHead& head, UsageRecord& record) {
   record.start = head.time;
   record.http_version = head.version;
   record.method.assign(head.method);
-  record.path.assign(target.path);
+  if (!head.target.empty()) record.path.assign(target.path);
   record.server_name.assign(authority.host);
   record.server_port = authority.port;
   record.provider.assign(provider_of_host(authority.host, target.path));
@@ -74,7 +74,8 @@ void note_request_head(const RequestHead& head, UsageRecord& record) {
 void note_answer_head(const ResponseHead& head, UsageRecord& record) {
   record.saw_response = true;
   record.response_start = head.time;
-  record.status_code = head.status;
+  if (head.status != 0) record.status_code = head.status;
+  if (head.headers.unknown) record.flags.set(RecordFlag::kH2HeadersUnknown);
   if (!record.http_version.has_value()) record.http_version = head.version;
   record.request_id.assign(first_of(
       head.headers, {"x-request-id", "request-id", "apim-request-id", "x-amzn-requestid"}));
@@ -161,7 +162,7 @@ UsageMissing missing_of(const UsageRecord& record, const AnswerState& answer, bo
   const uint16_t status = record.status_code.value_or(0);
   constexpr uint16_t kSwitchingProtocols = 101;  // a turn on a WebSocket
   const bool answered =
-      answer.seen && ((status >= 200 && status < 300) || status == kSwitchingProtocols);
+      answer.seen && (!record.status_code.has_value() || (status >= 200 && status < 300) || status == kSwitchingProtocols);
   const bool known =
       record.tokens.input.has_value() && (record.tokens.output.has_value() || !has_output);
   if (!answered || known) return UsageMissing::kNot;
