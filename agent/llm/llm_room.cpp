@@ -244,7 +244,9 @@ void LlmRoom::read_request_head(Call& call, const RequestHead& head, const Targe
   note_request_head(head, record);
   if (record.provider.empty()) record.provider = provider;
   if (record.organization.empty()) record.organization = organization;
-  record.caller = credentials_.read(head.headers, head.target);
+  // Of several credentials `authorization` is the caller's; one that is unknown may have been sent.
+  const bool may_lack_it = head.headers.unknown && !head.headers.find("authorization").has_value();
+  if (!may_lack_it) record.caller = credentials_.read(head.headers, head.target);
   if (head.headers.unknown) record.flags.set(RecordFlag::kH2HeadersUnknown);
   call.model_in_path = !record.request_model.empty();
   call.target_known = !head.method.empty() && !head.target.empty();

@@ -183,7 +183,9 @@ void visit_caller(const LedgerEntry& entry, Fields& f) {
   f.text("audience", c.audience.view());
   f.boolean("subject_verified", c.verified);
   f.text("key_id", c.key_id.view());
-  const bool known = r.saw_request || c.kind != CredentialKind::kNone;
+  // Where fields of the request are unknown, none found does not mean none sent.
+  const bool whole_head = r.saw_request && !r.flags.has(RecordFlag::kH2HeadersUnknown);
+  const bool known = whole_head || c.kind != CredentialKind::kNone;
   f.text("credential_kind", known ? credential_kind_name(c.kind) : "");
   f.text("end_user", r.end_user.view());
   f.text("session", r.session.view());

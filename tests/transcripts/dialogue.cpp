@@ -103,7 +103,8 @@ const std::vector<Variant>& variants() {
   return kVariants;
 }
 
-std::string wire_form(const std::string& text, const Options& options) {
+std::string wire_form(const std::string& text, const Options& options,
+                      std::optional<TextMessage>& message) {
   if (options.escapes) return unescape(text);
   const size_t blank = text.find("\n\n");
   std::string head_text = blank == text.npos ? text : text.substr(0, blank + 1);
@@ -125,6 +126,15 @@ std::string wire_form(const std::string& text, const Options& options) {
       coded_pieces(split_events(body, options.line_end), options);
   std::string joined;
   for (const std::string& piece : coded) joined += piece;
+
+  message.emplace();
+  message->head = head_text;
+  for (const std::string& piece : coded) {
+    if (!piece.empty()) message->pieces.push_back(piece);
+  }
+  if (!options.codings.empty()) {
+    message->head += "Content-Encoding: " + field_of(options.codings) + "\n";
+  }
 
   std::string head;
   std::istringstream lines(head_text);
@@ -384,7 +394,8 @@ Dialogue read_variant(const std::string& path, const Variant& variant) {
       if (kind == "client" || kind == "server") {
         const Options options = read_options(words, variant);
         if (kind == "server") sockets.shake_hands(section.text);
-        std::string bytes = wire_form(section.text, options);
+        std::optional<TextMessage> message;
+        std::string bytes = wire_form(section.text, options, message);
         if (options.lost.second > bytes.size() || options.lost.first > options.lost.second) {
           throw std::runtime_error("lost= lies outside the " + std::to_string(bytes.size()) +
                                    " bytes of the message");
@@ -393,6 +404,7 @@ Dialogue read_variant(const std::string& path, const Variant& variant) {
                                   .party = read_party(kind),
                                   .time_ns = now += kStepNs,
                                   .bytes = std::move(bytes),
+                                  .message = std::move(message),
                                   .lost = options.lost});
       } else if (kind == "wait") {
         std::string time;
@@ -405,6 +417,7 @@ Dialogue read_variant(const std::string& path, const Variant& variant) {
                                   .party = read_party(party),
                                   .time_ns = now += kStepNs,
                                   .bytes = "",
+                                  .message = std::nullopt,
                                   .lost = {}});
       } else if (kind == "expect") {
         expects = true;

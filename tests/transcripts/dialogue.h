@@ -58,13 +58,20 @@ namespace wiretally::test {
 
 enum class Party : uint8_t { kClient, kServer };
 
+// A message before it took a wire form.
+struct TextMessage {
+  std::string head;                 // lines, coding included, framing not
+  std::vector<std::string> pieces;  // of the coded body: one an event, where there are events
+};
+
 struct Step {
   enum class Kind : uint8_t { kBytes, kClose, kReset };
 
   Kind kind = Kind::kBytes;
   Party party = Party::kClient;
   int64_t time_ns = 0;
-  std::string bytes;  // as on the wire
+  std::string bytes;                     // as on the wire
+  std::optional<TextMessage> message{};  // nothing for what is written as bytes
   // Bytes [first, second) of `bytes` that the capture lacks.
   std::pair<size_t, size_t> lost{0, 0};
 };

@@ -44,7 +44,7 @@ Party other(Party party) { return party == Party::kClient ? Party::kServer : Par
 // What both kinds of player share: how far each party's stream has come.
 class Player {
  public:
-  explicit Player(CaptureSink& sink) : sink_(sink) {}
+  Player(CaptureSink& sink, const Late& late) : sink_(sink), late_(late) {}
   virtual ~Player() = default;
 
   void play(const Dialogue& dialogue, const Cuts& cuts) {
@@ -52,6 +52,7 @@ class Player {
     uint64_t joined = 0;
     for (const Step& step : dialogue.steps) {
       now_ns_ = step.time_ns;
+      if (late_.step_pieces != nullptr) late_.step_pieces->push_back(pieces_);
       if (step.kind == Step::Kind::kBytes) {
         message(cut_step(step, joined, sent_[index(step.party)], cuts));
         joined += step.bytes.size();
@@ -63,12 +64,19 @@ class Player {
   }
 
  protected:
+  // Counts one piece; false if it is not seen.
+  bool see_piece() { return ++pieces_ > late_.skip_pieces; }
+  bool seeing() const { return pieces_ >= late_.skip_pieces; }
+  bool joined() const { return late_.skip_pieces > 0; }
+
   virtual void begin(int64_t time_ns) = 0;
   virtual void message(std::vector<Piece> pieces) = 0;
   virtual void close(const Step& step) = 0;
   virtual void finish() = 0;
 
   CaptureSink& sink_;
+  const Late late_;
+  size_t pieces_ = 0;
   uint64_t sent_[2] = {0, 0};
   int64_t now_ns_ = 0;
   bool open_ = true;
@@ -76,7 +84,8 @@ class Player {
 
 class ProbePlayer final : public Player {
  public:
-  ProbePlayer(CaptureSink& sink, Party watched) : Player(sink), watched_(watched) {
+  ProbePlayer(CaptureSink& sink, const Late& late, Party watched)
+      : Player(sink, late), watched_(watched) {
     key_ = {.pid = 4242, .process_start_ns = 1'000'000, .handle = 0x7f0000001000, .generation = 1};
   }
 
@@ -91,13 +100,13 @@ class ProbePlayer final : public Player {
   void message(std::vector<Piece> pieces) override {
     for (const Piece& piece : pieces) {
       sent_[index(piece.party)] = piece.offset + piece.bytes.size();
-      if (piece.lost) continue;
+      if (piece.lost || !see_piece()) continue;
       sink_.on_chunk({.time = now(),
                       .connection = key_,
                       .transfer = transfer(piece.party),
                       .offset = piece.offset,
                       .peer_offset = sent_[index(other(piece.party))],
-                      .joined = false,
+                      .joined = joined(),
                       .bytes = as_bytes(piece.bytes),
                       .library = 1});
     }
@@ -136,9 +145,11 @@ class ProbePlayer final : public Player {
 
 class SegmentPlayer final : public Player {
  public:
-  SegmentPlayer(CaptureSink& sink, uint64_t seed, bool troubled)
-      : Player(sink), random_(seed), troubled_(troubled) {
-    endpoints_[0] = endpoint(10, 40'000);
+  SegmentPlayer(CaptureSink& sink, const Late& late, uint64_t seed, bool troubled)
+      : Player(sink, late), random_(seed), troubled_(troubled) {
+    // Without its SYN it would be taken for the rest of an earlier run's connection.
+    const auto port = static_cast<uint16_t>(40'000 + late.skip_pieces % 20'000);
+    endpoints_[0] = endpoint(10, port);
     endpoints_[1] = endpoint(20, 8080);
     // One of them wraps early on.
     initial_[0] = 0xFFFFFF00u;
@@ -157,6 +168,7 @@ class SegmentPlayer final : public Player {
   }
 
   void send(Party party, uint64_t offset, std::string_view bytes, uint8_t flags) {
+    if (bytes.empty() ? !seeing() : !see_piece()) return;
     // `offset` counts payload; the SYN takes one sequence number before it.
     sink_.on_segment(
         {.time = {.ns = now_ns_, .clock = Clock::kCapture},
@@ -269,16 +281,16 @@ uint64_t total_bytes(const Dialogue& dialogue) {
 }
 
 void play(const Dialogue& dialogue, Entrance entrance, const Cuts& cuts, uint64_t seed,
-          CaptureSink& sink) {
+          CaptureSink& sink, const Late& late) {
   switch (entrance) {
     case Entrance::kClientProbe:
-      return ProbePlayer(sink, Party::kClient).play(dialogue, cuts);
+      return ProbePlayer(sink, late, Party::kClient).play(dialogue, cuts);
     case Entrance::kServerProbe:
-      return ProbePlayer(sink, Party::kServer).play(dialogue, cuts);
+      return ProbePlayer(sink, late, Party::kServer).play(dialogue, cuts);
     case Entrance::kSegments:
-      return SegmentPlayer(sink, seed, false).play(dialogue, cuts);
+      return SegmentPlayer(sink, late, seed, false).play(dialogue, cuts);
     case Entrance::kTroubledTcp:
-      return SegmentPlayer(sink, seed, true).play(dialogue, cuts);
+      return SegmentPlayer(sink, late, seed, true).play(dialogue, cuts);
   }
 }
 

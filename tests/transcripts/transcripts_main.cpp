@@ -1,11 +1,13 @@
-// Replays every transcript whole, byte by byte, at every single cut and at random cuts, through
-// each entrance, and compares the records with what the transcript expects and with each other.
+// Replays every transcript, in its own words and over HTTP/2 where it can be, whole, byte by byte,
+// at every single cut and at random cuts, through each entrance, and compares the records with what
+// the transcript expects and with each other.
 //
 //   transcripts FOLDER|FILE…         exit 0: prints transcripts × cuts × entrances; exit 1: prints
 //   what differs
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <map>
 #include <random>
@@ -14,6 +16,7 @@
 #include "credential_reader.h"
 #include "dialogue.h"
 #include "entrances.h"
+#include "http2_form.h"
 #include "ledger.h"
 #include "ndjson/ndjson_sink.h"
 #include "pipeline.h"
@@ -91,12 +94,12 @@ class Bench final : public UsageSink {
 
   // The records of one run. Throws if bytes are unaccounted for or a call stays open.
   std::vector<std::string> run(const Dialogue& dialogue, Entrance entrance, const Cuts& cuts,
-                               uint64_t seed) {
+                               uint64_t seed, const Late& late = {}) {
     Lines lines;
     ledger::Ledger ledger(limits_, ledger::LedgerOptions{}, {&lines});
     ledger_ = &ledger;
     CountingEntrance counting(lane_.capture(), counters_);
-    play(dialogue, entrance, cuts, seed, counting);
+    play(dialogue, entrance, cuts, seed, counting, late);
     const bool probe = entrance == Entrance::kClientProbe || entrance == Entrance::kServerProbe;
     counting.on_end({.ns = dialogue.steps.empty() ? 0 : dialogue.steps.back().time_ns,
                      .clock = probe ? Clock::kBoot : Clock::kCapture});
@@ -235,6 +238,119 @@ class Harness {
     return good;
   }
 
+  // Joins the connection late, at every piece: what is found then must agree with what is found
+  // from the beginning, and every call whose bytes were all seen must be found.
+  bool check_joined(const Dialogue& dialogue) {
+    bool good = true;
+    for (const Entrance entrance : {Entrance::kSegments, Entrance::kClientProbe}) {
+      std::vector<size_t> step_pieces;
+      const std::vector<std::string> whole =
+          bench_.run(dialogue, entrance, {}, 1, {.skip_pieces = 0, .step_pieces = &step_pieces});
+      std::map<std::string, std::map<std::string, std::string>> full;
+      for (const std::string& line : whole) {
+        const auto record = members(line);
+        full[record.at("start_time")] = record;
+      }
+      // Calls by their request's step.
+      for (size_t skip = 1; skip <= step_pieces.back() + 1; ++skip) {
+        const auto lines = bench_.run(dialogue, entrance, {}, 1, {.skip_pieces = skip});
+        ++joins_;
+        std::vector<std::string> found;
+        for (const std::string& line : lines) {
+          const auto record = members(line);
+          found.push_back(record.at("response_id"));
+          found.push_back(record.at("start_time"));
+          const std::string text = contradiction(record, full);
+          if (text.empty() || shared_id(dialogue, record.at("response_id"))) continue;
+          report(dialogue, entrance, "joined at piece " + std::to_string(skip), text);
+          good = false;
+        }
+        for (size_t i = 0; i < dialogue.steps.size(); ++i) {
+          if (step_pieces[i] < skip) continue;
+          const std::string time = time_text(dialogue.steps[i].time_ns);
+          const auto call = full.find(time);
+          if (call == full.end()) continue;
+          const std::string& id = call->second.at("response_id");
+          // An answer that shows no dialect can only be known by its path.
+          if (id == "null" || call->second.at("outcome") == "\"http_error\"") continue;
+          if (std::count(found.begin(), found.end(), id) > 0) continue;
+          // An answer whose Content-Encoding is unknown cannot be read; its call is counted.
+          if (std::count(found.begin(), found.end(), time) > 0) continue;
+          report(dialogue, entrance, "joined at piece " + std::to_string(skip), id + " is missing");
+          good = false;
+        }
+        if (!good) return false;
+      }
+    }
+    return good;
+  }
+
+  size_t joins() const { return joins_; }
+  size_t cuts() const { return cuts_; }
+  size_t runs() const { return runs_; }
+
+ private:
+  // What the record of a connection that was joined late says that its whole record does not, or
+  // "".
+  static std::string contradiction(
+      const std::map<std::string, std::string>& record,
+      const std::map<std::string, std::map<std::string, std::string>>& full) {
+    // What a part says differently by its nature: how much was seen, and what follows from it; the
+    // provider, told by the body where the host is unknown, and its prices.
+    static constexpr const char* kOfThePart[] = {
+        "record_id",      "start_time",   "duration_s",     "ttfb_s",         "ttft_s",
+        "outcome",        "input_source", "output_source",  "usage_source",   "request_bytes",
+        "response_bytes", "flags",        "lost_bytes",     "price_source",   "server_address",
+        "server_port",    "leg",          "side",           "client_address", "client_port",
+        "provider",       "cost_usd",     "input_cost_usd", "cache_cost_usd", "output_cost_usd",
+        "tool_cost_usd",  "price_id"};
+    static constexpr std::string_view kUnknown[] = {"null", "\"unknown\"", "[]"};
+    const auto difference_to = [&](const std::map<std::string, std::string>& whole) {
+      for (const auto& [field, value] : record) {
+        const auto is = [&](std::string_view known) { return known == field; };
+        if (std::any_of(std::begin(kOfThePart), std::end(kOfThePart), is)) continue;
+        if (value == whole.at(field)) continue;
+        if (std::find(std::begin(kUnknown), std::end(kUnknown), value) != std::end(kUnknown)) {
+          continue;
+        }
+        return field + " is " + value + ", and is " + whole.at(field) + " of " +
+               record.at("response_id");
+      }
+      return std::string();
+    };
+    const auto same_start = full.find(record.at("start_time"));
+    if (same_start != full.end()) return difference_to(same_start->second);
+    // Some transcripts share their ids.
+    std::string text = "no such call: " + record.at("response_id");
+    for (const auto& [time, candidate] : full) {
+      if (candidate.at("response_id") != record.at("response_id")) continue;
+      text = difference_to(candidate);
+      if (text.empty()) break;
+    }
+    return text;
+  }
+
+  // Several answers name this id (JSON text): which of them a record is of cannot be told by it.
+  static bool shared_id(const Dialogue& dialogue, const std::string& id) {
+    const auto names_it = [&](const Step& step) {
+      return step.party == Party::kServer && step.bytes.find("\"id\":" + id) != std::string::npos;
+    };
+    return std::count_if(dialogue.steps.begin(), dialogue.steps.end(), names_it) > 1;
+  }
+
+  // As records write it.
+  static std::string time_text(int64_t ns) {
+    const std::time_t seconds = ns / 1'000'000'000;
+    std::tm parts{};
+    gmtime_r(&seconds, &parts);
+    char text[32];
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+    char fraction[16];
+    std::snprintf(fraction, sizeof fraction, ".%09lldZ",
+                  static_cast<long long>(ns % 1'000'000'000));
+    return "\"" + std::string(text) + fraction + "\"";
+  }
+
   static void report(const Dialogue& dialogue, Entrance entrance, const std::string& cuts,
                      const std::string& text) {
     std::printf("%s (%s, %s): %s\n", dialogue.name.c_str(), entrance_name(entrance), cuts.c_str(),
@@ -316,6 +432,7 @@ class Harness {
   std::map<Entrance, std::vector<std::string>> of_first_variant_;
   size_t cuts_ = 0;
   size_t runs_ = 0;
+  size_t joins_ = 0;
 };
 
 int run(int argc, char** argv) {
@@ -334,15 +451,25 @@ int run(int argc, char** argv) {
   Harness harness;
   size_t different = 0;
   size_t dialogues = 0;
+  size_t over_http2 = 0;
+  std::vector<Dialogue> speakable;
   for (const std::string& file : files) {
     const std::vector<Dialogue> variants = read_variants(file);
     if (!harness.check(variants)) ++different;
     dialogues += variants.size();
+    const std::optional<Dialogue> form = http2_form(variants.front());
+    if (!form.has_value()) continue;
+    ++over_http2;
+    speakable.push_back(variants.front());
+    if (!harness.check({*form})) ++different;
   }
+  if (over_http2 > 0 && !harness.check_joined(http2_connection(speakable))) ++different;
+  std::printf("one HTTP/2 connection joined at %zu places\n", harness.joins());
   std::printf(
-      "%zu transcripts, %zu dialogues, %zu cuts, %zu entrances: %zu replays, %zu transcripts "
-      "differ\n",
-      files.size(), dialogues, harness.cuts(), std::size(kEntrances), harness.runs(), different);
+      "%zu transcripts, %zu dialogues, %zu of them over HTTP/2 as well, %zu cuts, %zu entrances: %zu "
+      "replays, %zu transcripts differ\n",
+      files.size(), dialogues, over_http2, harness.cuts(), std::size(kEntrances), harness.runs(),
+      different);
   return different == 0 ? 0 : 1;
 }
 

@@ -1,0 +1,138 @@
+#include "http2_form.h"
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+#include <sstream>
+
+#include "support/http2_writer.h"
+
+namespace wiretally::test {
+namespace {
+
+std::string lower(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+// Fields of HTTP/1 alone, RFC 9113 section 8.2.2.
+bool is_of_connection(const std::string& name) {
+  return name == "connection" || name == "transfer-encoding" || name == "keep-alive" ||
+         name == "upgrade" || name == "host";
+}
+
+Http2Writer::Fields fields_of(const TextMessage& message) {
+  std::istringstream lines(message.head);
+  std::string first;
+  std::getline(lines, first);
+  std::istringstream words(first);
+  std::string one;
+  std::string two;
+  words >> one >> two;
+  Http2Writer::Fields rest;
+  std::string host;
+  for (std::string line; std::getline(lines, line);) {
+    const size_t colon = line.find(':');
+    if (colon == line.npos) continue;
+    const std::string name = lower(line.substr(0, colon));
+    const std::string value = line.substr(std::min(line.size(), colon + 2));
+    if (name == "host") host = value;
+    if (!is_of_connection(name)) rest.emplace_back(name, value);
+  }
+  Http2Writer::Fields fields;
+  if (one.starts_with("HTTP/")) {
+    fields = {{":status", two}};
+  } else {
+    const size_t scheme = two.find("://");
+    const std::string path = scheme == two.npos ? two : two.substr(two.find('/', scheme + 3));
+    fields = {{":method", one}, {":scheme", "https"}, {":authority", host}, {":path", path}};
+  }
+  fields.insert(fields.end(), rest.begin(), rest.end());
+  return fields;
+}
+
+std::string message_of(Http2Writer& writer, uint32_t stream, const TextMessage& message) {
+  const bool empty = message.pieces.empty();
+  std::string bytes = writer.headers(stream, fields_of(message), empty);
+  for (size_t i = 0; i < message.pieces.size(); ++i) {
+    // Every third frame is padded.
+    const int pad = i % 3 == 2 ? static_cast<int>(i % 7) : -1;
+    bytes += Http2Writer::data(stream, message.pieces[i], i + 1 == message.pieces.size(), pad);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+std::optional<Dialogue> http2_form(const Dialogue& dialogue) {
+  Dialogue form = dialogue;
+  form.name += " over HTTP/2";
+  Http2Writer writers[2];
+  uint32_t asked = 0;
+  uint32_t answered = 0;
+  bool begun[2] = {};
+  for (Step& step : form.steps) {
+    if (step.kind != Step::Kind::kBytes) continue;
+    if (!step.message.has_value() || step.lost.second > 0) return std::nullopt;
+    const bool client = step.party == Party::kClient;
+    const auto side = static_cast<size_t>(step.party);
+    uint32_t& count = client ? asked : answered;
+    step.bytes.clear();
+    if (!begun[side]) {
+      step.bytes = client ? Http2Writer::client_begins() : Http2Writer::server_begins();
+    }
+    begun[side] = true;
+    step.bytes += message_of(writers[side], 2 * count + 1, *step.message);
+    ++count;
+  }
+  if (asked == 0) return std::nullopt;
+  for (ExpectedRecord& record : form.records) {
+    for (auto& [field, value] : record.fields) {
+      if (field == "http_version") value = "\"2\"";
+    }
+  }
+  return form;
+}
+
+namespace {
+
+// The first id that an answer of the dialogue names, or "".
+std::string answer_id(const Dialogue& dialogue) {
+  constexpr std::string_view kMember = "\"id\":\"";
+  for (const Step& step : dialogue.steps) {
+    if (step.party != Party::kServer || !step.message.has_value()) continue;
+    for (const std::string& piece : step.message->pieces) {
+      const size_t at = piece.find(kMember);
+      if (at == piece.npos) continue;
+      const size_t begin = at + kMember.size();
+      return piece.substr(begin, piece.find('"', begin) - begin);
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+Dialogue http2_connection(const std::vector<Dialogue>& dialogues) {
+  constexpr int64_t kPauseNs = 1'000'000'000;
+  Dialogue joined;
+  int64_t now = 0;
+  std::set<std::string> ids;
+  for (const Dialogue& dialogue : dialogues) {
+    const std::string id = answer_id(dialogue);
+    if (!http2_form(dialogue).has_value() || (!id.empty() && !ids.insert(id).second)) continue;
+    const int64_t begin = dialogue.steps.front().time_ns;
+    if (now == 0) now = begin;
+    int64_t last = now;
+    for (Step step : dialogue.steps) {
+      if (step.kind != Step::Kind::kBytes) continue;
+      step.time_ns = last = now + (step.time_ns - begin);
+      joined.steps.push_back(std::move(step));
+    }
+    now = last + kPauseNs;
+  }
+  joined.name = "all";
+  return http2_form(joined).value_or(Dialogue{});
+}
+
+}  // namespace wiretally::test
