@@ -203,10 +203,6 @@ class Harness {
     return good;
   }
 
-  size_t cuts() const { return cuts_; }
-  size_t runs() const { return runs_; }
-
- private:
   bool check(const Dialogue& dialogue) {
     bool good = true;
     std::string by_entrance;
@@ -461,7 +457,7 @@ int run(int argc, char** argv) {
     if (!form.has_value()) continue;
     ++over_http2;
     speakable.push_back(variants.front());
-    if (!harness.check({*form})) ++different;
+    if (!harness.check(std::vector<Dialogue>{*form})) ++different;
   }
   if (over_http2 > 0 && !harness.check_joined(http2_connection(speakable))) ++different;
   std::printf("one HTTP/2 connection joined at %zu places\n", harness.joins());
