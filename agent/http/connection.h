@@ -218,9 +218,9 @@ class Connection {
   std::optional<Direction> first_end_;
   Half halves_[2];
   Pairing pairing_;
-  WebSocketTerms terms_;                  // of the answer that granted a WebSocket
-  std::unique_ptr<WebSocket> websocket_;  // while it is open
-  ExchangeId awaited_{};                  // kAwait: the exchange whose answer decides
+  WebSocketTerms terms_;                     // of the answer that granted a WebSocket
+  std::unique_ptr<WebSocket> websocket_;     // while it is open
+  ExchangeId awaited_{};                     // kAwait: the exchange whose answer decides
   std::unique_ptr<http2::Session> session_;  // once protocol_ is kHttp2
 
   // During a call.

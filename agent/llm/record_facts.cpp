@@ -162,7 +162,8 @@ UsageMissing missing_of(const UsageRecord& record, const AnswerState& answer, bo
   const uint16_t status = record.status_code.value_or(0);
   constexpr uint16_t kSwitchingProtocols = 101;  // a turn on a WebSocket
   const bool answered =
-      answer.seen && (!record.status_code.has_value() || (status >= 200 && status < 300) || status == kSwitchingProtocols);
+      answer.seen && (!record.status_code.has_value() || (status >= 200 && status < 300) ||
+                      status == kSwitchingProtocols);
   const bool known =
       record.tokens.input.has_value() && (record.tokens.output.has_value() || !has_output);
   if (!answered || known) return UsageMissing::kNot;

@@ -26,7 +26,8 @@ struct Limits {
   size_t http_headers_max = 256;            // fields of one head that are kept
   size_t http_pipeline_max = 64;            // requests without an answer on one connection
   size_t h2_streams_max = 1024;  // open on one connection (servers allow 100 to 250 at once)
-  size_t h2_pushed_streams_max = 64;  // of them pushed: a flood of promises must not use up the rest
+  size_t h2_pushed_streams_max =
+      64;  // of them pushed: a flood of promises must not use up the rest
   size_t h2_header_block_bytes_max = 256 * 1024;  // one header block as coded, CONTINUATION and all
   size_t hpack_table_bytes_max = 65'536;          // what the largest browsers and proxies ask for
   size_t hpack_bytes_max = 128 << 20;             // all HPACK tables of a lane together

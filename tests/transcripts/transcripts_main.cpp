@@ -462,7 +462,8 @@ int run(int argc, char** argv) {
   if (over_http2 > 0 && !harness.check_joined(http2_connection(speakable))) ++different;
   std::printf("one HTTP/2 connection joined at %zu places\n", harness.joins());
   std::printf(
-      "%zu transcripts, %zu dialogues, %zu of them over HTTP/2 as well, %zu cuts, %zu entrances: %zu "
+      "%zu transcripts, %zu dialogues, %zu of them over HTTP/2 as well, %zu cuts, %zu entrances: "
+      "%zu "
       "replays, %zu transcripts differ\n",
       files.size(), dialogues, over_http2, harness.cuts(), std::size(kEntrances), harness.runs(),
       different);
