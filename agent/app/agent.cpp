@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -76,6 +77,20 @@ void forbid_core_files() {
   ::prctl(PR_SET_DUMPABLE, 0);
 }
 
+// A probed library holds two files, or one a probe on kernels without uprobe_multi; the usual limit
+// of 1024 would end at 70 libraries. Best effort: what cannot be probed then is said.
+void raise_file_limit(const Limits& limits) {
+  constexpr rlim_t kFilesALibrary = 14;
+  constexpr rlim_t kOtherFiles = 1'024;
+  const rlim_t wanted = limits.probed_libraries_max * kFilesALibrary + kOtherFiles;
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted) return;
+  const rlimit raised{wanted, std::max(wanted, files.rlim_max)};
+  if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) return;
+  files.rlim_cur = std::min(wanted, files.rlim_max);
+  ::setrlimit(RLIMIT_NOFILE, &files);
+}
+
 sigset_t handled_signals() {
   sigset_t set;
   sigemptyset(&set);
@@ -116,6 +131,7 @@ Agent::~Agent() {
 
 Result<std::unique_ptr<Agent>> Agent::start(const Settings& settings) {
   forbid_core_files();
+  raise_file_limit(limits_of(settings));
   // Before any thread is made, so that every thread inherits the mask.
   const sigset_t signals = handled_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
@@ -176,6 +192,8 @@ Status Agent::open_sources() {
     // Now, while it runs: a command-line client is gone before its first call is read from the
     // ring.
     options.on_process = [this](uint32_t pid) { processes_.observe(pid); };
+    options.connections_max = limits_.probed_connections_max;
+    options.libraries_max = limits_.probed_libraries_max;
     auto probes = uprobe::ProbeSource::create(options, counters_, lane_.capture());
     if (probes) {
       probes_ = *std::move(probes);

@@ -25,6 +25,12 @@ bool looks_like_text(ByteView bytes) {
   });
 }
 
+size_t blank_bytes(ByteView bytes) {
+  size_t blank = 0;
+  while (blank < bytes.size() && (bytes[blank] == '\r' || bytes[blank] == '\n')) ++blank;
+  return blank;
+}
+
 bool same(std::string_view a, std::string_view b) {
   return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
 }
@@ -38,6 +44,13 @@ std::string_view trimmed(std::string_view text) {
 
 bool decides_framing(std::string_view name) {
   return same(name, "content-length") || same(name, "transfer-encoding");
+}
+
+// RFC 9112 section 6.1: a transfer coding in a request of HTTP/1.0 is faulty framing, which some
+// servers read and others do not.
+bool framing_is_plain(const llhttp_t& request) {
+  const bool http10 = request.http_major == 1 && request.http_minor == 0;
+  return !http10 || (request.flags & (F_CHUNKED | F_TRANSFER_ENCODING)) == 0;
 }
 
 // A chunk header (RFC 9112 section 7.1, without extensions), and what of the chunk's end is there
@@ -151,11 +164,12 @@ size_t Connection::take(Half& half, ByteView rest, bool event_begins) {
 }
 
 size_t Connection::take_start(Half& half, ByteView rest) {
-  if (half.expect != Expect::kFresh) {
-    // Empty lines before a start line are to be ignored, RFC 9112 section 2.2.
-    size_t blank = 0;
-    while (blank < rest.size() && (rest[blank] == '\r' || rest[blank] == '\n')) ++blank;
-    if (blank > 0) {
+  // Empty lines before a start line are to be ignored, RFC 9112 section 2.2. A proxy's preamble may
+  // begin with some, too.
+  const size_t blank = blank_bytes(rest);
+  if (blank > 0 && !may_be_preamble(half, rest)) {
+    if (half.expect != Expect::kFresh || blank == rest.size() ||
+        plausible(half, rest.subspan(blank))) {
       lane_.counters.parse(source_, blank);
       return blank;
     }
@@ -190,6 +204,12 @@ size_t Connection::take_preamble(Half& half, ByteView rest) {
     case Preamble::Kind::kOpen:
       return part.size();
     case Preamble::Kind::kNone:
+      if (held > 0 && blank_bytes(*half.held) >= held) {
+        release_held(half);
+        lane_.counters.parse(source_, held);
+        half.state = State::kStart;
+        return 0;
+      }
       not_a_start(half);
       return part.size();
     case Preamble::Kind::kDone:
@@ -206,7 +226,8 @@ size_t Connection::take_seek(Half& half, ByteView rest, bool event_begins) {
   if (!event_begins && !half.line_begins) candidate = rest.size();
   size_t searched = 0;
   while (true) {
-    if (candidate < rest.size() && plausible(half, rest.subspan(candidate))) {
+    const bool allowed = may_begin(half, event_begins && candidate == 0);
+    if (allowed && candidate < rest.size() && plausible(half, rest.subspan(candidate))) {
       pass_over(half, rest.first(candidate));
       if (half.state == State::kSeek) begin_head(half, offset_ + candidate);
       return candidate;
@@ -219,6 +240,16 @@ size_t Connection::take_seek(Half& half, ByteView rest, bool event_begins) {
   half.line_begins = searched == rest.size();
   pass_over(half, rest);
   return rest.size();
+}
+
+bool Connection::may_begin(const Half& half, bool event_begins) {
+  if (!half.wary) return true;
+  if (!event_begins) return false;
+  const uint64_t seen = peer_offset_of(half, event_->peer_offset);
+  if (message_of(half) == Message::kResponse) {
+    return pairing_.request_waits_between(half.wary_until, seen);
+  }
+  return half.answers_owed == 0 && seen >= half.wary_until;
 }
 
 bool Connection::plausible(const Half& half, ByteView first) const {
@@ -411,6 +442,7 @@ void Connection::parse_head(Half& half, ByteView head, uint64_t end_offset) {
     return;
   }
   half.expect = Expect::kNext;
+  half.wary = false;
   if (half.exchange == nullptr && !half.interim) {
     drop(DropReason::kHttpPipelineFull, head_bytes);
   } else {
@@ -473,11 +505,17 @@ int Connection::on_head_complete(llhttp_t* parser) {
   Half& half = half_of(parser);
   Connection& self = *half.connection;
   if (half.head_done) return 0;  // the made-up head of resume_chunks
-  if (self.head_is_bad_) return -1;
   const bool request = half.kind == StartKind::kRequest;
+  if (self.head_is_bad_ || !(request ? framing_is_plain(*parser) : parser->status_code >= 100)) {
+    return -1;
+  }
   if (self.protocol_ == Protocol::kUndecided) {
     self.decide(half, request ? half.direction : opposite(half.direction));
   } else if (request != (self.message_of(half) == Message::kRequest)) {
+    return -1;
+  }
+  const bool interim = !request && parser->status_code < 200 && parser->status_code != 101;
+  if (!request && !interim && !self.pairing_.answer_is_due(half.start, self.requests_known())) {
     return -1;
   }
   half.head_done = true;
@@ -663,7 +701,13 @@ void Connection::finish_message(Half& half, MessageEnd end, uint64_t end_offset)
     half.body.end(lane_);
     if (message == Message::kRequest) exchange->request_end = end_offset;
     lane_.sink.on_message_end(exchange->id, message, end, event_->time);
+    const bool answered = message == Message::kResponse && end == MessageEnd::kComplete;
     pairing_.message_ends(*exchange, message, end, event_->time);
+    Half& asking = half_of(Message::kRequest);
+    if (answered && asking.wary && asking.answers_owed > 0) {
+      --asking.answers_owed;
+      asking.wary_until = end_offset;
+    }
   }
   after_message(half);
 }
@@ -688,20 +732,37 @@ bool Connection::body_ends_with_connection(const Half& half) {
 
 // The framing of this direction is lost.
 void Connection::poison(Half& half, DropReason reason, uint64_t offset) {
-  const bool in_known_head =
-      half.state == State::kHead && half.start_confirmed && half.expect == Expect::kNext;
-  if (half.exchange != nullptr) {
+  const bool in_head = half.state == State::kHead && half.start_confirmed;
+  const bool is_http = in_head && half.expect == Expect::kFresh && !half.scanner.in_first_line();
+  if (protocol_ == Protocol::kUndecided && is_http && !joined_) {
+    const bool asks = half.kind == StartKind::kRequest;
+    decide(half, asks ? half.direction : opposite(half.direction));
+  }
+  const bool had_exchange = half.exchange != nullptr;
+  if (had_exchange) {
     half.exchange->evidence_lost = true;
     finish_message(half, MessageEnd::kCut, offset);
-  } else if (in_known_head && message_of(half) == Message::kResponse) {
+  } else if (in_head && half.expect == Expect::kNext && message_of(half) == Message::kResponse) {
     pairing_.answer_ruined(half.start, requests_known(), 0, event_->time);
   }
   if (protocol_ == Protocol::kUndecided) {
     joined_ = true;
   } else {
     pairing_.doubt(message_of(half));
+    if (reason != DropReason::kHttpResync) {
+      const auto seen = in_head ? half.start.peer_offset : event_->peer_offset;
+      be_wary(half, peer_offset_of(half, seen), !had_exchange);
+    }
   }
   seek(half, reason, false);
+}
+
+// `peer_offset`: what the bad message's sender had received. `of_no_exchange`: it is a request that
+// will be answered, for all we know, and is not among those counted.
+void Connection::be_wary(Half& half, uint64_t peer_offset, bool of_no_exchange) {
+  half.wary = true;
+  half.wary_until = peer_offset;
+  half.answers_owed = pairing_.answers_open() + (of_no_exchange ? 1 : 0);
 }
 
 void Connection::seek(Half& half, DropReason trouble, bool line_begins) {

@@ -190,6 +190,28 @@ bool Pairing::proves_same_message(const Exchange& exchange, Message message,
   return at_start.has_value() && *peer_offset <= *at_start;
 }
 
+bool Pairing::answer_is_due(const MessageStart& start, uint64_t requests_known) const {
+  const bool all_received_are_known =
+      start.peer_offset.has_value() && *start.peer_offset <= requests_known;
+  return doubt_ || !all_received_are_known || first_waiting() != nullptr;
+}
+
+size_t Pairing::answers_open() const {
+  size_t open = 0;
+  for (const Exchange* x = first_; x != nullptr; x = x->next) {
+    if (x->request != Exchange::Side::kAbsent && !Exchange::is_over(x->answer)) ++open;
+  }
+  return open;
+}
+
+bool Pairing::request_waits_between(uint64_t from, uint64_t until) const {
+  for (const Exchange* x = first_; x != nullptr; x = x->next) {
+    const uint64_t at = x->request_start.offset;
+    if (x->waits_for_answer() && at >= from && at < until) return true;
+  }
+  return false;
+}
+
 bool Pairing::any_wanted() const {
   for (const Exchange* x = first_; x != nullptr; x = x->next) {
     if (x->wanted) return true;

@@ -56,6 +56,13 @@ class Pairing {
   bool proves_same_message(const Exchange& exchange, Message message,
                            std::optional<uint64_t> peer_offset) const;
 
+  // False where a server has no reason to answer: every request that it has received is answered.
+  bool answer_is_due(const MessageStart& start, uint64_t requests_known) const;
+  // Requests whose answers are not over.
+  size_t answers_open() const;
+  // Whether an unanswered request begins in [from, until).
+  bool request_waits_between(uint64_t from, uint64_t until) const;
+
   bool any_wanted() const;
   bool empty() const { return first_ == nullptr; }
 

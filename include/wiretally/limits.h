@@ -1,5 +1,6 @@
-// Every limit of the agent, in one place. What exceeds a limit is counted under a named reason
-// (drop_reasons.def).
+// Every limit of the agent, in one place. docs/limits.md says of each what happens beyond it, where
+// that is counted and which test reaches it; a test holds the two together. What a lane may take at
+// worst follows from these (agent/app/worst_case.h).
 #pragma once
 
 #include <cstddef>
@@ -13,6 +14,8 @@ struct Limits {
   size_t capture_packet_bytes_max =
       256 * 1024;  // a record longer than this in a file is corrupt (GRO: 64 KiB + headers)
   size_t capture_interfaces_max = 65'536;  // of one pcapng section; more is corrupt
+  size_t probed_connections_max = 65'536;  // the reader's, least recently active first out
+  size_t probed_libraries_max = 1'024;     // each holds file descriptors
 
   // stream
   size_t flows_max = 65'536;  // evicted by memory pressure only, least recently active first
@@ -23,23 +26,31 @@ struct Limits {
 
   // http
   size_t http_head_bytes_max = 256 * 1024;  // one message head; headers beyond are a named drop
-  size_t http_headers_max = 256;            // fields of one head that are kept
-  size_t http_pipeline_max = 64;            // requests without an answer on one connection
-  size_t decoder_bytes_max = 128 << 20;     // all content decoders together
+  // Memory of all heads that are split over events, least recently fed first out: a head of the
+  // largest size must not keep others out.
+  size_t http_head_bytes_total = 32 << 20;
+  size_t http_headers_max = 256;  // fields of one head that are kept
+  size_t http_pipeline_max = 64;  // requests without an answer on one connection
+  // Open exchanges of all connections, least recently active first out.
+  size_t http_exchanges_max = 65'536;
+  size_t decoder_bytes_max = 128 << 20;  // all content decoders together
   uint64_t decode_ratio_max = 1000;  // decoded ÷ coded bytes, once past decode_ratio_free_bytes
   uint64_t decode_ratio_free_bytes = 1 << 20;  // up to here any ratio is allowed
 
   // llm
-  size_t json_depth_max = 256;       // deeper values are skipped
-  size_t json_text_bytes_max = 256;  // a kept string is cut here, with a flag
-  size_t tool_calls_max = 16;        // names kept of one answer
-  size_t open_calls_max = 65'536;    // calls that have not ended, in one lane
+  static constexpr size_t json_depth_max = 256;       // how deep brackets are told apart
+  static constexpr size_t json_text_bytes_max = 256;  // a kept string is cut here, with a flag
+  static constexpr size_t tool_calls_max = 16;        // names kept of one answer
+  size_t open_calls_max = 16'384;  // in one lane, least recently active first out; 11 KiB each
+  size_t undecided_answers_max = 1'024;  // answers without request, read for every dialect at once
 
   // ledger
-  size_t held_records_max = 65'536;       // finished calls that wait for a twin
-  size_t remembered_ids_max = 1'000'000;  // counted response ids, against late twins
-  int64_t hold_min_ns = 500'000'000;      // a finished call waits at least this long for a twin
-  int64_t hold_max_ns = 5'000'000'000;    // and never longer than this
+  size_t held_records_max = 65'536;         // finished calls that wait for a twin
+  size_t held_record_bytes_max = 96 << 20;  // of all of them: few are as wide as a record may be
+  static constexpr size_t sightings_per_call_max = 16;  // both ends, under a few address pairs
+  size_t remembered_ids_max = 262'144;                  // counted response ids, against late twins
+  int64_t hold_min_ns = 500'000'000;    // a finished call waits at least this long for a twin
+  int64_t hold_max_ns = 5'000'000'000;  // and never longer than this
   int64_t remembered_ids_ns = 24LL * 3600 * 1'000'000'000;
   // A TLS connection waits so long for its first decoded request before it counts as opaque: pooled
   // connections are made ahead of their use.
@@ -53,6 +64,15 @@ struct Limits {
   size_t subject_series_max = 2'000;
   size_t tool_series_max = 200;
   size_t label_bytes_max = 128;
+  // The text of one scrape, and with it what all series together may weigh.
+  size_t exposition_bytes_max = 64 << 20;
+  size_t line_queue_bytes_max = 16 << 20;  // lines that wait for a slow disk
+
+  // identity
+  size_t processes_max = 4'096;  // first seen first out; those that still run are read again
+
+  // app
+  size_t usage_channel_bytes = 16 << 20;  // messages from a lane to the ledger, a power of two
 };
 
 }  // namespace wiretally

@@ -57,6 +57,7 @@ class LibraryProber {
     bool standard_paths = true;  // probe the system's own libraries before anybody maps them
     std::string only_under{};    // if set: only libraries whose path begins with this
     int64_t verify_ns = 30'000'000'000;  // how often to look whether the probes are still there
+    size_t libraries_max = 1'024;        // each holds file descriptors
   };
 
   LibraryProber(const Options& options, KernelPrograms& programs);
