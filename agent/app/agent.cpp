@@ -119,8 +119,10 @@ Agent::Agent(const Settings& settings, pricing::Catalog prices, const identity::
       limits_(limits_of(settings)),
       prices_(std::move(prices)),
       credentials_(secret, privacy_of(settings, identity::SubjectPrivacy::kAuto)),
+      processes_({.processes_max = limits_.processes_max}),
       calls_(limits_, prometheus_options(settings, prices_)),
       metrics_({std::string(version()), std::string(revision()), kernel_release()}),
+      channel_(limits_.usage_channel_bytes),
       lane_(limits_, 0, counters_, credentials_, channel_) {
   metrics_.watch(counters_);
 }
@@ -154,7 +156,8 @@ Result<std::unique_ptr<Agent>> Agent::start(const Settings& settings) {
 Status Agent::open_sinks() {
   std::vector<EntrySink*> sinks = {&calls_};
   if (!settings_.ndjson.empty()) {
-    auto file = sinks::LineFile::open(settings_.ndjson, sinks::LineFile::Mode::kBehind);
+    auto file = sinks::LineFile::open(settings_.ndjson, sinks::LineFile::Mode::kBehind,
+                                      limits_.line_queue_bytes_max);
     if (!file) return file.error();
     ndjson_ = std::make_unique<sinks::NdjsonSink>(*std::move(file));
     sinks.push_back(ndjson_.get());
@@ -242,6 +245,7 @@ void Agent::say_what_is_watched() const {
   say(ndjson_ ? "writes a record of each call to " + settings_.ndjson +
                     "; no prompt, no answer, no credential"
               : "stores nothing; counters only");
+  say("takes at worst " + worst_case_text(limits_, memory_use(settings_)));
   say("serves http://" + settings_.listen.substr(0, settings_.listen.rfind(':')) + ":" +
       std::to_string(server_->port()) + "/metrics; keeps the privileges it was started with");
 }

@@ -83,7 +83,7 @@ Connection::Connection(Lane& lane, FlowId flow, const FlowInfo& info)
       flow_(flow),
       source_(info.source),
       joined_(info.joined_midstream),
-      pairing_(lane) {
+      pairing_(lane, *this) {
   halves_[0].direction = Direction::kAToB;
   halves_[1].direction = Direction::kBToA;
   for (Half& half : halves_) half.connection = this;
@@ -130,6 +130,7 @@ FlowVerdict Connection::verdict() const {
 // --- data ---------------------------------------------------------------------------------------
 
 void Connection::data(Half& half) {
+  if (half.held != nullptr && half.held->evicted()) head_was_evicted(half);
   ByteView rest = event_->bytes;
   bool event_begins = true;
   while (!rest.empty()) {
@@ -178,8 +179,8 @@ size_t Connection::take_start(Half& half, ByteView rest) {
     begin_head(half, offset_);
   } else if (may_be_preamble(half, rest)) {
     half.state = State::kPreamble;
-  } else if (half.expect == Expect::kFresh && rest[0] == kTlsHandshake) {
-    half.hello = lane_.hellos.borrow();
+  } else if (half.expect == Expect::kFresh && rest[0] == kTlsHandshake &&
+             (half.hello = lane_.hellos.borrow()) != nullptr) {
     half.state = State::kHello;
   } else {
     not_a_start(half);
@@ -379,8 +380,18 @@ void Connection::bad_head(Half& half, ByteView rest, size_t used) {
   half.line_begins = used > 0 && rest[used - 1] == '\n';
 }
 
+// Another head needed its memory; its bytes are counted already.
+void Connection::head_was_evicted(Half& half) {
+  release_held(half);
+  if (half.state == State::kPreamble) {
+    not_a_start(half);
+  } else {
+    poison(half, DropReason::kHttpHeadBudget, offset_);
+  }
+}
+
 bool Connection::hold(Half& half, ByteView bytes) {
-  if (!lane_.head_buffers.append(half.held, bytes)) return false;
+  if (!lane_.head_buffers.append(half.held, source_, bytes)) return false;
   lane_.counters.of(source_).buffered_bytes.add(bytes.size());
   return true;
 }
@@ -459,6 +470,7 @@ void Connection::parse_head(Half& half, ByteView head, uint64_t end_offset) {
 // A request that waited behind a hole comes after its answer, with its own, earlier time.
 void Connection::note_last_byte(Half& half) {
   if (half.exchange == nullptr) return;
+  lane_.exchanges.touch(*half.exchange);
   EventTime& last = half.exchange->last_byte;
   if (last.ns < event_->time.ns) last = event_->time;
 }
@@ -625,9 +637,25 @@ bool Connection::answer_has_no_body(const Half& half) const {
 }
 
 void Connection::interested(Exchange* exchange, BodyInterest interest) {
-  if (interest != BodyInterest::kWanted) return;
-  exchange->wanted = true;
-  any_llm_ = true;
+  if (interest == BodyInterest::kWanted) {
+    exchange->wanted = true;
+    any_llm_ = true;
+  }
+  lane_.exchanges.touch(*exchange);
+  lane_.exchanges.make_room(lane_.limits.http_exchanges_max, lane_.limits.open_calls_max, exchange);
+}
+
+// What of it is still to come is dropped.
+void Connection::evict(Exchange& exchange) {
+  lane_.counters.drop(source_, DropReason::kHttpPipelineFull, 0);
+  for (Half& half : halves_) {
+    if (half.exchange != &exchange) continue;
+    half.body.end(lane_);
+    half.exchange = nullptr;
+    half.body.begin(source_, nullptr, message_of(half), BodyInterest::kNotLlm,
+                    ContentCoding::kIdentity);
+  }
+  pairing_.evict(exchange);
 }
 
 // --- bodies -------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ namespace wiretally::http {
 // What a flow speaks. HTTP/2 is recognised and passed over for now.
 enum class Protocol : uint8_t { kUndecided, kHttp1, kHttp2, kOpaque };
 
-class Connection {
+class Connection final : private ExchangeOwner {
  public:
   Connection(Lane& lane, FlowId flow, const FlowInfo& info);
   Connection(const Connection&) = delete;
@@ -157,6 +157,8 @@ class Connection {
   bool answer_has_no_body(const Half& half) const;
   void decide(Half& half, Direction request_direction);
   void interested(Exchange* exchange, BodyInterest interest);
+  void evict(Exchange& exchange) override;
+  void head_was_evicted(Half& half);
   void finish_message(Half& half, MessageEnd end, uint64_t end_offset);
   void after_message(Half& half);
   void poison(Half& half, DropReason reason, uint64_t offset);

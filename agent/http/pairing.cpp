@@ -175,6 +175,12 @@ void Pairing::close(ExchangeOutcome outcome, EventTime time) {
   while (first_ != nullptr) end(*first_, outcome, time);
 }
 
+void Pairing::evict(Exchange& exchange) {
+  if (exchange.waits_for_answer()) doubt(Message::kRequest);
+  exchange.evidence_lost = true;
+  end(exchange, ExchangeOutcome::kUnknown, exchange.last_byte);
+}
+
 void Pairing::conflict() {
   conflict_ = first_ == nullptr;
   for (Exchange* x = first_; x != nullptr; x = x->next) x->overlap_conflict = true;
@@ -221,6 +227,7 @@ bool Pairing::any_wanted() const {
 
 Exchange* Pairing::append(EventTime time) {
   Exchange* const exchange = lane_.exchanges.create();
+  exchange->owner = &owner_;
   exchange->last_byte = time;
   exchange->overlap_conflict = conflict_;
   conflict_ = false;

@@ -19,7 +19,8 @@ namespace wiretally::http {
 
 class Pairing {
  public:
-  explicit Pairing(Lane& lane) : lane_(lane) {}
+  // `owner` of the exchanges, for their eviction; it calls evict() here.
+  Pairing(Lane& lane, ExchangeOwner& owner) : lane_(lane), owner_(owner) {}
 
   // A request's head is complete. `answers_seen`: offset reached by the answers' direction. Nothing
   // if more requests wait than Limits::http_pipeline_max.
@@ -48,6 +49,9 @@ class Pairing {
   void answers_end(ExchangeOutcome outcome, EventTime time);
   // The connection is over: ends everything.
   void close(ExchangeOutcome outcome, EventTime time);
+
+  // Ends this exchange, because there are too many; an answer to it that comes later is nobody's.
+  void evict(Exchange& exchange);
 
   // The wire carried two versions of some byte.
   void conflict();
@@ -82,6 +86,7 @@ class Pairing {
   void end(Exchange& exchange, ExchangeOutcome outcome, EventTime time);
 
   Lane& lane_;
+  ExchangeOwner& owner_;
   Exchange* first_ = nullptr;
   Exchange* last_ = nullptr;
   size_t open_ = 0;

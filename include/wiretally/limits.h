@@ -16,9 +16,12 @@ struct Limits {
   size_t capture_interfaces_max = 65'536;  // of one pcapng section; more is corrupt
   size_t probed_connections_max = 65'536;  // the reader's, least recently active first out
   size_t probed_libraries_max = 1'024;     // each holds file descriptors
+  static constexpr size_t files_known_max = 65'536;  // looked at for TLS; forgotten all at once
 
   // stream
-  size_t flows_max = 65'536;  // evicted by memory pressure only, least recently active first
+  // Of each source. Evicted by memory pressure only: those that are over, those that are no calls,
+  // then the least recently active.
+  size_t flows_max = 32'768;
   size_t reorder_bytes_per_direction = 4 << 20;  // one direction's bytes held while a hole is open
   size_t reorder_bytes_total = 64 << 20;         // all directions' together
   size_t reorder_segments_per_direction =
@@ -28,11 +31,12 @@ struct Limits {
   size_t http_head_bytes_max = 256 * 1024;  // one message head; headers beyond are a named drop
   // Memory of all heads that are split over events, least recently fed first out: a head of the
   // largest size must not keep others out.
-  size_t http_head_bytes_total = 32 << 20;
+  size_t http_head_bytes_total = 16 << 20;
   size_t http_headers_max = 256;  // fields of one head that are kept
   size_t http_pipeline_max = 64;  // requests without an answer on one connection
   // Open exchanges of all connections, least recently active first out.
   size_t http_exchanges_max = 65'536;
+  size_t http_hellos_max = 16'384;       // TLS hellos that have begun and not ended
   size_t decoder_bytes_max = 128 << 20;  // all content decoders together
   uint64_t decode_ratio_max = 1000;  // decoded ÷ coded bytes, once past decode_ratio_free_bytes
   uint64_t decode_ratio_free_bytes = 1 << 20;  // up to here any ratio is allowed
@@ -41,12 +45,12 @@ struct Limits {
   static constexpr size_t json_depth_max = 256;       // how deep brackets are told apart
   static constexpr size_t json_text_bytes_max = 256;  // a kept string is cut here, with a flag
   static constexpr size_t tool_calls_max = 16;        // names kept of one answer
-  size_t open_calls_max = 16'384;  // in one lane, least recently active first out; 11 KiB each
+  size_t open_calls_max = 12'288;  // in one lane, least recently active first out; 11 KiB each
   size_t undecided_answers_max = 1'024;  // answers without request, read for every dialect at once
 
   // ledger
-  size_t held_records_max = 65'536;         // finished calls that wait for a twin
-  size_t held_record_bytes_max = 96 << 20;  // of all of them: few are as wide as a record may be
+  size_t held_records_max = 32'768;         // finished calls that wait for a twin
+  size_t held_record_bytes_max = 48 << 20;  // of all of them: few are as wide as a record may be
   static constexpr size_t sightings_per_call_max = 16;  // both ends, under a few address pairs
   size_t remembered_ids_max = 262'144;                  // counted response ids, against late twins
   int64_t hold_min_ns = 500'000'000;    // a finished call waits at least this long for a twin
@@ -65,8 +69,9 @@ struct Limits {
   size_t tool_series_max = 200;
   size_t label_bytes_max = 128;
   // The text of one scrape, and with it what all series together may weigh.
-  size_t exposition_bytes_max = 64 << 20;
-  size_t line_queue_bytes_max = 16 << 20;  // lines that wait for a slow disk
+  size_t exposition_bytes_max = 32 << 20;
+  static constexpr size_t scrapes_max = 4;  // at a time; further ones wait
+  size_t line_queue_bytes_max = 16 << 20;   // lines that wait for a slow disk
 
   // identity
   size_t processes_max = 4'096;  // first seen first out; those that still run are read again

@@ -18,6 +18,7 @@
 
 #include "kernel_programs.h"
 #include "process_maps.h"
+#include "wiretally/limits.h"
 
 namespace wiretally::uprobe {
 
@@ -92,7 +93,7 @@ class LibraryProber {
     int64_t idle_since_ns = 0;  // meaningful while processes is empty
   };
 
-  static constexpr size_t kFilesMax = 65'536;
+  static constexpr size_t kFilesMax = Limits::files_known_max;
   static constexpr size_t kFailuresMax = 256;
   static constexpr size_t kTags = 4096;
 

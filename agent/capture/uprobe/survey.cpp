@@ -16,12 +16,13 @@
 #include "probe_points.h"
 #include "process_maps.h"
 #include "tls_functions.h"
+#include "wiretally/limits.h"
 
 namespace wiretally::uprobe {
 namespace {
 
 constexpr size_t kBlockBytes = 256 * 1024;
-constexpr size_t kFilesMax = 65'536;
+constexpr size_t kFilesMax = Limits::files_known_max;
 constexpr uint64_t kSearchedBytesMax = 512ULL << 20;
 
 std::string_view file_name(std::string_view path) {
