@@ -311,6 +311,7 @@ void Agent::poll_packets() {
 // The thread that reads a capture asks for its statistics, too: libpcap's handles are no shared
 // objects.
 void Agent::publish_kernel_drops() {
+  metrics_.set_given_up(sinks::AgentMetrics::GivenUp::kUndecidedAnswer, lane_.refused());
   for (const auto& interface : interfaces_) {
     const uint64_t dropped = interface->capture.stats().ring_dropped;
     const uint64_t fresh = dropped - std::exchange(interface->kernel_drops_published, dropped);
@@ -380,6 +381,10 @@ void Agent::control_loop() {
 }
 
 void Agent::publish_status() {
+  metrics_.set_given_up(sinks::AgentMetrics::GivenUp::kMessage, channel_.dropped_messages());
+  if (ndjson_) {
+    metrics_.set_given_up(sinks::AgentMetrics::GivenUp::kLine, ndjson_->dropped_records());
+  }
   if (!probes_) return;
   const uprobe::ProbeStatus status = probes_->status();
   metrics_.set_probed_libraries("openssl", static_cast<double>(status.libraries.libraries.size()));
