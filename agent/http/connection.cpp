@@ -100,6 +100,7 @@ FlowDemand Connection::on_event(const StreamEvent& event) {
       half.next_offset = event.offset + event.bytes.size();
       if (event.conflict) pairing_.conflict();
       data(half);
+      half.peer_offset = event.peer_offset.value_or(half.peer_offset);
       break;
     case StreamEvent::Kind::kGap:
       half.next_offset = event.offset + event.gap_bytes;
@@ -272,7 +273,10 @@ bool Connection::plausible(const Half& half, ByteView first) const {
 void Connection::begin_head(Half& half, uint64_t offset) {
   half.state = State::kHead;
   half.start_confirmed = false;
-  half.start = {.offset = offset, .time = event_->time, .peer_offset = event_->peer_offset};
+  half.start = {.offset = offset,
+                .time = event_->time,
+                .peer_offset = event_->peer_offset,
+                .peer_offset_before = half.peer_offset};
 }
 
 size_t Connection::take_head(Half& half, ByteView rest) {
@@ -777,12 +781,18 @@ void Connection::poison(Half& half, DropReason reason, uint64_t offset) {
     joined_ = true;
   } else {
     pairing_.doubt(message_of(half));
+    if (in_head && !had_exchange) note_unread(half, half.start.offset, half.start.peer_offset);
     if (reason != DropReason::kHttpResync) {
       const auto seen = in_head ? half.start.peer_offset : event_->peer_offset;
       be_wary(half, peer_offset_of(half, seen), !had_exchange);
     }
   }
   seek(half, reason, false);
+}
+
+void Connection::note_unread(Half& half, uint64_t offset, std::optional<uint64_t> peer_offset) {
+  if (protocol_ != Protocol::kHttp1 || message_of(half) != Message::kRequest) return;
+  pairing_.unread_requests(offset, peer_offset);
 }
 
 // `peer_offset`: what the bad message's sender had received. `of_no_exchange`: it is a request that
@@ -859,6 +869,7 @@ void Connection::gap_between(Half& half, uint64_t offset, uint64_t bytes) {
   const bool in_known_head =
       half.state == State::kHead && half.start_confirmed && half.expect == Expect::kNext;
   drop(DropReason::kHttpResync, release_held(half));
+  if (half.state == State::kHead) note_unread(half, half.start.offset, half.start.peer_offset);
   if (protocol_ == Protocol::kUndecided) {
     joined_ = true;
     if (half.undecided_gap_bytes == 0) half.undecided_gap_at = offset;
@@ -957,6 +968,7 @@ void Connection::pass_over(Half& half, ByteView bytes) {
   if (bytes.empty()) return;
   if (protocol_ != Protocol::kUndecided) {
     drop(half.trouble, bytes.size());
+    note_unread(half, offset_, event_->peer_offset);
     return;
   }
   half.undecided_bytes += bytes.size();

@@ -84,6 +84,7 @@ class Connection final : private ExchangeOwner {
     uint64_t wary_until = 0;  // wary: peer offset from which on a message may begin
     bool ended = false;
     uint64_t next_offset = 0;      // behind the last byte or gap
+    uint64_t peer_offset = 0;      // of the last event before this one
     uint64_t undecided_bytes = 0;  // passed over before the protocol was known
     uint64_t undecided_cost = 0;
     uint64_t undecided_gap_at = 0;  // lost before the protocol was known
@@ -163,6 +164,7 @@ class Connection final : private ExchangeOwner {
   void after_message(Half& half);
   void poison(Half& half, DropReason reason, uint64_t offset);
   void seek(Half& half, DropReason trouble, bool line_begins);
+  void note_unread(Half& half, uint64_t offset, std::optional<uint64_t> peer_offset);
   void be_wary(Half& half, uint64_t peer_offset, bool of_no_exchange);
   bool may_begin(const Half& half, bool event_begins);
   uint64_t peer_offset_of(const Half& half, std::optional<uint64_t> stated) {

@@ -15,6 +15,7 @@ struct MessageStart {
   uint64_t offset = 0;  // of its first byte in its direction
   EventTime time;
   std::optional<uint64_t> peer_offset;  // of the event with the first byte
+  uint64_t peer_offset_before = 0;      // of the last event before that one
 };
 
 struct Exchange;
@@ -47,7 +48,9 @@ struct Exchange {
   bool evidence_lost = false;  // bytes or framing of it were lost
 
   MessageStart request_start;
-  std::optional<uint64_t> request_end;   // offset behind the request
+  std::optional<uint64_t> request_end;  // offset behind the request
+  // Where bytes behind the request begin that are lost, or could not be read: maybe another one.
+  std::optional<uint64_t> unread_behind;
   std::optional<uint64_t> answer_proof;  // request bytes its answer's sender had received
   uint64_t lost_bytes = 0;
   EventTime last_byte;

@@ -43,6 +43,11 @@ Exchange* Pairing::attach_to_early_answer(const MessageStart& start) {
 // A request that was sent before the previous one's answer was over. With loss, an unanswered
 // request alone shows nothing: only that the client had received nothing in between does.
 void Pairing::notice_pipelining(const MessageStart& start, uint64_t answers_seen) {
+  // A request among bytes that could not be read, or were lost, was not answered before this one.
+  if (doubt_ && start.offset > 0 && start.peer_offset.has_value() &&
+      *start.peer_offset <= start.peer_offset_before) {
+    pipelining_ = true;
+  }
   if (last_ == nullptr || last_->request == Exchange::Side::kAbsent ||
       Exchange::is_over(last_->answer)) {
     return;
@@ -129,6 +134,7 @@ void Pairing::gap_between(Message message, uint64_t offset, uint64_t bytes, Even
     if (Exchange* const waiting = first_waiting(); waiting != nullptr) waiting->lost_bytes += bytes;
     return;
   }
+  unread_requests(offset, std::nullopt);
   for (Exchange* x = first_; x != nullptr; x = x->next) {
     if (!x->waits_for_request() || (x->answer_proof.has_value() && *x->answer_proof <= offset)) {
       continue;
@@ -143,6 +149,17 @@ void Pairing::gap_between(Message message, uint64_t offset, uint64_t bytes, Even
   }
   if (lost_bytes_ == 0) lost_at_ = offset;
   lost_bytes_ += bytes;
+}
+
+// A client that does not pipeline sends no request before it has received something behind the one
+// before.
+void Pairing::unread_requests(uint64_t offset, std::optional<uint64_t> peer_offset) {
+  for (Exchange* x = first_; x != nullptr; x = x->next) {
+    if (!x->waits_for_answer() || x->unread_behind.has_value()) continue;
+    const std::optional<uint64_t> received = x->request_start.peer_offset;
+    if (peer_offset.has_value() && received.has_value() && *peer_offset <= *received) continue;
+    x->unread_behind = offset;
+  }
 }
 
 void Pairing::doubt(Message message) {
@@ -255,7 +272,11 @@ Exchange* Pairing::answered_by(std::optional<uint64_t> proof, uint64_t requests_
     ++waiting;
     if (!proof.has_value() || x->request_start.offset < *proof) latest = x;
   }
-  if (proof.has_value()) return latest;
+  if (proof.has_value()) {
+    const bool maybe_of_another =
+        latest != nullptr && latest->unread_behind.has_value() && *latest->unread_behind < *proof;
+    return maybe_of_another ? nullptr : latest;
+  }
   return waiting == 1 && latest->began_idle ? latest : nullptr;
 }
 

@@ -40,6 +40,9 @@ class Pairing {
   void gap_between(Message message, uint64_t offset, uint64_t bytes, EventTime time);
   // Bytes of this direction could not be attributed to messages.
   void doubt(Message message);
+  // Bytes of the requests' direction are in no message. Their sender had received so much; nothing
+  // where that is not known.
+  void unread_requests(uint64_t offset, std::optional<uint64_t> peer_offset);
   // The connection's first bytes were not seen.
   void join_midstream() { doubt_ = true; }
 

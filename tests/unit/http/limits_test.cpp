@@ -10,6 +10,21 @@
 namespace wiretally::http {
 namespace {
 
+// Writes down what comes of any flow.
+class AnyFlowLog final : public LogSink {
+ public:
+  BodyInterest on_request(ExchangeId id, const RequestHead& head) override {
+    RequestHead same = head;
+    same.flow_id = kScenarioFlow;
+    return LogSink::on_request(id, same);
+  }
+  BodyInterest on_response(ExchangeId id, const ResponseHead& head) override {
+    ResponseHead same = head;
+    same.flow_id = kScenarioFlow;
+    return LogSink::on_response(id, same);
+  }
+};
+
 class Room {
  public:
   explicit Room(const Limits& limits) : limits_(limits) {}
@@ -35,7 +50,7 @@ class Room {
   }
   uint64_t buffered() const { return counters_->of(Source::kPacket).buffered_bytes.value(); }
 
-  LogSink sink;
+  AnyFlowLog sink;
 
  private:
   void data(uint64_t flow, Direction direction, const std::string& bytes) {

@@ -152,6 +152,7 @@ TEST(Hold, TheMemoryOfHeldCallsIsBounded) {
     record.end_user.assign(std::string(250, 'u'));
     b.feed({record});
   }
+  b.ledger.on_time(at_ms(310));
   EXPECT_GT(b.ledger.held(), 10u);
   EXPECT_LT(b.ledger.held(), 80u);
   EXPECT_EQ(b.out.entries.size() + b.ledger.held(), 200u);
