@@ -30,7 +30,7 @@ class CountedIds {
   size_t size() const { return size_; }
   // The ring doubles as it grows, the buckets grow fourfold.
   static uint64_t worst_case_bytes(size_t ids_max) {
-    return ids_max * (3 * sizeof(Slot) + 5 * sizeof(uint32_t));
+    return ids_max * (2 * sizeof(Slot) + 5 * sizeof(uint32_t));
   }
 
  private:

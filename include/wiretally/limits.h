@@ -46,11 +46,11 @@ struct Limits {
   static constexpr size_t json_text_bytes_max = 256;  // a kept string is cut here, with a flag
   static constexpr size_t tool_calls_max = 16;        // names kept of one answer
   size_t open_calls_max = 12'288;  // in one lane, least recently active first out; 11 KiB each
-  size_t undecided_answers_max = 1'024;  // answers without request, read for every dialect at once
+  size_t undecided_answers_max = 512;  // answers without request, read for every dialect at once
 
   // ledger
   size_t held_records_max = 32'768;         // finished calls that wait for a twin
-  size_t held_record_bytes_max = 48 << 20;  // of all of them: few are as wide as a record may be
+  size_t held_record_bytes_max = 32 << 20;  // of all of them: few are as wide as a record may be
   static constexpr size_t sightings_per_call_max = 16;  // both ends, under a few address pairs
   size_t remembered_ids_max = 262'144;                  // counted response ids, against late twins
   int64_t hold_min_ns = 500'000'000;    // a finished call waits at least this long for a twin
@@ -69,7 +69,7 @@ struct Limits {
   size_t tool_series_max = 200;
   size_t label_bytes_max = 128;
   // The text of one scrape, and with it what all series together may weigh.
-  size_t exposition_bytes_max = 32 << 20;
+  size_t exposition_bytes_max = 20 << 20;
   static constexpr size_t scrapes_max = 4;  // at a time; further ones wait
   size_t line_queue_bytes_max = 16 << 20;   // lines that wait for a slow disk
 
