@@ -277,7 +277,8 @@ Exchange* Pairing::answered_by(std::optional<uint64_t> proof, uint64_t requests_
         latest != nullptr && latest->unread_behind.has_value() && *latest->unread_behind < *proof;
     return maybe_of_another ? nullptr : latest;
   }
-  return waiting == 1 && latest->began_idle ? latest : nullptr;
+  const bool only_one = waiting == 1 && !latest->unread_behind.has_value();
+  return only_one && latest->began_idle ? latest : nullptr;
 }
 
 void Pairing::give_up_before(const Exchange* kept, bool uncertain, EventTime time) {
