@@ -88,7 +88,6 @@ Exchange* Pairing::answer_in_doubt(const MessageStart& start, uint64_t requests_
   }
   if (start.peer_offset.has_value() || first_waiting() == nullptr) return nullptr;
   give_up_before(nullptr, true, start.time);
-  order_lost_ = true;
   Exchange* const alone = answer_alone(start, requests_known);
   alone->pairing_uncertain = true;
   return alone;
@@ -278,7 +277,7 @@ Exchange* Pairing::answered_by(std::optional<uint64_t> proof, uint64_t requests_
         latest != nullptr && latest->unread_behind.has_value() && *latest->unread_behind < *proof;
     return maybe_of_another ? nullptr : latest;
   }
-  const bool only_one = waiting == 1 && !order_lost_ && !latest->unread_behind.has_value();
+  const bool only_one = waiting == 1 && !latest->unread_behind.has_value();
   return only_one && latest->began_idle ? latest : nullptr;
 }
 

@@ -96,8 +96,6 @@ class Pairing {
   bool doubt_ = false;
   bool pipelining_ = false;
   bool conflict_ = false;  // for the next exchange
-  // Answers of requests that were given up may still come: without proof no pair is certain.
-  bool order_lost_ = false;
   // Requests that begin before this offset may be missing among those seen.
   uint64_t doubt_end_ = 0;
   uint64_t lost_at_ = 0;  // request bytes lost between messages that no exchange has yet

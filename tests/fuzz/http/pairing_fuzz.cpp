@@ -104,7 +104,11 @@ class Talk {
   }
   // Of what is said next: how it is cut into events, and which of them the capture lost.
   void lose(uint8_t mask) { lost_ = mask; }
-  void hide_proof(bool hidden) { hides_proof_ = hidden && info_.source == Source::kPacket; }
+  // Only of a client that does not pipeline: without the ACK numbers, which every real segment has,
+  // a loss cannot be told from one that does.
+  void hide_proof(bool hidden) {
+    hides_proof_ = hidden && info_.source == Source::kPacket && !pipelines_;
+  }
   void end(int side) {
     if (ended_[side]) return;
     ended_[side] = true;
