@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -76,6 +77,20 @@ void forbid_core_files() {
   ::prctl(PR_SET_DUMPABLE, 0);
 }
 
+// A probed library holds two files, or one a probe on kernels without uprobe_multi; the usual limit
+// of 1024 would end at 70 libraries. Best effort: what cannot be probed then is said.
+void raise_file_limit(const Limits& limits) {
+  constexpr rlim_t kFilesALibrary = 14;
+  constexpr rlim_t kOtherFiles = 1'024;
+  const rlim_t wanted = limits.probed_libraries_max * kFilesALibrary + kOtherFiles;
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted) return;
+  const rlimit raised{wanted, std::max(wanted, files.rlim_max)};
+  if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) return;
+  files.rlim_cur = std::min(wanted, files.rlim_max);
+  ::setrlimit(RLIMIT_NOFILE, &files);
+}
+
 sigset_t handled_signals() {
   sigset_t set;
   sigemptyset(&set);
@@ -105,8 +120,10 @@ Agent::Agent(const Settings& settings, std::unique_ptr<pricing::LivePriceBook> p
       limits_(limits_of(settings)),
       prices_(std::move(prices)),
       credentials_(secret, privacy_of(settings, identity::SubjectPrivacy::kAuto)),
+      processes_({.processes_max = limits_.processes_max}),
       calls_(limits_, prometheus_options(settings, *prices_)),
       metrics_({std::string(version()), std::string(revision()), kernel_release()}),
+      channel_(limits_.usage_channel_bytes),
       lane_(limits_, 0, counters_, credentials_, channel_) {
   metrics_.watch(counters_);
 }
@@ -117,6 +134,7 @@ Agent::~Agent() {
 
 Result<std::unique_ptr<Agent>> Agent::start(const Settings& settings) {
   forbid_core_files();
+  raise_file_limit(limits_of(settings));
   // Before any thread is made, so that every thread inherits the mask.
   const sigset_t signals = handled_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
@@ -139,7 +157,8 @@ Result<std::unique_ptr<Agent>> Agent::start(const Settings& settings) {
 Status Agent::open_sinks() {
   std::vector<EntrySink*> sinks = {&calls_};
   if (!settings_.ndjson.empty()) {
-    auto file = sinks::LineFile::open(settings_.ndjson, sinks::LineFile::Mode::kBehind);
+    auto file = sinks::LineFile::open(settings_.ndjson, sinks::LineFile::Mode::kBehind,
+                                      limits_.line_queue_bytes_max);
     if (!file) return file.error();
     ndjson_ = std::make_unique<sinks::NdjsonSink>(*std::move(file));
     sinks.push_back(ndjson_.get());
@@ -177,6 +196,8 @@ Status Agent::open_sources() {
     // Now, while it runs: a command-line client is gone before its first call is read from the
     // ring.
     options.on_process = [this](uint32_t pid) { processes_.observe(pid); };
+    options.connections_max = limits_.probed_connections_max;
+    options.libraries_max = limits_.probed_libraries_max;
     auto probes = uprobe::ProbeSource::create(options, counters_, lane_.capture());
     if (probes) {
       probes_ = *std::move(probes);
@@ -225,6 +246,7 @@ void Agent::say_what_is_watched() const {
   say(ndjson_ ? "writes a record of each call to " + settings_.ndjson +
                     "; no prompt, no answer, no credential"
               : "stores nothing; counters only");
+  say("takes at worst " + worst_case_text(limits_, memory_use(settings_)));
   say("serves http://" + settings_.listen.substr(0, settings_.listen.rfind(':')) + ":" +
       std::to_string(server_->port()) + "/metrics; keeps the privileges it was started with");
 }
@@ -290,6 +312,7 @@ void Agent::poll_packets() {
 // The thread that reads a capture asks for its statistics, too: libpcap's handles are no shared
 // objects.
 void Agent::publish_kernel_drops() {
+  metrics_.set_given_up(sinks::AgentMetrics::GivenUp::kUndecidedAnswer, lane_.refused());
   for (const auto& interface : interfaces_) {
     const uint64_t dropped = interface->capture.stats().ring_dropped;
     const uint64_t fresh = dropped - std::exchange(interface->kernel_drops_published, dropped);
@@ -374,6 +397,10 @@ void Agent::reload_prices() {
 }
 
 void Agent::publish_status() {
+  metrics_.set_given_up(sinks::AgentMetrics::GivenUp::kMessage, channel_.dropped_messages());
+  if (ndjson_) {
+    metrics_.set_given_up(sinks::AgentMetrics::GivenUp::kLine, ndjson_->dropped_records());
+  }
   if (!probes_) return;
   const uprobe::ProbeStatus status = probes_->status();
   metrics_.set_probed_libraries("openssl", static_cast<double>(status.libraries.libraries.size()));

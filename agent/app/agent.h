@@ -50,8 +50,6 @@ class Agent {
   int run();
 
  private:
-  static constexpr size_t kChannelBytes = 16 << 20;
-
   Agent(const Settings& settings, std::unique_ptr<pricing::LivePriceBook> prices,
         const identity::KeySecret& secret);
 
@@ -85,7 +83,7 @@ class Agent {
   ProcConnectionOwners owners_;  // of the ledger's thread
   std::unique_ptr<ledger::Ledger> ledger_;
   WallClock wall_;  // of the ledger's thread, as ledger_ knows it
-  UsageChannel channel_{kChannelBytes};
+  UsageChannel channel_;
   Lane lane_;
 
   struct Interface {

@@ -26,6 +26,8 @@ class Lane {
         stream_(limits, counters, http_) {}
 
   CaptureSink& capture() { return stream_; }
+  // Answers without request that were not looked at: Limits::undecided_answers_max.
+  uint64_t refused() const { return llm_.refused(); }
 
  private:
   llm::LlmRoom llm_;

@@ -21,6 +21,8 @@ struct Lane {
       : limits(limits_in),
         counters(counters_in),
         sink(sink_in),
+        head_buffers(limits_in.http_head_bytes_total, counters_in),
+        hellos(limits_in.http_hellos_max),
         decoder_budget(limits_in.decoder_bytes_max, limits_in.decoder_idle_bytes_max) {
     fields.reserve(limits.http_headers_max);
   }

@@ -92,7 +92,6 @@ void ReorderBuffer::remove_lowest(PiecePool& pool) {
 }
 
 uint64_t ReorderBuffer::clear(PiecePool& pool) {
-  constexpr size_t kEntriesKept = 64;  // what an idle buffer may go on owning
   for (size_t i = first_; i < entries_.size(); ++i) pool.give_back(entries_[i].piece);
   entries_.clear();
   if (entries_.capacity() > kEntriesKept) entries_.shrink_to_fit();

@@ -77,6 +77,9 @@ class ReorderBuffer {
   // Gives every piece back and returns how many bytes they held.
   uint64_t clear(PiecePool& pool);
 
+  static constexpr size_t kEntriesKept = 16;  // what an idle buffer may go on owning
+  static constexpr size_t kEntryBytes = sizeof(uint64_t) + sizeof(Piece*);
+
  private:
   struct Entry {
     uint64_t offset = 0;
@@ -104,6 +107,15 @@ class ReorderMemory {
   ReorderBuffer* take();
   void give_back(ReorderBuffer* buffer) { idle_.push_back(buffer); }
   PiecePool& pool() { return pool_; }
+
+  // A buffer that is in use has a piece at least; its entries may fill a quarter of their memory.
+  static uint64_t worst_case_bytes(const Limits& limits) {
+    const uint64_t pieces = limits.reorder_bytes_total / sizeof(Piece) + 32;
+    const uint64_t a_buffer = sizeof(ReorderBuffer) + 6 * sizeof(void*) +
+                              ReorderBuffer::kEntriesKept * ReorderBuffer::kEntryBytes;
+    return pieces * (sizeof(Piece) + 2 * sizeof(Piece*)) +
+           pieces * (a_buffer + 4 * ReorderBuffer::kEntryBytes);
+  }
 
  private:
   PiecePool pool_;

@@ -45,6 +45,7 @@
 
 #include "json/string_decoder.h"
 #include "wiretally/bytes.h"
+#include "wiretally/limits.h"
 
 namespace wiretally::llm {
 
@@ -99,8 +100,8 @@ class PathSet {
 
 class JsonScanner {
  public:
-  static constexpr uint32_t kDepthMax = 256;  // how deep brackets are told apart
-  static constexpr uint32_t kLevelsMax = 16;  // how deep a pattern may reach
+  static constexpr uint32_t kDepthMax = Limits::json_depth_max;  // how deep brackets are told apart
+  static constexpr uint32_t kLevelsMax = 16;                     // how deep a pattern may reach
   static constexpr size_t kTokenBytes = 64;
 
   enum class Verdict : uint8_t {

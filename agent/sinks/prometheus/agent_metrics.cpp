@@ -107,6 +107,20 @@ double AgentMetrics::sum(Read read) const {
   return static_cast<double>(total);
 }
 
+void AgentMetrics::collect_given_up(std::vector<MetricFamily>& families) const {
+  constexpr std::string_view kNames[] = {"message", "line", "undecided_answer"};
+  static_assert(std::size(kNames) == static_cast<size_t>(GivenUp::kCount));
+  MetricFamily& family =
+      begin(families, "wiretally_given_up_total",
+            "Messages to the ledger, lines of records and answers without request that found no "
+            "room, each left out whole.");
+  for (size_t i = 0; i < std::size(kNames); ++i) {
+    family.metric.push_back(metric(
+        MetricType::Counter, static_cast<double>(given_up_[i].load(std::memory_order_relaxed)),
+        {{"what", kNames[i]}}));
+  }
+}
+
 void AgentMetrics::collect_bytes(std::vector<MetricFamily>& families) const {
   struct PerSource {
     const char* name;
@@ -171,6 +185,7 @@ void AgentMetrics::collect_connections(std::vector<MetricFamily>& families) cons
 std::string AgentMetrics::text() const {
   std::vector<MetricFamily> families = registry_.Collect();
   collect_bytes(families);
+  collect_given_up(families);
   collect_connections(families);
   for (MetricFamily& family : families) {
     std::sort(family.metric.begin(), family.metric.end(),
