@@ -12,6 +12,11 @@ struct Limits {
   size_t packet_tunnel_depth_max = 4;  // tunnels inside one another
   size_t capture_packet_bytes_max =
       256 * 1024;  // a record longer than this in a file is corrupt (GRO: 64 KiB + headers)
+  size_t packet_wire_bytes_max =
+      1 << 20;  // a packet without a length of its own is no longer (BIG TCP: 512 KiB + headers)
+  size_t fragment_packets_max =
+      512;  // IP packets being put together: some ms of a fast mirror port
+  size_t fragment_bytes_total = 4 << 20;   // theirs; most are one tunnel header above 1 500 bytes
   size_t capture_interfaces_max = 65'536;  // of one pcapng section; more is corrupt
 
   // stream
