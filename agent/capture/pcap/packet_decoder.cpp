@@ -177,38 +177,43 @@ bool is_ethernet(ByteView bytes) {
   return bytes.size() >= 14 && is_ip_or_tag(load_be16(bytes.data() + 12));
 }
 
-// RFC 1071, with the words in this machine's byte order: the sum that is 0xffff over a good packet
-// is the same either way. The sum of 64 bits a step in halves cannot overflow within 2^32 steps.
+// RFC 1071, with the words in this machine's byte order: that the sum of a good packet is a
+// multiple of 0xffff does not depend on it, nor on the words' size. Halves of 64 bits cannot
+// overflow.
 uint64_t sum_of(ByteView bytes) {
   typedef uint64_t Words __attribute__((vector_size(16)));
   constexpr uint64_t kLow = 0xffff'ffff;
   const uint8_t* at = bytes.data();
   size_t left = bytes.size();
-  Words sum = {0, 0};
-  for (; left >= sizeof(Words); left -= sizeof(Words), at += sizeof(Words)) {
-    Words words;
-    std::memcpy(&words, at, sizeof words);
-    sum += (words & kLow) + (words >> 32);
+  Words low = {0, 0}, high = {0, 0};
+  for (; left >= 2 * sizeof(Words); left -= 2 * sizeof(Words), at += 2 * sizeof(Words)) {
+    Words first, second;
+    std::memcpy(&first, at, sizeof first);
+    std::memcpy(&second, at + sizeof first, sizeof second);
+    low += (first & kLow) + (second & kLow);
+    high += (first >> 32) + (second >> 32);
   }
-  uint64_t total = sum[0] + sum[1];
+  low += high;
+  uint64_t sum = low[0] + low[1];
   for (; left >= sizeof(uint32_t); left -= sizeof(uint32_t), at += sizeof(uint32_t)) {
     uint32_t word = 0;
     std::memcpy(&word, at, sizeof word);
-    total += word;
+    sum += word;
   }
-  uint32_t rest = 0;
-  if (left > 0) std::memcpy(&rest, at, left);
-  return total + rest;
+  for (size_t i = 0; i < left; ++i) sum += uint64_t{at[i]} << 8 * i;
+  return sum;
 }
 
 // RFC 9293 section 3.1: the sum over the pseudo header and the whole TCP segment.
 bool has_good_checksum(const IpAddress& source, const IpAddress& destination, ByteView segment) {
-  const size_t address_bytes = source.version == 6 ? 16 : 4;
-  uint64_t sum = sum_of({source.bytes.data(), address_bytes}) +
-                 sum_of({destination.bytes.data(), address_bytes}) + sum_of(segment);
-  sum += __builtin_bswap32(static_cast<uint32_t>(segment.size())) + (uint64_t{kProtocolTcp} << 8);
-  while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
-  return sum == 0xffff;
+  uint64_t sum = sum_of(segment) + __builtin_bswap32(static_cast<uint32_t>(segment.size())) +
+                 (uint64_t{kProtocolTcp} << 8);
+  for (const IpAddress* address : {&source, &destination}) {
+    uint32_t words[4];  // the rest of an IPv4 address's bytes is 0
+    std::memcpy(words, address->bytes.data(), sizeof words);
+    sum += uint64_t{words[0]} + words[1] + words[2] + words[3];
+  }
+  return sum % 0xffff == 0;
 }
 
 }  // namespace
