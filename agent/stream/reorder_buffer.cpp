@@ -130,10 +130,11 @@ void ReorderBuffer::compare(Entry& entry, uint64_t offset, ByteView bytes, const
   const bool differs = std::memcmp(kept, bytes.data(), bytes.size()) != 0;
   const bool kept_is_corrupt = piece.arrival.checksum_bad && !arrival.checksum_bad;
   const bool copy_is_corrupt = !piece.arrival.checksum_bad && arrival.checksum_bad;
-  if (!differs || copy_is_corrupt) {
-    held.duplicate += bytes.size();
-  } else if (kept_is_corrupt) {
-    std::memcpy(kept, bytes.data(), bytes.size());
+  if (!differs || copy_is_corrupt || kept_is_corrupt) {
+    if (differs && kept_is_corrupt) std::memcpy(kept, bytes.data(), bytes.size());
+    if (kept_is_corrupt && bytes.size() == piece.length) {
+      piece.arrival.checksum_bad = piece.arrival.suspect = false;
+    }
     held.duplicate += bytes.size();
   } else {
     piece.conflict = true;

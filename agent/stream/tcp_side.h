@@ -21,6 +21,8 @@ struct TcpSide {
   // Copies of old bytes may come late (a second mirror port), but not later than this.
   static constexpr int64_t kBehindMax = 64 << 20;
 
+  static constexpr uint32_t kSegmentUsual = 1460;
+
   // How it is known which sequence number is offset 0.
   enum class Base : uint8_t {
     kUnknown,
@@ -39,11 +41,13 @@ struct TcpSide {
   bool conflict_pending = false;  // the next data carries StreamEvent::conflict
   bool ack_seen = false;
   bool encapsulation_seen = false;
+  bool good_sum_seen = false;  // its sender's checksums are not left to a network card
   uint8_t window_scale = kScaleUnknown;
   uint8_t strays = 0;       // consecutive segments at a far away place
   uint32_t latest_ack = 0;  // as the peer sent it, plausible or not
   uint64_t acked = 0;       // offset the peer has acknowledged; a FIN counts for one
   uint64_t fin_offset = kNoFin;
+  uint32_t good_size_max = kSegmentUsual;  // of payloads with a good checksum
   uint64_t window_max = 0;  // largest window this sender has advertised to its peer
   ReorderBuffer* held = nullptr;
 

@@ -204,16 +204,26 @@ uint64_t sum_of(ByteView bytes) {
   return sum;
 }
 
-// RFC 9293 section 3.1: the sum over the pseudo header and the whole TCP segment.
-bool has_good_checksum(const IpAddress& source, const IpAddress& destination, ByteView segment) {
-  uint64_t sum = sum_of(segment) + __builtin_bswap32(static_cast<uint32_t>(segment.size())) +
-                 (uint64_t{kProtocolTcp} << 8);
+enum class Checksum : uint8_t { kGood, kOffloaded, kBad };
+
+// RFC 9293 section 3.1: the sum over the pseudo header and the whole TCP segment. A host that leaves
+// it to its network card puts the pseudo header's own sum there, with or without the length, or
+// nothing.
+Checksum checksum_of(const IpAddress& source, const IpAddress& destination, ByteView segment) {
+  const uint32_t length = __builtin_bswap32(static_cast<uint32_t>(segment.size()));
+  uint64_t sum = uint64_t{kProtocolTcp} << 8;
   for (const IpAddress* address : {&source, &destination}) {
     uint32_t words[4];  // the rest of an IPv4 address's bytes is 0
     std::memcpy(words, address->bytes.data(), sizeof words);
     sum += uint64_t{words[0]} + words[1] + words[2] + words[3];
   }
-  return sum % 0xffff == 0;
+  if ((sum + length + sum_of(segment)) % 0xffff == 0) return Checksum::kGood;
+  constexpr size_t kChecksumAt = 16;
+  uint16_t stated = 0;
+  std::memcpy(&stated, segment.data() + kChecksumAt, sizeof stated);
+  const bool offloaded = stated == 0 || (sum + length) % 0xffff == stated % 0xffff ||
+                         sum % 0xffff == stated % 0xffff;
+  return offloaded ? Checksum::kOffloaded : Checksum::kBad;
 }
 
 }  // namespace
@@ -689,8 +699,9 @@ void PacketDecoder::read_tcp(Packet& packet) {
   const size_t header_bytes = (size_t{at[12]} >> 4) * 4;
   if (header_bytes < kTcpHeaderBytes || header_bytes > layer.wire_bytes) return drop_malformed();
   const bool verifiable = layer.bytes.size() == layer.wire_bytes && !packet.source_routed;
-  const bool bad = verifiable && !has_good_checksum(packet.source.address,
-                                                    packet.destination.address, layer.bytes);
+  const Checksum checksum =
+      verifiable ? checksum_of(packet.source.address, packet.destination.address, layer.bytes)
+                 : Checksum::kGood;
   const ByteView options =
       layer.bytes.first(std::min(header_bytes, layer.bytes.size())).subspan(kTcpHeaderBytes);
   layer.remove_front(header_bytes);
@@ -707,10 +718,10 @@ void PacketDecoder::read_tcp(Packet& packet) {
   segment.payload = layer.bytes;
   segment.payload_wire_bytes = static_cast<uint32_t>(layer.wire_bytes);
   segment.encapsulation = packet.encapsulation;
-  segment.checksum_bad = bad;
+  segment.checksum_bad = checksum == Checksum::kBad;
   segment.packet_number = packet.raw.number;
 
-  if (bad) counters_.packets_bad_checksum.add();
+  if (checksum != Checksum::kGood) counters_.packets_bad_checksum.add();
   counters_.capture(Source::kPacket, segment.payload.size());
   if (const uint64_t missing = segment.payload_wire_bytes - segment.payload.size(); missing > 0)
     counters_.miss(Source::kPacket, MissingReason::kPacketCaplen, missing);

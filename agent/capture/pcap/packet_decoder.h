@@ -12,7 +12,8 @@
 // payload_wire_bytes beyond its payload, counted as missing.
 //
 // Checksums are verified where all their bytes were captured and never a reason to drop: offload
-// makes captured ones wrong as a rule. They are counted and marked (Segment::checksum_bad).
+// makes captured ones wrong as a rule. Wrong ones are counted, and marked (Segment::checksum_bad)
+// unless they are what offload leaves.
 //
 // Every TCP segment is counted as captured, and then delivered or dropped under one reason.
 //

@@ -439,6 +439,32 @@ TEST(PacketTcp, BadChecksumsAreNormalCountedAndMarked) {
   }
 }
 
+// What Linux and Windows leave to the network card: the pseudo header's sum with or without the
+// length, or nothing.
+TEST(PacketTcp, ChecksumsLeftToTheNetworkCardAreCountedNotMarked) {
+  for (const TcpPacket& packet : {request_v4(), request_v6()}) {
+    const size_t at = packet.source.address.version == 6 ? 56 : 36;
+    const std::string ip = ip_bytes(packet);
+    const size_t length = ip.size() - at + 16;
+    for (const size_t stated : {length, size_t{0}}) {
+      const uint16_t sum = static_cast<uint16_t>(~test::internet_checksum(
+          test::address_bytes(packet.source.address) +
+          test::address_bytes(packet.destination.address) + be32(6) + be32(stated)));
+      std::string offloaded = ip;
+      offloaded.replace(at, 2, be16(sum));
+      std::string empty = ip;
+      empty.replace(at, 2, be16(0));
+      Bench bench;
+      bench.decode(12, offloaded);
+      bench.decode(12, empty);
+      ASSERT_EQ(bench.sink.kept.size(), 2u);
+      EXPECT_FALSE(bench.sink.kept[0].segment.checksum_bad);
+      EXPECT_FALSE(bench.sink.kept[1].segment.checksum_bad);
+      EXPECT_EQ(bench.counters->packets_bad_checksum.value(), 2u);
+    }
+  }
+}
+
 TEST(PacketTcp, WhatCannotBeVerifiedIsNoBadChecksum) {
   const std::string ip = ip_bytes(request_v4());
   Bench bench;
