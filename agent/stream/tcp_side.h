@@ -48,7 +48,7 @@ struct TcpSide {
   uint64_t acked = 0;       // offset the peer has acknowledged; a FIN counts for one
   uint64_t fin_offset = kNoFin;
   uint32_t good_size_max = kSegmentUsual;  // of payloads with a good checksum
-  uint64_t window_max = 0;  // largest window this sender has advertised to its peer
+  uint64_t window_max = 0;                 // largest window this sender has advertised to its peer
   ReorderBuffer* held = nullptr;
 
   // --- bytes acknowledged and not seen, with nothing behind them: next…tail_until

@@ -21,10 +21,12 @@ struct Limits {
 
   // stream
   size_t flows_max = 65'536;  // evicted by memory pressure only, least recently active first
-  size_t reorder_bytes_per_direction = 4 << 20;  // one direction's bytes held while a hole is open
-  size_t reorder_bytes_total = 64 << 20;         // all directions' together
-  size_t reorder_segments_per_direction =
-      4096;  // pieces held (one-byte segments cost more than their bytes)
+  // One direction's bytes held while a hole is open: the window that Linux advertises by default
+  // (tcp_rmem) is 6 MiB and more, and reordering may be as deep.
+  size_t reorder_bytes_per_direction = 16 << 20;
+  size_t reorder_bytes_total = 64 << 20;           // all directions' together
+  size_t reorder_segments_per_direction = 12'288;  // 16 MiB of full segments; pieces held (one-byte
+                                                   // segments cost more than their bytes)
 
   // http
   size_t http_head_bytes_max = 256 * 1024;  // one message head; headers beyond are a named drop

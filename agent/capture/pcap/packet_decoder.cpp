@@ -206,9 +206,9 @@ uint64_t sum_of(ByteView bytes) {
 
 enum class Checksum : uint8_t { kGood, kOffloaded, kBad };
 
-// RFC 9293 section 3.1: the sum over the pseudo header and the whole TCP segment. A host that leaves
-// it to its network card puts the pseudo header's own sum there, with or without the length, or
-// nothing.
+// RFC 9293 section 3.1: the sum over the pseudo header and the whole TCP segment. A host that
+// leaves it to its network card puts the pseudo header's own sum there, with or without the length,
+// or nothing.
 Checksum checksum_of(const IpAddress& source, const IpAddress& destination, ByteView segment) {
   const uint32_t length = __builtin_bswap32(static_cast<uint32_t>(segment.size()));
   uint64_t sum = uint64_t{kProtocolTcp} << 8;
@@ -221,8 +221,8 @@ Checksum checksum_of(const IpAddress& source, const IpAddress& destination, Byte
   constexpr size_t kChecksumAt = 16;
   uint16_t stated = 0;
   std::memcpy(&stated, segment.data() + kChecksumAt, sizeof stated);
-  const bool offloaded = stated == 0 || (sum + length) % 0xffff == stated % 0xffff ||
-                         sum % 0xffff == stated % 0xffff;
+  const bool offloaded =
+      stated == 0 || (sum + length) % 0xffff == stated % 0xffff || sum % 0xffff == stated % 0xffff;
   return offloaded ? Checksum::kOffloaded : Checksum::kBad;
 }
 
