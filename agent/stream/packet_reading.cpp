@@ -34,14 +34,21 @@ uint64_t hash_of_payload(ByteView bytes) {
 
 // A payload larger than any good one was put together by offload, which keeps the first checksum.
 bool is_suspect(const TcpSide& me, const Segment& segment) {
-  return segment.checksum_bad && me.good_sum_seen && segment.payload.size() <= me.good_size_max;
+  return segment.checksum_bad && me.checksums_tell() && segment.payload.size() <= me.good_size_max;
 }
 
-void note_checksum(TcpSide& me, const Segment& segment) {
-  const bool whole = segment.payload.size() == segment.payload_wire_bytes;
-  if (segment.checksum_bad || !whole) return;
+// True when it shows that this sender's checksums say nothing.
+bool note_checksum(TcpSide& me, const Segment& segment) {
+  const uint32_t size = segment.payload_wire_bytes;
+  if (segment.payload.size() != size) return false;
+  if (segment.checksum_bad) {
+    if (size == 0 || me.good_data_seen || me.bad_data >= TcpSide::kBadDataIsUsual) return false;
+    return ++me.bad_data == TcpSide::kBadDataIsUsual;
+  }
   me.good_sum_seen = true;
-  me.good_size_max = std::max(me.good_size_max, segment.payload_wire_bytes);
+  me.good_data_seen = me.good_data_seen || size > 0;
+  me.good_size_max = std::max(me.good_size_max, size);
+  return false;
 }
 
 EventTime later_of(EventTime left, EventTime right) { return left.ns < right.ns ? right : left; }
@@ -86,7 +93,10 @@ void PacketFlows::read(TcpFlow& flow, int side, const Segment& segment) {
   me.encapsulation_seen = true;
   if (segment.flags.syn()) begin(flow, side, segment);
   note_window(me, segment);
-  note_checksum(me, segment);
+  if (note_checksum(me, segment) && me.holds()) {
+    me.held->trust_all();
+    drain(flow, side, segment.time);
+  }
   if (segment.flags.ack()) note_ack(flow, 1 - side, segment);
   if (segment.flags.rst()) {
     note_reset(flow, side, segment);

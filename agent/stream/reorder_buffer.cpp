@@ -82,6 +82,10 @@ bool ReorderBuffer::hold_cut(uint64_t from, uint64_t until, const Arrival& arriv
 
 uint64_t ReorderBuffer::end_offset() const { return entries_.back().end(); }
 
+void ReorderBuffer::trust_all() {
+  for (size_t i = first_; i < entries_.size(); ++i) entries_[i].piece->arrival.suspect = false;
+}
+
 void ReorderBuffer::remove_lowest(PiecePool& pool) {
   bytes_ -= entries_[first_].piece->length;
   pool.give_back(entries_[first_].piece);

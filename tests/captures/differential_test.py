@@ -65,7 +65,7 @@ def untrue(records):
     """Records of make_odd.py's calls that are not exact."""
     return [record for record in records
             if (record["input_tokens"], record["output_tokens"]) != USAGE[record["path"]] or record["lost_bytes"] != 0
-            or record["flags"] or record["outcome"] != "ok"]
+            or set(record["flags"]) - {"time_clamped"} or record["outcome"] != "ok"]
 
 
 def main():

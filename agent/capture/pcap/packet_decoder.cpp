@@ -263,6 +263,7 @@ struct PacketDecoder::Packet {
   // The innermost IP packet is routed over other addresses than its header's: its checksum is over
   // the last of them.
   bool source_routed = false;
+  bool length_unstated = false;  // segmentation offload: the sum is not made yet
 };
 
 PacketDecoder::PacketDecoder(const Limits& limits, Counters& counters, CaptureSink& sink)
@@ -541,7 +542,7 @@ std::string PacketDecoder::link_type_error() const {
 
 void PacketDecoder::read_ip(Packet& packet) {
   if (!packet.layer.has(1)) return drop_malformed();
-  packet.source_routed = false;
+  packet.source_routed = packet.length_unstated = false;
   switch (packet.layer.data()[0] >> 4) {
     case 4:
       return read_ipv4(packet);
@@ -565,8 +566,9 @@ void PacketDecoder::read_ipv4(Packet& packet) {
     if (total_bytes < header_bytes) return drop_malformed();
     layer.set_length(total_bytes);
     if (!layer.has(header_bytes)) return drop_malformed();
-  } else if (layer.wire_bytes > limits_.packet_wire_bytes_max) {
-    return drop_malformed();
+  } else {
+    if (layer.wire_bytes > limits_.packet_wire_bytes_max) return drop_malformed();
+    packet.length_unstated = true;
   }
   constexpr uint16_t kMoreFragments = 0x2000, kOffset = 0x1fff;
   const uint16_t fragment = load_be16(at + 6);
@@ -600,6 +602,7 @@ void PacketDecoder::read_ipv6(Packet& packet) {
       if (const auto jumbo = jumbo_length_of(options)) layer.set_length(*jumbo);
     }
     if (layer.wire_bytes > limits_.packet_wire_bytes_max) return drop_malformed();
+    packet.length_unstated = true;
   }
   read_transport(packet, next);
 }
@@ -718,7 +721,7 @@ void PacketDecoder::read_tcp(Packet& packet) {
   segment.payload = layer.bytes;
   segment.payload_wire_bytes = static_cast<uint32_t>(layer.wire_bytes);
   segment.encapsulation = packet.encapsulation;
-  segment.checksum_bad = checksum == Checksum::kBad;
+  segment.checksum_bad = checksum == Checksum::kBad && !packet.length_unstated;
   segment.packet_number = packet.raw.number;
 
   if (checksum != Checksum::kGood) counters_.packets_bad_checksum.add();

@@ -184,6 +184,17 @@ TEST_F(Reassembly, WhereAllChecksumsAreBadNoneSaysAnything) {
   }
 }
 
+// The handshake's are good, and those of the data are not: offload of another kind.
+TEST_F(Reassembly, WhereAllDataHasBadChecksumsNoneSaysAnything) {
+  handshake();
+  for (int i = 0; i < 6; ++i) table.send(talk.ask(4 * i, "data", {.checksum_bad = true}));
+  EXPECT_EQ(table.asked(), "datadatadatadatadatadata");
+  for (const StreamEvent& event : table.flow().events) EXPECT_FALSE(event.conflict);
+  // One good one proves nothing back: the bad ones were no damage.
+  table.send(talk.ask(24, "good"));
+  EXPECT_EQ(table.asked().size(), 28u);
+}
+
 // Offload puts segments together and keeps the first one's checksum.
 TEST_F(Reassembly, BadChecksumOfASuperSegmentIsNoSuspicion) {
   handshake();
@@ -200,7 +211,8 @@ TEST_F(Reassembly, SuspectsStayInTheMemoryOfReordering) {
   Table small(limits);
   small.send(talk.syn());
   small.send(talk.syn_ack());
-  std::string sent;
+  std::string sent = "good";
+  small.send(talk.answer(0, sent));
   for (int i = 0; i < 50; ++i) {
     small.send(talk.answer(static_cast<int64_t>(sent.size()), "b@d!", {.checksum_bad = true}));
     sent += "b@d!";
