@@ -118,7 +118,7 @@ void step(const uint8_t* op, pcap::PacketDecoder& decoder, int64_t& now_ns, uint
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   Limits limits;
-  if (data[0] & 1) limits.fragment_packets_max = 1 + (data[0] >> 4 & 3);
+  limits.fragment_packets_max = data[0] & 1 ? 1 + (data[0] >> 4 & 3) : 12;
   if (data[0] & 2) limits.fragment_bytes_total = 8192;
   if (data[0] & 4) limits.packet_tunnel_depth_max = 1;
   const auto counters = std::make_unique<Counters>();

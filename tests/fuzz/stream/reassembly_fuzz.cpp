@@ -69,6 +69,8 @@ class Run final : public StreamSink {
     now_ns_ += int64_t{data[7]} * data[7] * 100'000;
     if (data[0] & 0x10) now_ns_ -= 1'000'000'000;
     segment.time = {.ns = now_ns_, .clock = Clock::kCapture};
+    // What has become certain by time alone comes out before the segment is captured.
+    room_.on_time(segment.time);
     for (size_t i = 0; i < segment.payload.size(); ++i) {
       int16_t& first = sent_[side].first[place + i];
       if (first < 0) first = bytes[i];
@@ -76,7 +78,6 @@ class Run final : public StreamSink {
     }
     counters_->capture(Source::kPacket, segment.payload.size());
     room_.on_segment(segment);
-    if (data[0] & 0x20) room_.on_time({.ns = now_ns_, .clock = Clock::kCapture});
     check();
   }
 
@@ -88,7 +89,6 @@ class Run final : public StreamSink {
 
   FlowDemand on_stream(const StreamEvent& event) override {
     const auto way = static_cast<size_t>(event.direction);
-    if (event.kind == StreamEvent::Kind::kOpen) flow_ = event.flow;
     // What comes behind the close may begin a connection anew, whose offsets are others.
     if (event.flow != FlowId{1}) {
       counters_->parse(Source::kPacket, event.bytes.size());
@@ -168,7 +168,6 @@ class Run final : public StreamSink {
   StreamRoom room_;
   Sent sent_[2];
   size_t next_[2] = {};
-  FlowId flow_{};
   int64_t now_ns_ = 1'000'000'000;
 };
 
