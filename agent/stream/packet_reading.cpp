@@ -373,7 +373,11 @@ void PacketFlows::deliver(TcpFlow& flow, int side, Arrived& arrived) {
                              reorder_.pool()));
     arrived.bytes = arrived.bytes.subspan(overlap);
     arrived.wire_end = std::max(arrived.wire_end, me.held->lowest().cut_until);
-    if (me.held->lowest().arrival.suspect) return;  // it was longer than this good copy
+    if (me.held->lowest().arrival.suspect) {
+      // It was longer than this good copy: its rest waits on. Or this copy is no better.
+      if (arrived.bytes.empty() && arrived.wire_end <= me.held->lowest_end()) return;
+      me.held->trust_lowest();
+    }
     pass_on_lowest(flow, side, arrived.arrival.time);
   }
   if (flow.ignored()) return skip(SkipReason::kFlowIgnored, arrived.bytes.size());

@@ -205,6 +205,18 @@ TEST_F(Reassembly, BadChecksumOfASuperSegmentIsNoSuspicion) {
   EXPECT_FALSE(table.last().conflict);
 }
 
+// Found by the fuzzer: the rest of the second copy went unaccounted.
+TEST_F(Reassembly, ASuperSegmentWithABadChecksumOverASuspect) {
+  handshake();
+  table.send(talk.answer(0, "good"));
+  table.send(talk.answer(4, "b@d!", {.checksum_bad = true}));
+  const std::string large(3000, 'x');
+  table.send(talk.answer(4, large, {.checksum_bad = true}));
+  EXPECT_EQ(table.sink.unaccounted(Source::kPacket), 0);
+  EXPECT_EQ(table.answered(), "goodb@d!" + large.substr(4));
+  EXPECT_TRUE(table.dropped(DropReason::kStreamConflict) > 0);
+}
+
 TEST_F(Reassembly, SuspectsStayInTheMemoryOfReordering) {
   Limits limits;
   limits.reorder_segments_per_direction = 4;
