@@ -282,6 +282,7 @@ void Agent::lane_loop() {
     }
   }
   drain_packets();
+  for (const auto& interface : interfaces_) interface->decoder.finish();
   if (probes_) probes_->drain();
   lane_.capture().on_end(boot_now());
 }

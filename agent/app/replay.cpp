@@ -98,6 +98,7 @@ Status feed(const std::string& path, const Limits& limits, const Settings& setti
     decoder.decode(packet);
     last = packet.time;
   }
+  decoder.finish();
   lane.capture().on_end(last);
   if (step == pcap::CaptureFile::Step::kCorrupt) return Error{file->error()};
   if (std::string unknown = decoder.link_type_error(); !unknown.empty()) {

@@ -24,6 +24,11 @@ uint64_t probes(const Limits& limits) {
          Limits::files_known_max * kFile + limits.probed_libraries_max * 4'096;
 }
 
+uint64_t fragments(const Limits& limits) {
+  constexpr uint64_t kEntry = 1'280;  // with the map of its blocks
+  return limits.fragment_bytes_total + limits.fragment_packets_max * kEntry;
+}
+
 uint64_t processes(const Limits& limits) {
   constexpr uint64_t kNodes = 128;
   return limits.processes_max * (sizeof(ProcessIdentity) + kNodes);
@@ -38,7 +43,8 @@ std::vector<MemoryShare> worst_case(const Limits& limits, const MemoryUse& use) 
   std::vector<MemoryShare> shares = {
       {"idle", kIdleBytes},
       {"rings", use.packet_ring_bytes + kProbeRingMappings * use.probe_ring_bytes},
-      {"capture", limits.capture_packet_bytes_max + (has_probes ? probes(limits) : 0)},
+      {"capture", limits.capture_packet_bytes_max + fragments(limits) +
+                      (has_probes ? probes(limits) : 0)},
       {"stream", use.lanes * stream::StreamRoom::worst_case_bytes(limits)},
       {"http", use.lanes * http::HttpRoom::worst_case_bytes(limits)},
       {"llm", use.lanes * llm::LlmRoom::worst_case_bytes(limits)},

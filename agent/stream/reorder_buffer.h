@@ -23,6 +23,9 @@ struct Arrival {
   std::optional<uint64_t> peer_offset;
   uint64_t segment_number = 0;  // within the flow
   bool checksum_bad = false;
+  // Among good checksums this one is bad: the receiver will not have taken these bytes. They wait
+  // for a good copy, or for proof that none comes.
+  bool suspect = false;
 };
 
 struct Piece {
@@ -73,6 +76,15 @@ class ReorderBuffer {
   uint64_t lowest_offset() const { return entries_[first_].offset; }
   uint64_t end_offset() const;  // behind the highest piece
   const Piece& lowest() const { return *entries_[first_].piece; }
+  uint64_t lowest_end() const { return entries_[first_].end(); }
+  // The lowest waits no longer for a good copy; where it did, it is marked as a conflict.
+  void trust_lowest() {
+    Piece& piece = *entries_[first_].piece;
+    piece.conflict = piece.conflict || piece.arrival.suspect;
+    piece.arrival.suspect = false;
+  }
+  // None waits any longer.
+  void trust_all();
   void remove_lowest(PiecePool& pool);
   // Gives every piece back and returns how many bytes they held.
   uint64_t clear(PiecePool& pool);

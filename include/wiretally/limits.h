@@ -13,6 +13,11 @@ struct Limits {
   size_t packet_tunnel_depth_max = 4;  // tunnels inside one another
   size_t capture_packet_bytes_max =
       256 * 1024;  // a record longer than this in a file is corrupt (GRO: 64 KiB + headers)
+  size_t packet_wire_bytes_max =
+      1 << 20;  // a packet without a length of its own is no longer (BIG TCP: 512 KiB + headers)
+  size_t fragment_packets_max =
+      512;  // IP packets being put together: some ms of a fast mirror port
+  size_t fragment_bytes_total = 4 << 20;   // theirs; most are one tunnel header above 1 500 bytes
   size_t capture_interfaces_max = 65'536;  // of one pcapng section; more is corrupt
   size_t probed_connections_max = 65'536;  // the reader's, least recently active first out
   size_t probed_libraries_max = 1'024;     // each holds file descriptors
@@ -22,10 +27,12 @@ struct Limits {
   // Of each source. Evicted by memory pressure only: those that are over, those that are no calls,
   // then the least recently active.
   size_t flows_max = 32'768;
-  size_t reorder_bytes_per_direction = 4 << 20;  // one direction's bytes held while a hole is open
-  size_t reorder_bytes_total = 64 << 20;         // all directions' together
-  size_t reorder_segments_per_direction =
-      4096;  // pieces held (one-byte segments cost more than their bytes)
+  // One direction's bytes held while a hole is open: the window that Linux advertises by default
+  // (tcp_rmem) is 6 MiB and more, and reordering may be as deep.
+  size_t reorder_bytes_per_direction = 16 << 20;
+  size_t reorder_bytes_total = 64 << 20;           // all directions' together
+  size_t reorder_segments_per_direction = 12'288;  // 16 MiB of full segments; pieces held (one-byte
+                                                   // segments cost more than their bytes)
 
   // http
   size_t http_head_bytes_max = 256 * 1024;  // one message head; headers beyond are a named drop

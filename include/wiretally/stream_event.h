@@ -51,8 +51,9 @@ struct StreamEvent {
   // sent this (TCP: its acknowledgment number as an offset; probes: the library's offset). Nothing
   // where it is not known.
   std::optional<uint64_t> peer_offset;
-  bool conflict =
-      false;  // kData: a later copy of some earlier bytes of this direction had other content
+  // kData: a later copy of some earlier bytes of this direction had other content, or these bytes'
+  // checksum is wrong among good ones and no good copy was captured.
+  bool conflict = false;
   // kClose:
   CloseReason reason = CloseReason::kFin;
   std::optional<Direction> closed_by;  // who sent FIN or RST first, or freed; nothing if unknown

@@ -168,6 +168,24 @@ void AgentMetrics::collect_bytes(std::vector<MetricFamily>& families) const {
             kDropReasons, &SourceCounters::dropped_bytes);
   by_reason("wiretally_missing_bytes_total", "Payload bytes that were never captured.",
             kMissingReasons, &SourceCounters::missing_bytes);
+
+  struct OfPackets {
+    const char* name;
+    const char* help;
+    Cell Counters::*cell;
+  };
+  static constexpr OfPackets kOfPackets[] = {
+      {"wiretally_packets_bad_checksum_total",
+       "TCP segments whose checksum is wrong as captured; normal with offload, and read.",
+       &Counters::packets_bad_checksum},
+      {"wiretally_packets_not_tcp_total", "Packets captured that carry no TCP.",
+       &Counters::packets_not_tcp},
+  };
+  for (const OfPackets& row : kOfPackets) {
+    const double value = sum([&](const Counters& lane) { return (lane.*row.cell).value(); });
+    MetricFamily& family = begin(families, row.name, row.help);
+    family.metric.push_back(metric(MetricType::Counter, value, {}));
+  }
 }
 
 void AgentMetrics::collect_connections(std::vector<MetricFamily>& families) const {
