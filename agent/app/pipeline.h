@@ -26,6 +26,8 @@ class Lane {
         stream_(limits, counters, http_) {}
 
   CaptureSink& capture() { return stream_; }
+  // The connection that the lane is at, kept up to date.
+  const FlowInfo* const& current() const { return stream_.current(); }
 
  private:
   llm::LlmRoom llm_;
