@@ -224,11 +224,12 @@ void PacketFlows::read_payload(TcpFlow& flow, int side, const Segment& segment) 
     arrived.wire_end = me.fin_offset;
     arrived.whole = false;
   }
-  arrived.arrival = {
-      .time = segment.time,
-      .peer_offset = peer_offset_of(flow.sides[1 - side], ahead_max(flow, 1 - side), segment),
-      .segment_number = flow.segments,
-      .checksum_bad = segment.checksum_bad};
+  // Member by member: a copy of the whole would wait for the parts to be stored.
+  arrived.arrival.time = segment.time;
+  arrived.arrival.peer_offset =
+      peer_offset_of(flow.sides[1 - side], ahead_max(flow, 1 - side), segment);
+  arrived.arrival.segment_number = flow.segments;
+  arrived.arrival.checksum_bad = segment.checksum_bad;
   // A sender that goes on behind its own RST did not send it.
   if (flow.reset && flow.reset_side == side && arrived.offset >= flow.reset_offset) {
     flow.reset = false;
