@@ -23,7 +23,7 @@ bool FlowOutput::data(Flow& flow, const Data& data) {
   StreamEvent event = event_of(flow, Kind::kData, data.direction, data.time);
   event.offset = data.offset;
   event.bytes = data.bytes;
-  event.peer_offset = data.peer_offset;
+  if (data.peer_offset.has_value()) event.peer_offset = *data.peer_offset;
   event.conflict = data.conflict;
   flow.demand = next_.on_stream(event);
   return true;

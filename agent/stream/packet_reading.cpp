@@ -429,12 +429,15 @@ void PacketFlows::pass_on(TcpFlow& flow, int side, const Arrival& arrival, ByteV
   TcpSide& me = flow.sides[side];
   const uint64_t offset = me.next;
   me.advance_to(offset + bytes.size());
-  const bool taken = output_.data(flow, {.direction = flow.direction(side),
-                                         .time = arrival.time,
-                                         .offset = offset,
-                                         .bytes = bytes,
-                                         .peer_offset = arrival.peer_offset,
-                                         .conflict = conflict || me.conflict_pending});
+  FlowOutput::Data data;
+  data.direction = flow.direction(side);
+  data.time = arrival.time;
+  data.offset = offset;
+  data.bytes = bytes;
+  // Not copied as a whole: that would wait for its parts to be stored.
+  if (arrival.peer_offset.has_value()) data.peer_offset = *arrival.peer_offset;
+  data.conflict = conflict || me.conflict_pending;
+  const bool taken = output_.data(flow, data);
   if (!taken) skip(SkipReason::kFlowIgnored, bytes.size());
   me.conflict_pending = false;
 }
