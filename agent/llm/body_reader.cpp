@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "byte_scan.h"
+
 namespace wiretally::llm {
 
 RequestReader::RequestReader(const DialectSpec& spec)
@@ -223,20 +225,22 @@ bool AnswerReader::is_done() const {
 void AnswerReader::on_sse_data(ByteView part) {
   if (in_document_ || !repetitions_) {
     feed_document(part);
-  } else if (!repeats(part)) {
+  } else {
     read_to_learn(part);
   }
 }
 
-// Leaves everything as reading `part` would: the scanner stands behind a whole document, and notes
-// and document are as the learned event left them.
-bool AnswerReader::repeats(ByteView part) {
-  if (!learned_.knows_one() || !learned_.matches(part)) return false;
+// Leaves everything as reading the value would: the scanner stands behind a whole document, and
+// notes and document are as the learned event left them.
+size_t AnswerReader::on_sse_repetition(ByteView rest) {
+  if (in_document_ || !repetitions_) return 0;
+  const size_t size = learned_.match(rest);
+  if (size == 0 || size == rest.size() || !LineEnd::hit(rest[size])) return 0;
   in_document_ = true;
-  data_bytes_ = part.size();
+  data_bytes_ = size;
   notes_.document.content = learned_content_;
   if (type_from_field_) notes_.document.type.clear();
-  return true;
+  return size;
 }
 
 void AnswerReader::read_to_learn(ByteView part) {

@@ -74,12 +74,12 @@ class AnswerReader final : private JsonEvents, private SseEvents {
   void end_event(std::string_view type);
 
   void on_json(PathId path, const JsonEvent& event) override;
+  size_t on_sse_repetition(ByteView rest) override;
   void on_sse_data(ByteView part) override;
   void on_sse_end(std::string_view type) override;
   void on_sse_error_field(ByteView part, bool last) override;
   void begin_document();
   void feed_document(ByteView part);
-  bool repeats(ByteView part);
   void read_to_learn(ByteView part);
   bool is_done() const;
 

@@ -10,7 +10,7 @@
 //
 // What may differ is decided by who learns: strings that are read only for being there, and values
 // that nobody reads. A span of a string takes any JSON string that is not empty where the learned
-// one was not; a span of a number takes digits.
+// one was not, without control characters; a span of a number takes digits.
 #pragma once
 
 #include <array>
@@ -57,7 +57,6 @@ class Repetition {
   static constexpr size_t kBytesMin = 9;    // longer than "[DONE]" and the like
 
   void forget() { parts_ = 0; }
-  bool knows_one() const { return parts_ > 0; }
 
   // `document` is one whole JSON value, and the spans lie in it. Too long a document, or one of too
   // many spans, is not learned.
@@ -81,22 +80,23 @@ class Repetition {
     parts_ = static_cast<uint8_t>(spans.size() + 1);
   }
 
-  // True if all of `document` is a repetition of the learned one.
-  bool matches(ByteView document) const {
-    const uint8_t* p = document.data();
-    const uint8_t* const end = p + document.size();
+  // How many bytes a repetition of the learned document takes at the beginning of `bytes`; 0 if
+  // there is none.
+  size_t match(ByteView bytes) const {
+    const uint8_t* p = bytes.data();
+    const uint8_t* const end = p + bytes.size();
     const uint8_t* fixed = fixed_.data();
     for (size_t i = 0; i < parts_; ++i) {
       const uint8_t* const fixed_end = fixed_.data() + ends_[i];
       const auto size = static_cast<size_t>(fixed_end - fixed);
-      if (static_cast<size_t>(end - p) < size || std::memcmp(p, fixed, size) != 0) return false;
+      if (static_cast<size_t>(end - p) < size || std::memcmp(p, fixed, size) != 0) return 0;
       p += size;
       fixed = fixed_end;
-      if (i + 1u == parts_) return p == end;
+      if (i + 1u == parts_) return static_cast<size_t>(p - bytes.data());
       p = pass(p, end, kinds_[i]);
-      if (p == nullptr) return false;
+      if (p == nullptr) return 0;
     }
-    return false;
+    return 0;
   }
 
  private:
@@ -107,11 +107,12 @@ class Repetition {
       while (p != end && *p >= '0' && *p <= '9') ++p;
       return p != begin ? p : nullptr;
     }
+    // Control characters may end what the document stands in, such as a line: not here.
     for (;;) {
-      p = find<QuoteOrBackslash>(p, end);
+      p = find<QuoteBackslashOrControl>(p, end);
       if (p == end) return nullptr;
       if (*p == '"') return kind == SpanLog::Kind::kText && p == begin ? nullptr : p;
-      if (end - p < 2) return nullptr;
+      if (*p != '\\' || end - p < 2 || p[1] < 0x20) return nullptr;
       p += 2;
     }
   }
