@@ -105,9 +105,23 @@ Agent::Agent(const Settings& settings, pricing::Catalog prices, const identity::
       prices_(std::move(prices)),
       credentials_(secret, privacy_of(settings, identity::SubjectPrivacy::kAuto)),
       calls_(limits_, prometheus_options(settings, prices_)),
-      metrics_({std::string(version()), std::string(revision()), kernel_release()}),
-      lane_(limits_, 0, counters_, credentials_, channel_) {
+      metrics_({std::string(version()), std::string(revision()), kernel_release()}) {
   metrics_.watch(counters_);
+  make_lanes();
+}
+
+void Agent::make_lanes() {
+  if (settings_.lanes == 1) {
+    lanes_.emplace_back(limits_, 0, counters_, credentials_);
+    return;
+  }
+  std::vector<LaneCrew::Seat> seats;
+  for (uint32_t lane = 0; lane < settings_.lanes; ++lane) {
+    lanes_.emplace_back(limits_, lane, lane_counters_.emplace_back(), credentials_);
+    metrics_.watch(lane_counters_.back());
+    seats.push_back({.lane = &lanes_.back().lane});
+  }
+  crew_ = std::make_unique<LaneCrew>(std::move(seats), nullptr);
 }
 
 Agent::~Agent() {
@@ -147,7 +161,9 @@ Status Agent::open_sinks() {
   options.wall = wall_ = read_wall_clock().wall;
   options.processes = &processes_;
   options.owners = &owners_;
+  options.lanes = settings_.lanes;
   ledger_ = std::make_unique<ledger::Ledger>(limits_, options, sinks);
+  if (crew_) ears_ = std::make_unique<LaneEars>(lanes_.size(), *ledger_);
   return Done{};
 }
 
@@ -165,7 +181,7 @@ Status Agent::open_sources() {
       interfaces_.emplace_back(
           new Interface{.name = name,
                         .capture = *std::move(capture),
-                        .decoder = pcap::PacketDecoder(limits_, counters_, lane_.capture()),
+                        .decoder = pcap::PacketDecoder(limits_, counters_, lane_entrance()),
                         .gone = false,
                         .kernel_drops_published = 0});
     }
@@ -176,7 +192,7 @@ Status Agent::open_sources() {
     // Now, while it runs: a command-line client is gone before its first call is read from the
     // ring.
     options.on_process = [this](uint32_t pid) { processes_.observe(pid); };
-    auto probes = uprobe::ProbeSource::create(options, counters_, lane_.capture());
+    auto probes = uprobe::ProbeSource::create(options, counters_, lane_entrance());
     if (probes) {
       probes_ = *std::move(probes);
     } else {
@@ -254,13 +270,14 @@ void Agent::lane_loop() {
     // Time passes on both clocks: packet timers run on the capture clock, probes tell their own.
     if (const EventTime now = capture_now(); now.ns >= next_time_ns) {
       next_time_ns = now.ns + kTimeEveryNs;
-      lane_.capture().on_time(now);
+      lane_entrance().on_time(now);
       publish_kernel_drops();
     }
+    hand_out();
   }
   drain_packets();
   if (probes_) probes_->drain();
-  lane_.capture().on_end(boot_now());
+  lane_entrance().on_end(boot_now());
 }
 
 // What was on the wire before the signal lies in a block that the kernel has not handed over yet.
@@ -298,12 +315,21 @@ void Agent::publish_kernel_drops() {
 
 // --- ledger thread -------------------------------------------------------------------------------
 
+void Agent::drain_channels() {
+  if (!ears_) {
+    lanes_.front().channel.drain(*ledger_);
+    return;
+  }
+  for (size_t lane = 0; lane < lanes_.size(); ++lane) ears_->drain(lane, lanes_[lane].channel);
+  ears_->pass_time();
+}
+
 void Agent::ledger_loop() {
   std::unique_lock lock(ledger_mutex_);
   int64_t next_check_ns = 0;
   while (!ledger_stops_) {
     lock.unlock();
-    channel_.drain(*ledger_);
+    drain_channels();
     if (const int64_t now = boot_now().ns; now >= next_check_ns) {
       next_check_ns = now + kClockCheckEveryNs;
       check_clock();
@@ -311,7 +337,7 @@ void Agent::ledger_loop() {
     lock.lock();
     ledger_wakes_.wait_for(lock, kLedgerEvery, [this] { return ledger_stops_; });
   }
-  channel_.drain(*ledger_);
+  drain_channels();
   ledger_->drain();
 }
 
