@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -25,11 +26,18 @@ class EventBatch {
   using Event =
       std::variant<Segment, Chunk, ConnectionClose, ConnectionEof, ConnectionAudit, Now, End>;
   struct Entry {
+    template <typename What>
+    Entry(uint64_t at, const What& what) : position(at), event(std::in_place_type<What>, what) {}
+
     uint64_t position;  // in the order of all lanes' events
     Event event;
   };
 
-  void add(uint64_t position, const Event& event) { entries_.push_back({position, event}); }
+  // The event as it stands in the batch, until the next one is added.
+  template <typename What>
+  What& add(uint64_t position, const What& what) {
+    return *std::get_if<What>(&entries_.emplace_back(position, what).event);
+  }
   // A copy that lives as long as the batch, or until clear().
   ByteView keep(ByteView bytes);
   void clear();

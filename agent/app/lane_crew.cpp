@@ -36,18 +36,16 @@ ByteView LaneCrew::lasting(Part& part, ByteView bytes) {
 
 FlowDemand LaneCrew::on_segment(const Segment& segment) {
   Part& part = part_of(lane_of(segment.source, segment.destination, lanes()));
-  Segment kept = segment;
+  Segment& kept = part.events.add(position_, segment);
   kept.payload = lasting(part, segment.payload);
-  part.events.add(position_, kept);
   dealt(segment.payload.size());
   return FlowDemand::kMore;
 }
 
 FlowDemand LaneCrew::on_chunk(const Chunk& chunk) {
   Part& part = part_of(lane_of(chunk.connection, lanes()));
-  Chunk kept = chunk;
+  Chunk& kept = part.events.add(position_, chunk);
   kept.bytes = lasting(part, chunk.bytes);
-  part.events.add(position_, kept);
   dealt(chunk.bytes.size());
   return ignored_.erase(id_of(chunk.connection)) > 0 ? FlowDemand::kIgnoreFlow : FlowDemand::kMore;
 }

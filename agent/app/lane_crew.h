@@ -58,9 +58,10 @@ class LaneCrew final : public CaptureSink {
   void finish();
 
  private:
-  static constexpr size_t kRounds = 4;
-  static constexpr size_t kRoundEvents = 8192;
-  static constexpr size_t kRoundBytes = 2 << 20;
+  // A round's events, of some 150 bytes each, stay in the processors' caches on their way.
+  static constexpr size_t kRounds = 8;
+  static constexpr size_t kRoundEvents = 1024;
+  static constexpr size_t kRoundBytes = 1 << 20;
   static constexpr uint64_t kStop = uint64_t{1} << 63;
   static constexpr size_t kIgnoredMax = 4096;
   using ConnectionId = std::tuple<uint32_t, uint64_t, uint64_t, uint32_t>;
