@@ -122,10 +122,23 @@ Agent::Agent(const Settings& settings, std::unique_ptr<pricing::LivePriceBook> p
       credentials_(secret, privacy_of(settings, identity::SubjectPrivacy::kAuto)),
       processes_({.processes_max = limits_.processes_max}),
       calls_(limits_, prometheus_options(settings, *prices_)),
-      metrics_({std::string(version()), std::string(revision()), kernel_release()}),
-      channel_(limits_.usage_channel_bytes),
-      lane_(limits_, 0, counters_, credentials_, channel_) {
+      metrics_({std::string(version()), std::string(revision()), kernel_release()}) {
   metrics_.watch(counters_);
+  make_lanes();
+}
+
+void Agent::make_lanes() {
+  if (settings_.lanes == 1) {
+    lanes_.emplace_back(limits_, 0, counters_, credentials_);
+    return;
+  }
+  std::vector<LaneCrew::Seat> seats;
+  for (uint32_t lane = 0; lane < settings_.lanes; ++lane) {
+    lanes_.emplace_back(limits_, lane, lane_counters_.emplace_back(), credentials_);
+    metrics_.watch(lane_counters_.back());
+    seats.push_back({.lane = &lanes_.back().lane});
+  }
+  crew_ = std::make_unique<LaneCrew>(std::move(seats), nullptr);
 }
 
 Agent::~Agent() {
@@ -167,7 +180,9 @@ Status Agent::open_sinks() {
   options.wall = wall_ = read_wall_clock().wall;
   options.processes = &processes_;
   options.owners = &owners_;
+  options.lanes = settings_.lanes;
   ledger_ = std::make_unique<ledger::Ledger>(limits_, options, sinks);
+  if (crew_) ears_ = std::make_unique<LaneEars>(lanes_.size(), *ledger_);
   return Done{};
 }
 
@@ -185,7 +200,7 @@ Status Agent::open_sources() {
       interfaces_.emplace_back(
           new Interface{.name = name,
                         .capture = *std::move(capture),
-                        .decoder = pcap::PacketDecoder(limits_, counters_, lane_.capture()),
+                        .decoder = pcap::PacketDecoder(limits_, counters_, lane_entrance()),
                         .gone = false,
                         .kernel_drops_published = 0});
     }
@@ -198,7 +213,7 @@ Status Agent::open_sources() {
     options.on_process = [this](uint32_t pid) { processes_.observe(pid); };
     options.connections_max = limits_.probed_connections_max;
     options.libraries_max = limits_.probed_libraries_max;
-    auto probes = uprobe::ProbeSource::create(options, counters_, lane_.capture());
+    auto probes = uprobe::ProbeSource::create(options, counters_, lane_entrance());
     if (probes) {
       probes_ = *std::move(probes);
     } else {
@@ -277,14 +292,15 @@ void Agent::lane_loop() {
     // Time passes on both clocks: packet timers run on the capture clock, probes tell their own.
     if (const EventTime now = capture_now(); now.ns >= next_time_ns) {
       next_time_ns = now.ns + kTimeEveryNs;
-      lane_.capture().on_time(now);
+      lane_entrance().on_time(now);
       publish_kernel_drops();
     }
+    hand_out();
   }
   drain_packets();
   for (const auto& interface : interfaces_) interface->decoder.finish();
   if (probes_) probes_->drain();
-  lane_.capture().on_end(boot_now());
+  lane_entrance().on_end(boot_now());
 }
 
 // What was on the wire before the signal lies in a block that the kernel has not handed over yet.
@@ -313,7 +329,9 @@ void Agent::poll_packets() {
 // The thread that reads a capture asks for its statistics, too: libpcap's handles are no shared
 // objects.
 void Agent::publish_kernel_drops() {
-  metrics_.set_given_up(sinks::AgentMetrics::GivenUp::kUndecidedAnswer, lane_.refused());
+  uint64_t refused = 0;
+  for (const LaneSeat& seat : lanes_) refused += seat.lane.refused();
+  metrics_.set_given_up(sinks::AgentMetrics::GivenUp::kUndecidedAnswer, refused);
   for (const auto& interface : interfaces_) {
     const uint64_t dropped = interface->capture.stats().ring_dropped;
     const uint64_t fresh = dropped - std::exchange(interface->kernel_drops_published, dropped);
@@ -323,12 +341,21 @@ void Agent::publish_kernel_drops() {
 
 // --- ledger thread -------------------------------------------------------------------------------
 
+void Agent::drain_channels() {
+  if (!ears_) {
+    lanes_.front().channel.drain(*ledger_);
+    return;
+  }
+  for (size_t lane = 0; lane < lanes_.size(); ++lane) ears_->drain(lane, lanes_[lane].channel);
+  ears_->pass_time();
+}
+
 void Agent::ledger_loop() {
   std::unique_lock lock(ledger_mutex_);
   int64_t next_check_ns = 0;
   while (!ledger_stops_) {
     lock.unlock();
-    channel_.drain(*ledger_);
+    drain_channels();
     if (const int64_t now = boot_now().ns; now >= next_check_ns) {
       next_check_ns = now + kClockCheckEveryNs;
       check_clock();
@@ -336,7 +363,7 @@ void Agent::ledger_loop() {
     lock.lock();
     ledger_wakes_.wait_for(lock, kLedgerEvery, [this] { return ledger_stops_; });
   }
-  channel_.drain(*ledger_);
+  drain_channels();
   ledger_->drain();
 }
 
@@ -398,7 +425,9 @@ void Agent::reload_prices() {
 }
 
 void Agent::publish_status() {
-  metrics_.set_given_up(sinks::AgentMetrics::GivenUp::kMessage, channel_.dropped_messages());
+  uint64_t dropped = 0;
+  for (const LaneSeat& seat : lanes_) dropped += seat.channel.dropped_messages();
+  metrics_.set_given_up(sinks::AgentMetrics::GivenUp::kMessage, dropped);
   if (ndjson_) {
     metrics_.set_given_up(sinks::AgentMetrics::GivenUp::kLine, ndjson_->dropped_records());
   }

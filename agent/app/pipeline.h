@@ -28,6 +28,8 @@ class Lane {
   CaptureSink& capture() { return stream_; }
   // Answers without request that were not looked at: Limits::undecided_answers_max.
   uint64_t refused() const { return llm_.refused(); }
+  // The connection that the lane is at, kept up to date.
+  const FlowInfo* const& current() const { return stream_.current(); }
 
  private:
   llm::LlmRoom llm_;

@@ -19,6 +19,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <memory_resource>
@@ -117,7 +118,7 @@ class LlmRoom final : public ExchangeSink {
   // The entry that was looked up last: bodies come in runs.
   uint64_t recent_id_ = 0;
   CallPtr* recent_ = nullptr;
-  uint64_t refused_ = 0;
+  std::atomic<uint64_t> refused_ = 0;  // read by other threads
   size_t calls_ = 0;              // entries that are calls, or may be
   size_t undecided_ = 0;          // of these, answers without request and dialect
   uint64_t forgotten_up_to_ = 0;  // up to this id, no entry does not mean no request

@@ -93,6 +93,8 @@ class PacketFlows {
   PacketFlows(const Limits& limits, Counters& counters, FlowOutput& output);
 
   FlowDemand on_segment(const Segment& segment);
+  // Lets silent connections' timers run. Nothing else does: not the segments of other connections,
+  // which another lane may have.
   void on_time(EventTime now) { run_watch(now); }
   void on_end(EventTime now);
 

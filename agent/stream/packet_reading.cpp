@@ -247,12 +247,13 @@ void PacketFlows::read_payload(TcpFlow& flow, int side, const Segment& segment) 
     arrived.wire_end = me.fin_offset;
     arrived.whole = false;
   }
-  arrived.arrival = {
-      .time = segment.time,
-      .peer_offset = peer_offset_of(flow.sides[1 - side], ahead_max(flow, 1 - side), segment),
-      .segment_number = flow.segments,
-      .checksum_bad = segment.checksum_bad,
-      .suspect = is_suspect(me, segment)};
+  // Member by member: a copy of the whole would wait for the parts to be stored.
+  arrived.arrival.time = segment.time;
+  arrived.arrival.peer_offset =
+      peer_offset_of(flow.sides[1 - side], ahead_max(flow, 1 - side), segment);
+  arrived.arrival.segment_number = flow.segments;
+  arrived.arrival.checksum_bad = segment.checksum_bad;
+  arrived.arrival.suspect = is_suspect(me, segment);
   // A sender that goes on behind its own RST did not send it.
   if (flow.reset && flow.reset_side == side && arrived.offset >= flow.reset_offset) {
     flow.reset = false;
@@ -464,12 +465,15 @@ void PacketFlows::pass_on(TcpFlow& flow, int side, const Arrival& arrival, ByteV
   TcpSide& me = flow.sides[side];
   const uint64_t offset = me.next;
   me.advance_to(offset + bytes.size());
-  const bool taken = output_.data(flow, {.direction = flow.direction(side),
-                                         .time = arrival.time,
-                                         .offset = offset,
-                                         .bytes = bytes,
-                                         .peer_offset = arrival.peer_offset,
-                                         .conflict = conflict || me.conflict_pending});
+  FlowOutput::Data data;
+  data.direction = flow.direction(side);
+  data.time = arrival.time;
+  data.offset = offset;
+  data.bytes = bytes;
+  // Not copied as a whole: that would wait for its parts to be stored.
+  if (arrival.peer_offset.has_value()) data.peer_offset = *arrival.peer_offset;
+  data.conflict = conflict || me.conflict_pending;
+  const bool taken = output_.data(flow, data);
   if (!taken) skip(SkipReason::kFlowIgnored, bytes.size());
   me.conflict_pending = false;
 }

@@ -44,6 +44,9 @@ class StreamRoom final : public CaptureSink {
     probed_.on_end(now);
   }
 
+  // The connection whose events are being sent on, or were last.
+  const FlowInfo* const& current() const { return output_.current(); }
+
   // Levels, for tests and self-observation.
   size_t flows() const { return packets_.flows() + probed_.flows(); }
   size_t pieces_in_use() { return packets_.pieces_in_use(); }

@@ -26,6 +26,7 @@ struct FlowInfo {
   Endpoint b;
   uint32_t pid = 0;  // 0 = unknown (packets)
   uint64_t process_start_ns = 0;
+  uint64_t first_packet = 0;  // Segment::packet_number of its first segment; 0 for probes
   bool joined_midstream =
       false;  // no SYN seen, or the probe came late: the first bytes may be the middle of a message
 };

@@ -3,6 +3,8 @@
 #include <pcap/pcap.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
 #include <optional>
 
@@ -80,10 +82,10 @@ uint64_t mix(uint64_t hash, uint32_t kind, uint32_t id) {
 }
 
 IpAddress address_v4(const uint8_t* at) {
-  IpAddress address;
-  std::memcpy(address.bytes.data(), at, 4);
-  address.version = 4;
-  return address;
+  // Stored in one piece: a copy of it would wait for pieces.
+  uint32_t words[4] = {};
+  std::memcpy(words, at, 4);
+  return {.bytes = std::bit_cast<std::array<uint8_t, 16>>(words), .version = 4};
 }
 IpAddress address_v6(const uint8_t* at) {
   IpAddress address;
@@ -711,8 +713,11 @@ void PacketDecoder::read_tcp(Packet& packet) {
 
   Segment segment;
   segment.time = packet.raw.time;
-  segment.source = packet.source;
-  segment.destination = packet.destination;
+  // Member by member: a copy of the whole would wait for the port to be stored.
+  segment.source.address = packet.source.address;
+  segment.source.port = load_be16(at);
+  segment.destination.address = packet.destination.address;
+  segment.destination.port = load_be16(at + 2);
   segment.sequence = load_be32(at + 4);
   segment.acknowledgment = load_be32(at + 8);
   segment.flags.bits = at[13];
