@@ -13,6 +13,12 @@ set(WIRETALLY_ROOMS "" CACHE INTERNAL "")
 set(WIRETALLY_LTO "")
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   set(WIRETALLY_LTO -flto=auto -ffat-lto-objects)
+  if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+    # g++ clears and copies structs of a hundred bytes with "rep stos" and "rep movs", whose start costs more than the
+    # whole: events of the pipeline are such structs.
+    list(APPEND WIRETALLY_LTO -mmemset-strategy=vector_loop:512:noalign,libcall:-1:noalign
+         -mmemcpy-strategy=vector_loop:512:noalign,libcall:-1:noalign)
+  endif()
 endif()
 
 function(wiretally_room folder)

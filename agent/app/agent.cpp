@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -76,6 +77,20 @@ void forbid_core_files() {
   ::prctl(PR_SET_DUMPABLE, 0);
 }
 
+// A probed library holds two files, or one a probe on kernels without uprobe_multi; the usual limit
+// of 1024 would end at 70 libraries. Best effort: what cannot be probed then is said.
+void raise_file_limit(const Limits& limits) {
+  constexpr rlim_t kFilesALibrary = 14;
+  constexpr rlim_t kOtherFiles = 1'024;
+  const rlim_t wanted = limits.probed_libraries_max * kFilesALibrary + kOtherFiles;
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted) return;
+  const rlimit raised{wanted, std::max(wanted, files.rlim_max)};
+  if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) return;
+  files.rlim_cur = std::min(wanted, files.rlim_max);
+  ::setrlimit(RLIMIT_NOFILE, &files);
+}
+
 sigset_t handled_signals() {
   sigset_t set;
   sigemptyset(&set);
@@ -105,10 +120,25 @@ Agent::Agent(const Settings& settings, std::unique_ptr<pricing::LivePriceBook> p
       limits_(limits_of(settings)),
       prices_(std::move(prices)),
       credentials_(secret, privacy_of(settings, identity::SubjectPrivacy::kAuto)),
+      processes_({.processes_max = limits_.processes_max}),
       calls_(limits_, prometheus_options(settings, *prices_)),
-      metrics_({std::string(version()), std::string(revision()), kernel_release()}),
-      lane_(limits_, 0, counters_, credentials_, channel_) {
+      metrics_({std::string(version()), std::string(revision()), kernel_release()}) {
   metrics_.watch(counters_);
+  make_lanes();
+}
+
+void Agent::make_lanes() {
+  if (settings_.lanes == 1) {
+    lanes_.emplace_back(limits_, 0, counters_, credentials_);
+    return;
+  }
+  std::vector<LaneCrew::Seat> seats;
+  for (uint32_t lane = 0; lane < settings_.lanes; ++lane) {
+    lanes_.emplace_back(limits_, lane, lane_counters_.emplace_back(), credentials_);
+    metrics_.watch(lane_counters_.back());
+    seats.push_back({.lane = &lanes_.back().lane});
+  }
+  crew_ = std::make_unique<LaneCrew>(std::move(seats), nullptr);
 }
 
 Agent::~Agent() {
@@ -117,6 +147,7 @@ Agent::~Agent() {
 
 Result<std::unique_ptr<Agent>> Agent::start(const Settings& settings) {
   forbid_core_files();
+  raise_file_limit(limits_of(settings));
   // Before any thread is made, so that every thread inherits the mask.
   const sigset_t signals = handled_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
@@ -139,7 +170,8 @@ Result<std::unique_ptr<Agent>> Agent::start(const Settings& settings) {
 Status Agent::open_sinks() {
   std::vector<EntrySink*> sinks = {&calls_};
   if (!settings_.ndjson.empty()) {
-    auto file = sinks::LineFile::open(settings_.ndjson, sinks::LineFile::Mode::kBehind);
+    auto file = sinks::LineFile::open(settings_.ndjson, sinks::LineFile::Mode::kBehind,
+                                      limits_.line_queue_bytes_max);
     if (!file) return file.error();
     ndjson_ = std::make_unique<sinks::NdjsonSink>(*std::move(file));
     sinks.push_back(ndjson_.get());
@@ -148,7 +180,9 @@ Status Agent::open_sinks() {
   options.wall = wall_ = read_wall_clock().wall;
   options.processes = &processes_;
   options.owners = &owners_;
+  options.lanes = settings_.lanes;
   ledger_ = std::make_unique<ledger::Ledger>(limits_, options, sinks);
+  if (crew_) ears_ = std::make_unique<LaneEars>(lanes_.size(), *ledger_);
   return Done{};
 }
 
@@ -166,7 +200,7 @@ Status Agent::open_sources() {
       interfaces_.emplace_back(
           new Interface{.name = name,
                         .capture = *std::move(capture),
-                        .decoder = pcap::PacketDecoder(limits_, counters_, lane_.capture()),
+                        .decoder = pcap::PacketDecoder(limits_, counters_, lane_entrance()),
                         .gone = false,
                         .kernel_drops_published = 0});
     }
@@ -177,7 +211,9 @@ Status Agent::open_sources() {
     // Now, while it runs: a command-line client is gone before its first call is read from the
     // ring.
     options.on_process = [this](uint32_t pid) { processes_.observe(pid); };
-    auto probes = uprobe::ProbeSource::create(options, counters_, lane_.capture());
+    options.connections_max = limits_.probed_connections_max;
+    options.libraries_max = limits_.probed_libraries_max;
+    auto probes = uprobe::ProbeSource::create(options, counters_, lane_entrance());
     if (probes) {
       probes_ = *std::move(probes);
     } else {
@@ -225,6 +261,7 @@ void Agent::say_what_is_watched() const {
   say(ndjson_ ? "writes a record of each call to " + settings_.ndjson +
                     "; no prompt, no answer, no credential"
               : "stores nothing; counters only");
+  say("takes at worst " + worst_case_text(limits_, memory_use(settings_)));
   say("serves http://" + settings_.listen.substr(0, settings_.listen.rfind(':')) + ":" +
       std::to_string(server_->port()) + "/metrics; keeps the privileges it was started with");
 }
@@ -255,13 +292,15 @@ void Agent::lane_loop() {
     // Time passes on both clocks: packet timers run on the capture clock, probes tell their own.
     if (const EventTime now = capture_now(); now.ns >= next_time_ns) {
       next_time_ns = now.ns + kTimeEveryNs;
-      lane_.capture().on_time(now);
+      lane_entrance().on_time(now);
       publish_kernel_drops();
     }
+    hand_out();
   }
   drain_packets();
+  for (const auto& interface : interfaces_) interface->decoder.finish();
   if (probes_) probes_->drain();
-  lane_.capture().on_end(boot_now());
+  lane_entrance().on_end(boot_now());
 }
 
 // What was on the wire before the signal lies in a block that the kernel has not handed over yet.
@@ -290,6 +329,9 @@ void Agent::poll_packets() {
 // The thread that reads a capture asks for its statistics, too: libpcap's handles are no shared
 // objects.
 void Agent::publish_kernel_drops() {
+  uint64_t refused = 0;
+  for (const LaneSeat& seat : lanes_) refused += seat.lane.refused();
+  metrics_.set_given_up(sinks::AgentMetrics::GivenUp::kUndecidedAnswer, refused);
   for (const auto& interface : interfaces_) {
     const uint64_t dropped = interface->capture.stats().ring_dropped;
     const uint64_t fresh = dropped - std::exchange(interface->kernel_drops_published, dropped);
@@ -299,12 +341,21 @@ void Agent::publish_kernel_drops() {
 
 // --- ledger thread -------------------------------------------------------------------------------
 
+void Agent::drain_channels() {
+  if (!ears_) {
+    lanes_.front().channel.drain(*ledger_);
+    return;
+  }
+  for (size_t lane = 0; lane < lanes_.size(); ++lane) ears_->drain(lane, lanes_[lane].channel);
+  ears_->pass_time();
+}
+
 void Agent::ledger_loop() {
   std::unique_lock lock(ledger_mutex_);
   int64_t next_check_ns = 0;
   while (!ledger_stops_) {
     lock.unlock();
-    channel_.drain(*ledger_);
+    drain_channels();
     if (const int64_t now = boot_now().ns; now >= next_check_ns) {
       next_check_ns = now + kClockCheckEveryNs;
       check_clock();
@@ -312,7 +363,7 @@ void Agent::ledger_loop() {
     lock.lock();
     ledger_wakes_.wait_for(lock, kLedgerEvery, [this] { return ledger_stops_; });
   }
-  channel_.drain(*ledger_);
+  drain_channels();
   ledger_->drain();
 }
 
@@ -374,6 +425,12 @@ void Agent::reload_prices() {
 }
 
 void Agent::publish_status() {
+  uint64_t dropped = 0;
+  for (const LaneSeat& seat : lanes_) dropped += seat.channel.dropped_messages();
+  metrics_.set_given_up(sinks::AgentMetrics::GivenUp::kMessage, dropped);
+  if (ndjson_) {
+    metrics_.set_given_up(sinks::AgentMetrics::GivenUp::kLine, ndjson_->dropped_records());
+  }
   if (!probes_) return;
   const uprobe::ProbeStatus status = probes_->status();
   metrics_.set_probed_libraries("openssl", static_cast<double>(status.libraries.libraries.size()));

@@ -1,8 +1,9 @@
-// The running agent: sources, one lane, the ledger, sinks and the web server, and the threads that
+// The running agent: sources, lanes, the ledger, sinks and the web server, and the threads that
 // drive them.
 //
-//   lane thread     polls probes and packets, runs stream → http → llm
-//   ledger thread   drains the lane's channel, holds, folds, hands on
+//   lane thread     polls probes and packets, runs stream → http → llm; with several lanes it
+//                   deals out what it polls, and each lane has a thread of its own (lane_crew.h)
+//   ledger thread   drains the lanes' channels, holds, folds, hands on
 //   control thread  signals, discovery, attach and detach, status (the thread that calls run())
 //   survey thread   once a minute: which processes speak TLS out of the probes' reach
 //
@@ -11,6 +12,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -19,6 +21,8 @@
 
 #include "connection_owners.h"
 #include "credential_reader.h"
+#include "lane_crew.h"
+#include "lane_ears.h"
 #include "ledger.h"
 #include "live_capture.h"
 #include "live_price_book.h"
@@ -50,8 +54,6 @@ class Agent {
   int run();
 
  private:
-  static constexpr size_t kChannelBytes = 16 << 20;
-
   Agent(const Settings& settings, std::unique_ptr<pricing::LivePriceBook> prices,
         const identity::KeySecret& secret);
 
@@ -60,7 +62,15 @@ class Agent {
   Status open_server();
   void say_what_is_watched() const;
 
+  void make_lanes();
+  CaptureSink& lane_entrance() {
+    return crew_ ? static_cast<CaptureSink&>(*crew_) : lanes_.front().lane.capture();
+  }
+  void hand_out() {
+    if (crew_) crew_->send();
+  }
   void lane_loop();
+  void drain_channels();
   void poll_packets();
   void drain_packets();
   void publish_kernel_drops();
@@ -84,9 +94,19 @@ class Agent {
   std::unique_ptr<sinks::NdjsonSink> ndjson_;
   ProcConnectionOwners owners_;  // of the ledger's thread
   std::unique_ptr<ledger::Ledger> ledger_;
-  WallClock wall_;  // of the ledger's thread, as ledger_ knows it
-  UsageChannel channel_{kChannelBytes};
-  Lane lane_;
+  WallClock wall_;                  // of the ledger's thread, as ledger_ knows it
+  std::unique_ptr<LaneEars> ears_;  // of several lanes
+  struct LaneSeat {
+    LaneSeat(const Limits& limits, uint32_t index, Counters& counters,
+             const CredentialReader& credentials)
+        : channel(limits.usage_channel_bytes),
+          lane(limits, index, counters, credentials, channel) {}
+    UsageChannel channel;
+    Lane lane;
+  };
+  std::deque<Counters> lane_counters_;  // of several lanes; a single one shares counters_
+  std::deque<LaneSeat> lanes_;
+  std::unique_ptr<LaneCrew> crew_;  // of several lanes
 
   struct Interface {
     std::string name;

@@ -75,15 +75,17 @@ OpaqueReason OpaqueJudge::judge(uint32_t pid, bool probes_run) {
 }
 
 OpaqueJudge::Program OpaqueJudge::program_of(uint32_t pid, const uprobe::Mapping& mapping) {
-  if (const auto known = programs_.find(mapping.file); known != programs_.end()) {
-    return known->second;
-  }
+  const std::string path = uprobe::mapped_file_path(proc_root_, pid, mapping);
+  const uprobe::FileVersion version = uprobe::file_version(path);
+  const auto known = programs_.find(mapping.file);
+  if (known != programs_.end() && known->second.version == version) return known->second.program;
   if (programs_.size() >= kProgramsMax) programs_.clear();
-  return programs_[mapping.file] = look_at(pid, mapping);
+  const Program program = look_at(path);
+  programs_[mapping.file] = {.version = version, .program = program};
+  return program;
 }
 
-OpaqueJudge::Program OpaqueJudge::look_at(uint32_t pid, const uprobe::Mapping& mapping) const {
-  const std::string path = uprobe::mapped_file_path(proc_root_, pid, mapping);
+OpaqueJudge::Program OpaqueJudge::look_at(const std::string& path) {
   const uprobe::FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat status = {};
   if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {

@@ -27,11 +27,15 @@ class OpaqueJudge {
   static constexpr size_t kProgramsMax = 1024;
 
   Program program_of(uint32_t pid, const uprobe::Mapping& mapping);
-  Program look_at(uint32_t pid, const uprobe::Mapping& mapping) const;
+  static Program look_at(const std::string& path);
 
   const std::string proc_root_;
-  // A program file is read once.
-  std::unordered_map<uprobe::FileKey, Program, uprobe::FileKeyHash> programs_;
+  // A program file is read once, and again when its inode has become another file's.
+  struct Known {
+    uprobe::FileVersion version;
+    Program program = Program::kPlain;
+  };
+  std::unordered_map<uprobe::FileKey, Known, uprobe::FileKeyHash> programs_;
 };
 
 class ProcConnectionOwners final : public ConnectionOwners {

@@ -87,6 +87,12 @@ Check check_packets() {
   return {"packets", false, "cannot be read", capture.error().message};
 }
 
+// Never bad; where the machine or its container has less, it should be known.
+Check tell_memory(const Settings& settings) {
+  return {"memory", true,
+          "`run` takes at worst " + worst_case_text(limits_of(settings), memory_use(settings)), ""};
+}
+
 // For JSON and the terminal alike: control characters never get through.
 std::string escaped(std::string_view text, bool json) {
   std::string out;
@@ -161,6 +167,7 @@ int doctor(const Settings& settings) {
   };
   checks.push_back(check_uprobe_multi(good("CAP_BPF")));
   checks.push_back(check_packets());
+  checks.push_back(tell_memory(settings));
   const bool probes = good("kernel") && good("BTF") && good("CAP_BPF") && good("CAP_PERFMON");
   const bool something = probes || good("packets");
 

@@ -26,6 +26,10 @@ class Lane {
         stream_(limits, counters, http_) {}
 
   CaptureSink& capture() { return stream_; }
+  // Answers without request that were not looked at: Limits::undecided_answers_max.
+  uint64_t refused() const { return llm_.refused(); }
+  // The connection that the lane is at, kept up to date.
+  const FlowInfo* const& current() const { return stream_.current(); }
 
  private:
   llm::LlmRoom llm_;

@@ -1,8 +1,9 @@
-// `wiretally replay`: capture files through the same pipeline, on one thread, driven by their time
-// stamps. The output is a pure function of the input.
+// `wiretally replay`: capture files through the same pipeline, driven by their time stamps. The
+// output is a pure function of the input, whatever the number of lanes.
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <deque>
 #include <memory>
 
 #include "capture_file.h"
@@ -11,10 +12,10 @@
 #include "key_secret.h"
 #include "ndjson/ndjson_sink.h"
 #include "packet_decoder.h"
-#include "pipeline.h"
 #include "prometheus/agent_metrics.h"
 #include "prometheus/metrics_server.h"
 #include "prometheus/prometheus_sink.h"
+#include "replay_lanes.h"
 #include "startup.h"
 #include "table/table_sink.h"
 #include "version.h"
@@ -26,7 +27,7 @@ namespace {
 class Output {
  public:
   static Result<Output> open(const Settings& settings, const Limits& limits,
-                             const PriceBook& prices, const Counters& counters) {
+                             const PriceBook& prices) {
     Output output;
     output.format_ = settings.format;
     switch (settings.format) {
@@ -41,7 +42,6 @@ class Output {
         output.sink_ = std::move(calls);
         output.agent_ = std::make_unique<sinks::AgentMetrics>(
             sinks::BuildInfo{std::string(version()), std::string(revision()), ""});
-        output.agent_->watch(counters);
         return output;
       }
       case Format::kNdjson:
@@ -60,6 +60,11 @@ class Output {
   }
 
   EntrySink* sink() { return sink_.get(); }
+
+  void watch(const std::deque<Counters>& counters) {
+    if (agent_ == nullptr) return;
+    for (const Counters& one : counters) agent_->watch(one);
+  }
 
   // Everything has been delivered: prints what is printed only now. Fails if anything could not be
   // written, for then the caller's file is not what it seems.
@@ -87,18 +92,23 @@ class Output {
 
 // Feeds one file. Everything readable is fed before an error is returned.
 Status feed(const std::string& path, const Limits& limits, const Settings& settings,
-            Counters& counters, Lane& lane, EventTime& last) {
+            ReplayLanes& lanes) {
   auto file = pcap::CaptureFile::open(path, limits);
   if (!file) return file.error();
-  pcap::PacketDecoder decoder(limits, counters, lane.capture());
+  if (settings.lanes > 1) file->keep_behind(ReplayLanes::kBytesBehind);
+  const bool bytes_last = file->bytes_last();
+  pcap::PacketDecoder decoder(limits, lanes.decoder_counters(), lanes.capture());
   decoder.only_ports(settings.ports);
   pcap::RawPacket packet;
+  EventTime last;
   auto step = pcap::CaptureFile::Step::kPacket;
   while ((step = file->next(packet)) == pcap::CaptureFile::Step::kPacket) {
+    packet.number = lanes.next_packet(packet.time, bytes_last ? packet.bytes : ByteView());
     decoder.decode(packet);
     last = packet.time;
   }
-  lane.capture().on_end(last);
+  decoder.finish();
+  lanes.end(last);
   if (step == pcap::CaptureFile::Step::kCorrupt) return Error{file->error()};
   if (std::string unknown = decoder.link_type_error(); !unknown.empty()) {
     return Error{path + ": " + unknown};
@@ -126,16 +136,15 @@ int replay(const Settings& settings) {
       secret, privacy_of(settings, identity::SubjectPrivacy::kPlain));
 
   // Sinks first, capture last.
-  Counters counters;
-  auto output = Output::open(settings, limits, **prices, counters);
+  auto output = Output::open(settings, limits, **prices);
   if (!output) return fail(output.error());
   ledger::Ledger ledger(limits, ledger_options(settings, **prices), {output->sink()});
-  Lane lane(limits, 0, counters, credentials, ledger);
+  ReplayLanes lanes(limits, settings.lanes, credentials, ledger);
+  output->watch(lanes.counters());
 
   int status = kExitSuccess;
   for (const std::string& path : settings.files) {
-    EventTime last;
-    if (const Status fed = feed(path, limits, settings, counters, lane, last); !fed) {
+    if (const Status fed = feed(path, limits, settings, lanes); !fed) {
       std::fflush(stdout);
       status = fail(fed.error());
     }

@@ -36,6 +36,15 @@ ledger::LedgerOptions ledger_options(const Settings& settings, const PriceBook& 
   return options;
 }
 
+MemoryUse memory_use(const Settings& settings) {
+  const uint64_t ring = uint64_t{settings.ring_mib} << 20;
+  return {.lanes = settings.lanes,
+          .packet_ring_bytes = settings.packets ? settings.interfaces.size() * ring : 0,
+          .probe_ring_bytes = settings.tls ? ring : 0,
+          .serves_metrics = true,
+          .writes_lines = !settings.ndjson.empty()};
+}
+
 std::string kernel_release() {
   utsname name{};
   ::uname(&name);

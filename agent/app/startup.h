@@ -11,6 +11,7 @@
 #include "settings.h"
 #include "wiretally/limits.h"
 #include "wiretally/result.h"
+#include "worst_case.h"
 
 namespace wiretally {
 
@@ -23,6 +24,9 @@ Result<std::unique_ptr<pricing::LivePriceBook>> price_book(const Settings& setti
 identity::SubjectPrivacy privacy_of(const Settings& settings, identity::SubjectPrivacy otherwise);
 
 ledger::LedgerOptions ledger_options(const Settings& settings, const PriceBook& prices);
+
+// What `run` with these settings may take at worst, and of what.
+MemoryUse memory_use(const Settings& settings);
 
 // Of the running kernel, e.g. "6.1.0-18-amd64".
 std::string kernel_release();

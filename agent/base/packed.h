@@ -33,6 +33,10 @@ class Packed {
   }
 
   void clear() { words_.clear(); }
+  // What it takes besides itself; it is kept until forget().
+  size_t bytes() const { return words_.capacity() * sizeof(uint64_t); }
+  void forget() { std::vector<uint64_t>().swap(words_); }
+  static constexpr size_t kBytesMax = sizeof(T) + sizeof(T) / 64 + sizeof(uint64_t);
 
   // As the value was; a default one if nothing was packed.
   T unpack() const {

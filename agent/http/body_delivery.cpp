@@ -1,5 +1,7 @@
 #include "body_delivery.h"
 
+#include "lane.h"
+
 namespace wiretally::http {
 namespace {
 

@@ -5,9 +5,13 @@
 
 #include "content_coding.h"
 #include "content_decoder.h"
-#include "lane.h"
+#include "exchange.h"
+#include "wiretally/counters.h"
+#include "wiretally/http_exchange.h"
 
 namespace wiretally::http {
+
+struct Lane;
 
 class BodyDelivery {
  public:

@@ -25,6 +25,12 @@ bool looks_like_text(ByteView bytes) {
   });
 }
 
+size_t blank_bytes(ByteView bytes) {
+  size_t blank = 0;
+  while (blank < bytes.size() && (bytes[blank] == '\r' || bytes[blank] == '\n')) ++blank;
+  return blank;
+}
+
 bool same(std::string_view a, std::string_view b) {
   return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
 }
@@ -38,6 +44,13 @@ std::string_view trimmed(std::string_view text) {
 
 bool decides_framing(std::string_view name) {
   return same(name, "content-length") || same(name, "transfer-encoding");
+}
+
+// RFC 9112 section 6.1: a transfer coding in a request of HTTP/1.0 is faulty framing, which some
+// servers read and others do not.
+bool framing_is_plain(const llhttp_t& request) {
+  const bool http10 = request.http_major == 1 && request.http_minor == 0;
+  return !http10 || (request.flags & (F_CHUNKED | F_TRANSFER_ENCODING)) == 0;
 }
 
 // A chunk header (RFC 9112 section 7.1, without extensions), and what of the chunk's end is there
@@ -70,7 +83,7 @@ Connection::Connection(Lane& lane, FlowId flow, const FlowInfo& info)
       flow_(flow),
       source_(info.source),
       joined_(info.joined_midstream),
-      pairing_(lane) {
+      pairing_(lane, *this) {
   halves_[0].direction = Direction::kAToB;
   halves_[1].direction = Direction::kBToA;
   for (Half& half : halves_) half.connection = this;
@@ -88,6 +101,7 @@ FlowDemand Connection::on_event(const StreamEvent& event) {
       if (event.conflict) pairing_.conflict();
       if (event.conflict && session_ != nullptr) session_->conflict();
       data(half);
+      half.peer_offset = event.peer_offset.value_or(half.peer_offset);
       break;
     case StreamEvent::Kind::kGap:
       half.next_offset = event.offset + event.gap_bytes;
@@ -116,6 +130,7 @@ FlowVerdict Connection::verdict() const {
 // --- data ---------------------------------------------------------------------------------------
 
 void Connection::data(Half& half) {
+  if (half.held != nullptr && half.held->evicted()) head_was_evicted(half);
   if (protocol_ == Protocol::kUndecided && joined_ && find_http2(half)) return;
   ByteView rest = event_->bytes;
   bool event_begins = true;
@@ -158,11 +173,12 @@ size_t Connection::take(Half& half, ByteView rest, bool event_begins) {
 }
 
 size_t Connection::take_start(Half& half, ByteView rest) {
-  if (half.expect != Expect::kFresh) {
-    // Empty lines before a start line are to be ignored, RFC 9112 section 2.2.
-    size_t blank = 0;
-    while (blank < rest.size() && (rest[blank] == '\r' || rest[blank] == '\n')) ++blank;
-    if (blank > 0) {
+  // Empty lines before a start line are to be ignored, RFC 9112 section 2.2. A proxy's preamble may
+  // begin with some, too.
+  const size_t blank = blank_bytes(rest);
+  if (blank > 0 && !may_be_preamble(half, rest)) {
+    if (half.expect != Expect::kFresh || blank == rest.size() ||
+        plausible(half, rest.subspan(blank))) {
       lane_.counters.parse(source_, blank);
       return blank;
     }
@@ -171,8 +187,8 @@ size_t Connection::take_start(Half& half, ByteView rest) {
     begin_head(half, offset_);
   } else if (may_be_preamble(half, rest)) {
     half.state = State::kPreamble;
-  } else if (half.expect == Expect::kFresh && rest[0] == kTlsHandshake) {
-    half.hello = lane_.hellos.borrow();
+  } else if (half.expect == Expect::kFresh && rest[0] == kTlsHandshake &&
+             (half.hello = lane_.hellos.borrow()) != nullptr) {
     half.state = State::kHello;
   } else {
     not_a_start(half);
@@ -197,6 +213,12 @@ size_t Connection::take_preamble(Half& half, ByteView rest) {
     case Preamble::Kind::kOpen:
       return part.size();
     case Preamble::Kind::kNone:
+      if (held > 0 && blank_bytes(*half.held) >= held) {
+        release_held(half);
+        lane_.counters.parse(source_, held);
+        half.state = State::kStart;
+        return 0;
+      }
       not_a_start(half);
       return part.size();
     case Preamble::Kind::kDone:
@@ -213,7 +235,8 @@ size_t Connection::take_seek(Half& half, ByteView rest, bool event_begins) {
   if (!event_begins && !half.line_begins) candidate = rest.size();
   size_t searched = 0;
   while (true) {
-    if (candidate < rest.size() && plausible(half, rest.subspan(candidate))) {
+    const bool allowed = may_begin(half, event_begins && candidate == 0);
+    if (allowed && candidate < rest.size() && plausible(half, rest.subspan(candidate))) {
       pass_over(half, rest.first(candidate));
       if (half.state == State::kSeek) begin_head(half, offset_ + candidate);
       return candidate;
@@ -226,6 +249,16 @@ size_t Connection::take_seek(Half& half, ByteView rest, bool event_begins) {
   half.line_begins = searched == rest.size();
   pass_over(half, rest);
   return rest.size();
+}
+
+bool Connection::may_begin(const Half& half, bool event_begins) {
+  if (!half.wary) return true;
+  if (!event_begins) return false;
+  const uint64_t seen = peer_offset_of(half, event_->peer_offset);
+  if (message_of(half) == Message::kResponse) {
+    return pairing_.request_waits_between(half.wary_until, seen);
+  }
+  return half.answers_owed == 0 && seen >= half.wary_until;
 }
 
 bool Connection::plausible(const Half& half, ByteView first) const {
@@ -247,7 +280,10 @@ bool Connection::plausible(const Half& half, ByteView first) const {
 void Connection::begin_head(Half& half, uint64_t offset) {
   half.state = State::kHead;
   half.start_confirmed = false;
-  half.start = {.offset = offset, .time = event_->time, .peer_offset = event_->peer_offset};
+  half.start = {.offset = offset,
+                .time = event_->time,
+                .peer_offset = event_->peer_offset,
+                .peer_offset_before = half.peer_offset};
 }
 
 size_t Connection::take_head(Half& half, ByteView rest) {
@@ -355,8 +391,18 @@ void Connection::bad_head(Half& half, ByteView rest, size_t used) {
   half.line_begins = used > 0 && rest[used - 1] == '\n';
 }
 
+// Another head needed its memory; its bytes are counted already.
+void Connection::head_was_evicted(Half& half) {
+  release_held(half);
+  if (half.state == State::kPreamble) {
+    not_a_start(half);
+  } else {
+    poison(half, DropReason::kHttpHeadBudget, offset_);
+  }
+}
+
 bool Connection::hold(Half& half, ByteView bytes) {
-  if (!lane_.head_buffers.append(half.held, bytes)) return false;
+  if (!lane_.head_buffers.append(half.held, source_, bytes)) return false;
   lane_.counters.of(source_).buffered_bytes.add(bytes.size());
   return true;
 }
@@ -419,6 +465,7 @@ void Connection::parse_head(Half& half, ByteView head, uint64_t end_offset) {
     return;
   }
   half.expect = Expect::kNext;
+  half.wary = false;
   if (half.exchange == nullptr && !half.interim) {
     drop(DropReason::kHttpPipelineFull, head_bytes);
   } else {
@@ -435,6 +482,7 @@ void Connection::parse_head(Half& half, ByteView head, uint64_t end_offset) {
 // A request that waited behind a hole comes after its answer, with its own, earlier time.
 void Connection::note_last_byte(Half& half) {
   if (half.exchange == nullptr) return;
+  lane_.exchanges.touch(*half.exchange);
   EventTime& last = half.exchange->last_byte;
   if (last.ns < event_->time.ns) last = event_->time;
 }
@@ -481,11 +529,17 @@ int Connection::on_head_complete(llhttp_t* parser) {
   Half& half = half_of(parser);
   Connection& self = *half.connection;
   if (half.head_done) return 0;  // the made-up head of resume_chunks
-  if (self.head_is_bad_) return -1;
   const bool request = half.kind == StartKind::kRequest;
+  if (self.head_is_bad_ || !(request ? framing_is_plain(*parser) : parser->status_code >= 100)) {
+    return -1;
+  }
   if (self.protocol_ == Protocol::kUndecided) {
     self.decide(half, request ? half.direction : opposite(half.direction));
   } else if (request != (self.message_of(half) == Message::kRequest)) {
+    return -1;
+  }
+  const bool interim = !request && parser->status_code < 200 && parser->status_code != 101;
+  if (!request && !interim && !self.pairing_.answer_is_due(half.start, self.requests_known())) {
     return -1;
   }
   half.head_done = true;
@@ -603,9 +657,26 @@ bool Connection::answer_has_no_body(const Half& half) const {
 }
 
 void Connection::interested(Exchange* exchange, BodyInterest interest) {
-  if (interest != BodyInterest::kWanted) return;
-  exchange->wanted = true;
-  any_llm_ = true;
+  if (interest == BodyInterest::kWanted) {
+    exchange->wanted = true;
+    any_llm_ = true;
+  }
+  lane_.exchanges.touch(*exchange);
+  lane_.exchanges.make_room(lane_.limits.http_exchanges_max, lane_.limits.open_calls_max, exchange);
+}
+
+// What of it is still to come is dropped.
+void Connection::evict(Exchange& exchange) {
+  lane_.counters.drop(source_, DropReason::kHttpPipelineFull, 0);
+  if (exchange.is_websocket) end_websocket(exchange.last_byte);
+  for (Half& half : halves_) {
+    if (half.exchange != &exchange) continue;
+    half.body.end(lane_);
+    half.exchange = nullptr;
+    half.body.begin(source_, nullptr, message_of(half), BodyInterest::kNotLlm,
+                    ContentCoding::kIdentity);
+  }
+  pairing_.evict(exchange);
 }
 
 // --- bodies -------------------------------------------------------------------------------------
@@ -693,7 +764,13 @@ void Connection::finish_message(Half& half, MessageEnd end, uint64_t end_offset)
     if (session_ != nullptr) {
       session_->adopted_request_ends(end, event_->time);
     } else {
+      const bool answered = message == Message::kResponse && end == MessageEnd::kComplete;
       pairing_.message_ends(*exchange, message, end, event_->time);
+      Half& asking = half_of(Message::kRequest);
+      if (answered && asking.wary && asking.answers_owed > 0) {
+        --asking.answers_owed;
+        asking.wary_until = end_offset;
+      }
       if (message == Message::kResponse && websocket == nullptr && id >= awaited_) stop_awaiting();
     }
   }
@@ -743,20 +820,43 @@ void Connection::poison(Half& half, DropReason reason, uint64_t offset) {
     session_->lose(half.direction);
     return;
   }
-  const bool in_known_head =
-      half.state == State::kHead && half.start_confirmed && half.expect == Expect::kNext;
-  if (half.exchange != nullptr) {
+  const bool in_head = half.state == State::kHead && half.start_confirmed;
+  const bool is_http = in_head && half.expect == Expect::kFresh && !half.scanner.in_first_line();
+  if (protocol_ == Protocol::kUndecided && is_http && !joined_) {
+    const bool asks = half.kind == StartKind::kRequest;
+    decide(half, asks ? half.direction : opposite(half.direction));
+  }
+  const bool had_exchange = half.exchange != nullptr;
+  if (had_exchange) {
     half.exchange->evidence_lost = true;
     finish_message(half, MessageEnd::kCut, offset);
-  } else if (in_known_head && message_of(half) == Message::kResponse) {
+  } else if (in_head && half.expect == Expect::kNext && message_of(half) == Message::kResponse) {
     pairing_.answer_ruined(half.start, requests_known(), 0, event_->time);
   }
   if (protocol_ == Protocol::kUndecided) {
     joined_ = true;
   } else {
     pairing_.doubt(message_of(half));
+    if (in_head && !had_exchange) note_unread(half, half.start.offset, half.start.peer_offset);
+    if (reason != DropReason::kHttpResync) {
+      const auto seen = in_head ? half.start.peer_offset : event_->peer_offset;
+      be_wary(half, peer_offset_of(half, seen), !had_exchange);
+    }
   }
   seek(half, reason, false);
+}
+
+void Connection::note_unread(Half& half, uint64_t offset, std::optional<uint64_t> peer_offset) {
+  if (protocol_ != Protocol::kHttp1 || message_of(half) != Message::kRequest) return;
+  pairing_.unread_requests(offset, peer_offset);
+}
+
+// `peer_offset`: what the bad message's sender had received. `of_no_exchange`: it is a request that
+// will be answered, for all we know, and is not among those counted.
+void Connection::be_wary(Half& half, uint64_t peer_offset, bool of_no_exchange) {
+  half.wary = true;
+  half.wary_until = peer_offset;
+  half.answers_owed = pairing_.answers_open() + (of_no_exchange ? 1 : 0);
 }
 
 void Connection::seek(Half& half, DropReason trouble, bool line_begins) {
@@ -846,6 +946,7 @@ void Connection::gap_between(Half& half, uint64_t offset, uint64_t bytes) {
   const bool in_known_head =
       half.state == State::kHead && half.start_confirmed && half.expect == Expect::kNext;
   drop(DropReason::kHttpResync, release_held(half));
+  if (half.state == State::kHead) note_unread(half, half.start.offset, half.start.peer_offset);
   if (protocol_ == Protocol::kUndecided) {
     joined_ = true;
     if (half.undecided_gap_bytes == 0) half.undecided_gap_at = offset;
@@ -932,9 +1033,9 @@ size_t Connection::take_websocket(Half& half, ByteView rest) {
 }
 
 // Nothing of it may come behind its exchange's end; what still does is nobody's.
-void Connection::end_websocket() {
+void Connection::end_websocket(EventTime time) {
   if (websocket_ == nullptr) return;
-  websocket_->end(lane_, event_->time);
+  websocket_->end(lane_, time);
   websocket_.reset();
   for (Half& half : halves_) {
     half.exchange = nullptr;
@@ -948,6 +1049,7 @@ void Connection::take_held(Half& half) {
   HeadBuffers::Buffer* bytes = half.held;
   half.held = nullptr;
   lane_.counters.of(source_).buffered_bytes.subtract(bytes->size());
+  lane_.head_buffers.pin(*bytes);
   const uint64_t offset = offset_;
   offset_ = half.next_offset - bytes->size();
   bool begins = true;
@@ -1019,7 +1121,7 @@ void Connection::become_opaque() {
 void Connection::begin_http2(Half& half) {
   using http2::Session;
   const uint8_t first =
-      half.held != nullptr ? (*half.held)[0] : event_->bytes[offset_ - event_->offset];
+      half.held != nullptr ? ByteView(*half.held)[0] : event_->bytes[offset_ - event_->offset];
   const bool asks = first == 'P';
   request_direction_ = asks ? half.direction : opposite(half.direction);
   protocol_ = Protocol::kHttp2;
@@ -1032,19 +1134,23 @@ void Connection::begin_http2(Half& half) {
 
 // Gives this direction to the session, with what is held of it.
 void Connection::hand_over(Half& half) {
+  const bool evicted = half.held != nullptr && half.held->evicted();
   const bool fits = half.state == State::kStart || half.state == State::kHead;
-  if (!fits) session_->lose(half.direction);
+  if (!fits || evicted) session_->lose(half.direction);
   if (half.exchange != nullptr) half.body.end(lane_);
   half.exchange = nullptr;
   release_hello(half);
   half.state = State::kHttp2;
   if (half.held == nullptr) return;
-  const HeadBuffers::Buffer held = *half.held;
-  release_held(half);
+  HeadBuffers::Buffer* held = half.held;
+  half.held = nullptr;
+  lane_.counters.of(source_).buffered_bytes.subtract(held->size());
+  lane_.head_buffers.pin(*held);
   StreamEvent event = *event_;
   event.direction = half.direction;
   const uint64_t end = half.direction == event_->direction ? offset_ : half.next_offset;
-  session_->data(event, held, end - held.size());
+  session_->data(event, *held, end - held->size());
+  lane_.head_buffers.release(held);
 }
 
 // A flow that was joined in its middle: do its frames say that it is HTTP/2?
@@ -1104,6 +1210,7 @@ void Connection::pass_over(Half& half, ByteView bytes) {
   if (bytes.empty()) return;
   if (protocol_ != Protocol::kUndecided) {
     drop(half.trouble, bytes.size());
+    note_unread(half, offset_, event_->peer_offset);
     return;
   }
   half.undecided_bytes += bytes.size();
@@ -1147,7 +1254,7 @@ void Connection::direction_end(Half& half) {
     const bool client_first = *first_end_ == request_direction_;
     const ExchangeOutcome outcome =
         outcome_or(client_first ? ExchangeOutcome::kClientClosed : ExchangeOutcome::kServerClosed);
-    end_websocket();
+    end_websocket(event_->time);
     pairing_.answers_end(outcome, event_->time);
   }
 }
@@ -1201,7 +1308,7 @@ void Connection::close(const StreamEvent& event) {
     end_open_message(half, orderly);
   }
   const ExchangeOutcome outcome = outcome_or(close_outcome(event));
-  end_websocket();
+  end_websocket(event_->time);
   pairing_.close(outcome, event.time);
   if (session_ != nullptr) session_->close(outcome, event.time);
   settle_undecided(false);

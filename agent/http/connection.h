@@ -19,6 +19,13 @@
 //   kHttp2       HTTP/2 (http2/session.h)      the session's own
 //   kOpaque      another protocol              stays
 //
+// Behind bad HTTP stands what may be its body, and that may look like any message: a reader who
+// took its length for another than its receiver would read requests nobody made. So a direction
+// that is in kSeek for that reason is wary: it looks for a message only at the beginning of an
+// event, and only when the peer's bytes show that one must begin there. A request: its sender had
+// the last byte of the answers to all requests before. An answer: its sender had received a request
+// that began after the bad message.
+//
 // A parser is set up anew for each message: nothing of a bad message can leak into the next one.
 #pragma once
 
@@ -44,7 +51,7 @@ namespace wiretally::http {
 // middle; a session of its own takes over then.
 enum class Protocol : uint8_t { kUndecided, kHttp1, kHttp2, kOpaque };
 
-class Connection {
+class Connection final : private ExchangeOwner {
  public:
   Connection(Lane& lane, FlowId flow, const FlowInfo& info);
   Connection(const Connection&) = delete;
@@ -84,8 +91,12 @@ class Connection {
     Expect expect = Expect::kFresh;
     DropReason trouble = DropReason::kHttpResync;  // why it is searching
     bool line_begins = true;                       // kSeek: the last byte passed over was an LF
+    bool wary = false;
+    size_t answers_owed = 0;  // wary requests: answers to come before the next request can
+    uint64_t wary_until = 0;  // wary: peer offset from which on a message may begin
     bool ended = false;
     uint64_t next_offset = 0;      // behind the last byte or gap
+    uint64_t peer_offset = 0;      // of the last event before this one
     uint64_t undecided_bytes = 0;  // passed over before the protocol was known
     uint64_t undecided_cost = 0;
     uint64_t undecided_gap_at = 0;  // lost before the protocol was known
@@ -163,14 +174,22 @@ class Connection {
   bool answer_has_no_body(const Half& half) const;
   void decide(Half& half, Direction request_direction);
   void interested(Exchange* exchange, BodyInterest interest);
+  void evict(Exchange& exchange) override;
+  void head_was_evicted(Half& half);
   void finish_message(Half& half, MessageEnd end, uint64_t end_offset);
   void after_message(Half& half, Exchange* websocket);
   void poison(Half& half, DropReason reason, uint64_t offset);
   void seek(Half& half, DropReason trouble, bool line_begins);
+  void note_unread(Half& half, uint64_t offset, std::optional<uint64_t> peer_offset);
+  void be_wary(Half& half, uint64_t peer_offset, bool of_no_exchange);
+  bool may_begin(const Half& half, bool event_begins);
+  uint64_t peer_offset_of(const Half& half, std::optional<uint64_t> stated) {
+    return stated.value_or(other(half).next_offset);
+  }
   bool chunk_end_is_bad(Half& half, ByteView behind);
   void resume_chunks(Half& half);
   void begin_websocket(Half& answering, Exchange& exchange);
-  void end_websocket();
+  void end_websocket(EventTime time);
   void stop_awaiting();
   void take_held(Half& half);
   ExchangeOutcome outcome_or(ExchangeOutcome of_connection) const {

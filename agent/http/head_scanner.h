@@ -22,6 +22,7 @@ class HeadScanner {
   // Takes bytes up to the end of the head, or all; returns how many. Once not kOpen, takes none.
   size_t feed(ByteView bytes);
   State state() const { return state_; }
+  bool in_first_line() const { return first_line_; }
 
   HeadScanner() = default;
 

@@ -29,6 +29,9 @@ class HttpRoom final : public StreamSink {
   FlowDemand on_stream(const StreamEvent& event) override;
   void on_time(EventTime now) override;
 
+  // The most that a room with these limits takes.
+  static uint64_t worst_case_bytes(const Limits& limits);
+
  private:
   Connection* open(const StreamEvent& event);
 

@@ -10,6 +10,7 @@
 #include "exchange.h"
 #include "head_buffers.h"
 #include "http2/hpack.h"
+#include "http2/stream.h"
 #include "tls_client_hello.h"
 #include "wiretally/counters.h"
 #include "wiretally/http_exchange.h"
@@ -22,7 +23,9 @@ struct Lane {
       : limits(limits_in),
         counters(counters_in),
         sink(sink_in),
+        head_buffers(limits_in.http_head_bytes_total, counters_in),
         hpack_memory(limits_in.hpack_bytes_max),
+        hellos(limits_in.http_hellos_max),
         decoder_budget(limits_in.decoder_bytes_max, limits_in.decoder_idle_bytes_max) {
     fields.reserve(limits.http_headers_max);
   }
@@ -32,6 +35,7 @@ struct Lane {
   ExchangeSink& sink;
   HeadBuffers head_buffers;
   http2::HpackMemory hpack_memory;
+  http2::StreamPool streams;
   ClientHelloPool hellos;
   DecoderBudget decoder_budget;
   ExchangePool exchanges;

@@ -43,6 +43,11 @@ Exchange* Pairing::attach_to_early_answer(const MessageStart& start) {
 // A request that was sent before the previous one's answer was over. With loss, an unanswered
 // request alone shows nothing: only that the client had received nothing in between does.
 void Pairing::notice_pipelining(const MessageStart& start, uint64_t answers_seen) {
+  // A request among bytes that could not be read, or were lost, was not answered before this one.
+  if (doubt_ && start.offset > 0 && start.peer_offset.has_value() &&
+      *start.peer_offset <= start.peer_offset_before) {
+    pipelining_ = true;
+  }
   if (last_ == nullptr || last_->request == Exchange::Side::kAbsent ||
       Exchange::is_over(last_->answer)) {
     return;
@@ -129,6 +134,7 @@ void Pairing::gap_between(Message message, uint64_t offset, uint64_t bytes, Even
     if (Exchange* const waiting = first_waiting(); waiting != nullptr) waiting->lost_bytes += bytes;
     return;
   }
+  unread_requests(offset, std::nullopt);
   for (Exchange* x = first_; x != nullptr; x = x->next) {
     if (!x->waits_for_request() || (x->answer_proof.has_value() && *x->answer_proof <= offset)) {
       continue;
@@ -143,6 +149,17 @@ void Pairing::gap_between(Message message, uint64_t offset, uint64_t bytes, Even
   }
   if (lost_bytes_ == 0) lost_at_ = offset;
   lost_bytes_ += bytes;
+}
+
+// A client that does not pipeline sends no request before it has received something behind the one
+// before.
+void Pairing::unread_requests(uint64_t offset, std::optional<uint64_t> peer_offset) {
+  for (Exchange* x = first_; x != nullptr; x = x->next) {
+    if (!x->waits_for_answer() || x->unread_behind.has_value()) continue;
+    const std::optional<uint64_t> received = x->request_start.peer_offset;
+    if (peer_offset.has_value() && received.has_value() && *peer_offset <= *received) continue;
+    x->unread_behind = offset;
+  }
 }
 
 void Pairing::doubt(Message message) {
@@ -182,6 +199,12 @@ Exchange* Pairing::release_only_waiting() {
   return waiting;
 }
 
+void Pairing::evict(Exchange& exchange) {
+  if (exchange.waits_for_answer()) doubt(Message::kRequest);
+  exchange.evidence_lost = true;
+  end(exchange, ExchangeOutcome::kUnknown, exchange.last_byte);
+}
+
 void Pairing::conflict() {
   conflict_ = first_ == nullptr;
   for (Exchange* x = first_; x != nullptr; x = x->next) x->overlap_conflict = true;
@@ -197,6 +220,28 @@ bool Pairing::proves_same_message(const Exchange& exchange, Message message,
   return at_start.has_value() && *peer_offset <= *at_start;
 }
 
+bool Pairing::answer_is_due(const MessageStart& start, uint64_t requests_known) const {
+  const bool all_received_are_known =
+      start.peer_offset.has_value() && *start.peer_offset <= requests_known;
+  return doubt_ || !all_received_are_known || first_waiting() != nullptr;
+}
+
+size_t Pairing::answers_open() const {
+  size_t open = 0;
+  for (const Exchange* x = first_; x != nullptr; x = x->next) {
+    if (x->request != Exchange::Side::kAbsent && !Exchange::is_over(x->answer)) ++open;
+  }
+  return open;
+}
+
+bool Pairing::request_waits_between(uint64_t from, uint64_t until) const {
+  for (const Exchange* x = first_; x != nullptr; x = x->next) {
+    const uint64_t at = x->request_start.offset;
+    if (x->waits_for_answer() && at >= from && at < until) return true;
+  }
+  return false;
+}
+
 bool Pairing::any_wanted() const {
   for (const Exchange* x = first_; x != nullptr; x = x->next) {
     if (x->wanted) return true;
@@ -206,6 +251,7 @@ bool Pairing::any_wanted() const {
 
 Exchange* Pairing::append(EventTime time) {
   Exchange* const exchange = lane_.exchanges.create();
+  exchange->owner = &owner_;
   exchange->last_byte = time;
   exchange->overlap_conflict = conflict_;
   conflict_ = false;
@@ -233,8 +279,13 @@ Exchange* Pairing::answered_by(std::optional<uint64_t> proof, uint64_t requests_
     ++waiting;
     if (!proof.has_value() || x->request_start.offset < *proof) latest = x;
   }
-  if (proof.has_value()) return latest;
-  return waiting == 1 && latest->began_idle ? latest : nullptr;
+  if (proof.has_value()) {
+    const bool maybe_of_another =
+        latest != nullptr && latest->unread_behind.has_value() && *latest->unread_behind < *proof;
+    return maybe_of_another ? nullptr : latest;
+  }
+  const bool only_one = waiting == 1 && !latest->unread_behind.has_value();
+  return only_one && latest->began_idle ? latest : nullptr;
 }
 
 void Pairing::give_up_before(const Exchange* kept, bool uncertain, EventTime time) {

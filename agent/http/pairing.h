@@ -19,7 +19,8 @@ namespace wiretally::http {
 
 class Pairing {
  public:
-  explicit Pairing(Lane& lane) : lane_(lane) {}
+  // `owner` of the exchanges, for their eviction; it calls evict() here.
+  Pairing(Lane& lane, ExchangeOwner& owner) : lane_(lane), owner_(owner) {}
 
   // A request's head is complete. `answers_seen`: offset reached by the answers' direction. Nothing
   // if more requests wait than Limits::http_pipeline_max.
@@ -39,6 +40,9 @@ class Pairing {
   void gap_between(Message message, uint64_t offset, uint64_t bytes, EventTime time);
   // Bytes of this direction could not be attributed to messages.
   void doubt(Message message);
+  // Bytes of the requests' direction are in no message. Their sender had received so much; nothing
+  // where that is not known.
+  void unread_requests(uint64_t offset, std::optional<uint64_t> peer_offset);
   // The connection's first bytes were not seen.
   void join_midstream() { doubt_ = true; }
 
@@ -53,12 +57,22 @@ class Pairing {
   // object's no more. Nothing if it cannot be told which it is.
   Exchange* release_only_waiting();
 
+  // Ends this exchange, because there are too many; an answer to it that comes later is nobody's.
+  void evict(Exchange& exchange);
+
   // The wire carried two versions of some byte.
   void conflict();
 
   // Whether bytes sent with this proof, after a gap in the message's body, can only belong to it.
   bool proves_same_message(const Exchange& exchange, Message message,
                            std::optional<uint64_t> peer_offset) const;
+
+  // False where a server has no reason to answer: every request that it has received is answered.
+  bool answer_is_due(const MessageStart& start, uint64_t requests_known) const;
+  // Requests whose answers are not over.
+  size_t answers_open() const;
+  // Whether an unanswered request begins in [from, until).
+  bool request_waits_between(uint64_t from, uint64_t until) const;
 
   bool any_wanted() const;
   bool empty() const { return first_ == nullptr; }
@@ -80,6 +94,7 @@ class Pairing {
   void end(Exchange& exchange, ExchangeOutcome outcome, EventTime time);
 
   Lane& lane_;
+  ExchangeOwner& owner_;
   Exchange* first_ = nullptr;
   Exchange* last_ = nullptr;
   size_t open_ = 0;

@@ -100,20 +100,29 @@ class ClientHelloReader {
 // Readers for the flows whose hello has begun and not ended, at most one a direction.
 class ClientHelloPool {
  public:
+  explicit ClientHelloPool(size_t readers_max) : readers_max_(readers_max) {}
+
+  // Nothing if too many are out.
   std::unique_ptr<ClientHelloReader> borrow() {
+    if (borrowed_ >= readers_max_) return nullptr;
+    ++borrowed_;
     if (spares_.empty()) return std::make_unique<ClientHelloReader>();
     std::unique_ptr<ClientHelloReader> reader = std::move(spares_.back());
     spares_.pop_back();
     return reader;
   }
   void give_back(std::unique_ptr<ClientHelloReader> reader) {
-    if (reader == nullptr || spares_.size() >= kSparesMax) return;
+    if (reader == nullptr) return;
+    --borrowed_;
+    if (spares_.size() >= kSparesMax) return;
     reader->reset();
     spares_.push_back(std::move(reader));
   }
 
  private:
   static constexpr size_t kSparesMax = 256;
+  const size_t readers_max_;
+  size_t borrowed_ = 0;
   std::vector<std::unique_ptr<ClientHelloReader>> spares_;
 };
 

@@ -449,21 +449,23 @@ void WebSocketReader::proved(Lane& lane, EventTime time) {
   held_ = nullptr;
   if (chain == nullptr) return;
   lane.counters.of(source_).buffered_bytes.subtract(chain->size());
+  lane.head_buffers.pin(*chain);
   feed(lane, *chain, time);
   lane.head_buffers.release(chain);
 }
 
 void WebSocketReader::hold(Lane& lane, ByteView bytes) {
   if (bytes.empty()) return;
+  if (held_ != nullptr && held_->evicted()) holding_ = false;
   if (holding_) {
     const size_t held = held_ == nullptr ? 0 : held_->size();
-    if (held + bytes.size() <= kHeldMax && lane.head_buffers.append(held_, bytes)) {
+    if (held + bytes.size() <= kHeldMax && lane.head_buffers.append(held_, source_, bytes)) {
       lane.counters.of(source_).buffered_bytes.add(bytes.size());
       return;
     }
-    drop_held(lane);
     holding_ = false;
   }
+  drop_held(lane);
   drop(lane, DropReason::kHttpResync, bytes.size());
 }
 

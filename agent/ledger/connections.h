@@ -46,6 +46,10 @@ class Connections {
   void on_clock_step(WallClock wall);
 
   size_t waiting() const { return hellos_.size(); }
+  static uint64_t worst_case_bytes(const Limits& limits) {
+    constexpr uint64_t kNode = 64;  // a tree's or table's, with its allocation
+    return limits.held_connections_max * (sizeof(Hello) + sizeof(Plain) + 4 * kNode);
+  }
 
  private:
   struct Hello {

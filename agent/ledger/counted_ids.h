@@ -28,6 +28,10 @@ class CountedIds {
   // remember().
   const CountedId* find(const Sighting& sighting) const;
   size_t size() const { return size_; }
+  // The ring doubles as it grows, the buckets grow fourfold.
+  static uint64_t worst_case_bytes(size_t ids_max) {
+    return ids_max * (2 * sizeof(Slot) + 5 * sizeof(uint32_t));
+  }
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;

@@ -9,7 +9,9 @@ namespace {
 // Many equal calls at once share a digest; looking at more of them would only cost time.
 constexpr size_t kCandidatesMax = 1024;
 // One call shows at two ends and, on "any", under a few address pairs; beyond, it is another call.
-constexpr size_t kSightingsMax = 16;
+constexpr size_t kSightingsMax = Limits::sightings_per_call_max;
+// What a free place for a record may go on owning.
+constexpr size_t kBytesKept = 1024;
 
 template <typename Visit>
 void for_each_key(const Sighting& sighting, Visit visit) {
@@ -58,6 +60,7 @@ void Ledger::on_call_closed(ExchangeId exchange, uint32_t lane, EventTime time) 
   ahead.place.exchange = exchange;
   ahead.lane = lane;
   ahead_.insert(ahead);
+  make_room();
   if (options_.lanes <= 1) advance(time);
 }
 
@@ -93,7 +96,7 @@ void Ledger::on_record(const UsageRecord& record) {
                          .finish_ns = options_.wall.epoch_ns(record.finish),
                          .process = process_of(record)};
   ahead_.insert({place_of(seen), record.lane, keep(seen)});
-  if (ahead_.size() > limits_.held_records_max) catch_up(ahead_.begin()->place.finish_ns);
+  make_room();
 }
 
 void Ledger::take(uint32_t observation) {
@@ -106,7 +109,27 @@ void Ledger::take(uint32_t observation) {
   }
   if (const CountedId* counted = ids_.find(sighting)) return repeat_of(*counted, observation);
   start_group(sighting, observation, place_of(seen));
-  if (queue_.size() > limits_.held_records_max) count(queue_.begin()->group);
+}
+
+bool Ledger::too_much_held() const {
+  return observations_.size() - free_observations_.size() > limits_.held_records_max ||
+         observation_bytes_ > limits_.held_record_bytes_max ||
+         sightings_ > 2 * limits_.held_records_max;
+}
+
+// The calls that finished first wait no longer.
+void Ledger::make_room() {
+  while (ahead_.size() > limits_.held_records_max) catch_up(ahead_.begin()->place.finish_ns);
+  while (too_much_held()) {
+    if (!queue_.empty()) {
+      count(queue_.begin()->group);
+    } else if (!ahead_.empty()) {
+      catch_up(ahead_.begin()->place.finish_ns);
+    } else {
+      break;
+    }
+    retire_counted();
+  }
 }
 
 void Ledger::drain() {
@@ -251,6 +274,7 @@ void Ledger::start_group(const Sighting& sighting, uint32_t observation, const P
   }
   Group& group = groups_[group_index];
   group.sightings.assign(1, sighting);
+  ++sightings_;
   group.seen.assign(1, observation);
   group.first_finish_ns = group.last_finish_ns = sighting.finish_ns;
   group.counted = false;
@@ -264,6 +288,7 @@ void Ledger::join(uint32_t group_index, const Sighting& sighting, uint32_t obser
   Group& group = groups_[group_index];
   queue_.erase(group.place);
   group.sightings.push_back(sighting);
+  ++sightings_;
   group.seen.push_back(observation);
   group.first_finish_ns = std::min(group.first_finish_ns, sighting.finish_ns);
   group.last_finish_ns = std::max(group.last_finish_ns, sighting.finish_ns);
@@ -279,6 +304,7 @@ void Ledger::late_twin(const Match& match, const Sighting& sighting, uint32_t ob
   if (match.twin != Twin::kRepeat) {
     // It has found its call, and cannot be mistaken for the twin of an equal one.
     group.sightings.push_back(sighting);
+    ++sightings_;
     index(match.group, sighting);
   }
   report_late(match.twin != Twin::kSameBytes);
@@ -291,7 +317,7 @@ void Ledger::late_twin(const Match& match, const Sighting& sighting, uint32_t ob
     const Observation* twin = &seen;
     emit_twins({&twin, 1}, group.record_id);
   }
-  free_observations_.push_back(observation);
+  forget(observation);
 }
 
 void Ledger::repeat_of(const CountedId& counted, uint32_t observation) {
@@ -301,7 +327,7 @@ void Ledger::repeat_of(const CountedId& counted, uint32_t observation) {
     const Observation* twin = &seen;
     emit_twins({&twin, 1}, counted.record_id);
   }
-  free_observations_.push_back(observation);
+  forget(observation);
 }
 
 void Ledger::report_late(bool same_id) {
@@ -338,8 +364,8 @@ void Ledger::count(uint32_t group_index) {
     });
     emit_twins(seen, group.record_id);
   }
-  free_observations_.insert(free_observations_.end(), group.seen.begin(), group.seen.end());
-  free_observations_.insert(free_observations_.end(), group.late.begin(), group.late.end());
+  for (const uint32_t observation : group.seen) forget(observation);
+  for (const uint32_t observation : group.late) forget(observation);
   group.seen.clear();
   group.late.clear();
   counted_.push_back(group_index);
@@ -365,7 +391,8 @@ void Ledger::emit_twins(std::span<const Observation* const> twins, const RecordI
 void Ledger::retire_counted() {
   while (!counted_.empty()) {
     const Group& oldest = groups_[counted_.front()];
-    const bool too_many = counted_.size() > limits_.held_records_max;
+    const bool too_many =
+        counted_.size() > limits_.held_records_max || sightings_ > 2 * limits_.held_records_max;
     if (!too_many && open_.any_before(oldest.last_finish_ns)) return;
     retire(counted_.front());
     counted_.pop_front();
@@ -375,7 +402,9 @@ void Ledger::retire_counted() {
 void Ledger::retire(uint32_t group_index) {
   Group& group = groups_[group_index];
   for (const Sighting& sighting : group.sightings) unindex(group_index, sighting);
+  sightings_ -= group.sightings.size();
   group.sightings.clear();
+  if (group.sightings.capacity() > 1) group.sightings.shrink_to_fit();
   free_groups_.push_back(group_index);
 }
 
@@ -391,6 +420,24 @@ void Ledger::price(LedgerEntry& entry) const {
 
 void Ledger::deliver(const LedgerEntry& entry) {
   for (EntrySink* sink : sinks_) sink->on_entry(entry);
+}
+
+uint64_t Ledger::worst_case_bytes(const Limits& limits, uint32_t lanes) {
+  constexpr uint64_t kNode = 64;   // a tree's, with its allocation
+  constexpr uint64_t kBlock = 16;  // what an allocation costs besides its bytes
+  constexpr uint64_t kKeys = 3;    // of one sighting
+  const uint64_t records = limits.held_records_max + 1;
+  const uint64_t sightings = 2 * records + Limits::sightings_per_call_max;
+  // A record's place, used or kept for the next; the group it makes; its places in the queues.
+  const uint64_t a_place = sizeof(Packed<Observation>) + kBytesKept + kBlock + sizeof(uint32_t) * 4;
+  const uint64_t a_group = sizeof(Group) + 4 * sizeof(uint32_t) + 3 * kBlock;
+  const uint64_t queued = sizeof(Ahead) + sizeof(Place) + 2 * kNode;
+  return sizeof(Ledger) + limits.held_record_bytes_max + Packed<Observation>::kBytesMax +
+         records * (a_place + queued) +
+         sightings * (2 * sizeof(Sighting) + a_group + kKeys * kNode) +
+         CountedIds::worst_case_bytes(limits.remembered_ids_max) +
+         OpenCalls::worst_case_bytes(limits.open_calls_max * std::max<uint32_t>(1, lanes)) +
+         Connections::worst_case_bytes(limits);
 }
 
 // --- containers ----------------------------------------------------------------------------------
@@ -432,7 +479,15 @@ uint32_t Ledger::keep(const Observation& observation) {
     free_observations_.pop_back();
   }
   observations_[slot].pack(observation);
+  observation_bytes_ += observations_[slot].bytes();
   return slot;
+}
+
+void Ledger::forget(uint32_t observation) {
+  Packed<Observation>& slot = observations_[observation];
+  observation_bytes_ -= slot.bytes();
+  if (slot.bytes() > kBytesKept) slot.forget();
+  free_observations_.push_back(observation);
 }
 
 std::optional<ProcessIdentity> Ledger::process_of(const UsageRecord& record) const {

@@ -68,6 +68,9 @@ class Ledger final : public UsageSink {
 
   size_t held() const { return queue_.size(); }
 
+  // The most that a ledger with these limits takes.
+  static uint64_t worst_case_bytes(const Limits& limits, uint32_t lanes);
+
  private:
   enum class Twin : uint8_t { kNot, kSameBytes, kSameId, kRepeat };
 
@@ -142,6 +145,9 @@ class Ledger final : public UsageSink {
   void index(uint32_t group_index, const Sighting& sighting);
   void unindex(uint32_t group_index, const Sighting& sighting);
   uint32_t keep(const Observation& observation);
+  void forget(uint32_t observation);
+  bool too_much_held() const;
+  void make_room();
   std::optional<ProcessIdentity> process_of(const UsageRecord& record) const;
   bool to_gateway(const UsageRecord& record) const;
   void price(LedgerEntry& entry) const;
@@ -155,6 +161,8 @@ class Ledger final : public UsageSink {
   OpenCalls open_;
   std::deque<Packed<Observation>> observations_;
   std::vector<uint32_t> free_observations_;
+  size_t observation_bytes_ = 0;  // of those that are not free
+  size_t sightings_ = 0;          // of all groups
   std::deque<Group> groups_;
   std::vector<uint32_t> free_groups_;
   // Digest of request, answer or id, and the group. Ordered: in a hash table each step among the

@@ -27,6 +27,10 @@ class OpenCalls {
     return !by_start_.empty() && by_start_.begin()->first < time_ns;
   }
   size_t size() const { return calls_.size(); }
+  static uint64_t worst_case_bytes(size_t calls_max) {
+    constexpr uint64_t kNode = 64;  // a tree's, with its allocation
+    return calls_max * (sizeof(Key) + sizeof(Call) + 2 * sizeof(uint64_t) + 2 * kNode);
+  }
 
  private:
   using Key = std::pair<uint32_t, ExchangeId>;  // lane, exchange

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "byte_scan.h"
+
 namespace wiretally::llm {
 
 RequestReader::RequestReader(const DialectSpec& spec)
@@ -37,8 +39,73 @@ BodyForm form_of_content_type(std::string_view content_type) {
   return BodyForm::kOther;
 }
 
-AnswerReader::AnswerReader(const DialectSpec& spec)
-    : spec_(spec), sse_(*this), scanner_(*spec.answer_paths, *this) {}
+namespace {
+
+// Text that is read only for being there.
+bool counts_by_presence(AnswerSlot slot) {
+  return slot == AnswerSlot::kContent || slot == AnswerSlot::kDelta ||
+         slot == AnswerSlot::kBodyText;
+}
+
+// Whether a value at this slot changes nothing when the same event comes again at once.
+bool says_nothing_new(AnswerSlot slot, const JsonEvent& event) {
+  switch (slot) {
+    case AnswerSlot::kResponseId:
+    case AnswerSlot::kModel:
+    case AnswerSlot::kServiceTier:
+    case AnswerSlot::kFingerprint:
+    case AnswerSlot::kObject:
+    case AnswerSlot::kType:
+    case AnswerSlot::kRole:
+    case AnswerSlot::kStatus:
+    case AnswerSlot::kDelta:
+    case AnswerSlot::kContent:
+    case AnswerSlot::kChoices:
+    case AnswerSlot::kChoice:
+    case AnswerSlot::kBody:
+    case AnswerSlot::kBodyText:
+    case AnswerSlot::kToolChoice:
+    case AnswerSlot::kToolItem:  // a fragment of a tool call; names are not plain
+    case AnswerSlot::kToolIndex:
+      return true;
+    case AnswerSlot::kFinishReason:
+    case AnswerSlot::kUsage:
+    case AnswerSlot::kError:
+    case AnswerSlot::kErrorCode:
+    case AnswerSlot::kErrorType:
+    case AnswerSlot::kErrorStatus:
+    case AnswerSlot::kToolId:
+    case AnswerSlot::kToolType:
+    case AnswerSlot::kToolName:
+    case AnswerSlot::kLoneToolName:
+      return event.kind == JsonEvent::Kind::kNull;
+    case AnswerSlot::kUsageNumber:
+    case AnswerSlot::kSpareUsageNumber:
+    case AnswerSlot::kServerToolNumber:
+    case AnswerSlot::kIterations:
+    case AnswerSlot::kIteration:
+    case AnswerSlot::kIterationType:
+    case AnswerSlot::kIterationNumber:
+    case AnswerSlot::kCost:
+    case AnswerSlot::kUpstreamCost:
+    case AnswerSlot::kOwnKey:
+    case AnswerSlot::kGeography:
+    case AnswerSlot::kSpeed:
+    case AnswerSlot::kStreamId:
+    case AnswerSlot::kErrorEventId:
+    case AnswerSlot::kSessionModel:
+    case AnswerSlot::kTranscriber:
+    case AnswerSlot::kItemId:
+    case AnswerSlot::kCancelReason:
+      return false;
+  }
+  return false;
+}
+
+}  // namespace
+
+AnswerReader::AnswerReader(const DialectSpec& spec, bool repetitions)
+    : spec_(spec), sse_(*this), scanner_(*spec.answer_paths, *this), repetitions_(repetitions) {}
 
 void AnswerReader::reset(BodyForm expected) {
   sse_.reset();
@@ -49,6 +116,7 @@ void AnswerReader::reset(BodyForm expected) {
   events_ = 0;
   data_bytes_ = 0;
   in_document_ = json_ended_ = cut_ = false;
+  learned_.forget();
 }
 
 void AnswerReader::feed(ByteView body, EventTime time) {
@@ -129,10 +197,20 @@ void AnswerReader::end_json(bool complete, bool broken) {
 }
 
 void AnswerReader::on_json(PathId path, const JsonEvent& event) {
-  notes_.note(spec_.answer_slots[path], event);
+  const AnswerPath& at = spec_.answer_slots[path];
+  notes_.note(at, event);
+  if (spans_ == nullptr) return;
+  plain_ = plain_ && says_nothing_new(at.slot, event);
+  // Plain text is reported where it stands.
+  const bool there = event.kind == JsonEvent::Kind::kString && event.text_bytes > 0;
+  if (there && event.in_place && counts_by_presence(at.slot)) {
+    const uint8_t* const begin = as_bytes(event.text).data();
+    spans_->add(begin, begin + event.text_bytes, SpanLog::Kind::kText);
+  }
 }
 
 void AnswerReader::begin_document() {
+  learned_.forget();
   in_document_ = true;
   data_bytes_ = 0;
   scanner_.reset();
@@ -155,7 +233,41 @@ bool AnswerReader::is_done() const {
          std::string_view(head_, kDone.size()) == kDone;
 }
 
-void AnswerReader::on_sse_data(ByteView part) { feed_document(part); }
+void AnswerReader::on_sse_data(ByteView part) {
+  if (in_document_ || !repetitions_) {
+    feed_document(part);
+  } else {
+    read_to_learn(part);
+  }
+}
+
+// Leaves everything as reading the value would: the scanner stands behind a whole document, and
+// notes and document are as the learned event left them.
+size_t AnswerReader::on_sse_repetition(ByteView rest) {
+  if (in_document_ || !repetitions_) return 0;
+  const size_t size = learned_.match(rest);
+  if (size == 0 || size == rest.size() || !LineEnd::hit(rest[size])) return 0;
+  in_document_ = true;
+  data_bytes_ = size;
+  notes_.document.content = learned_content_;
+  if (type_from_field_) notes_.document.type.clear();
+  return size;
+}
+
+void AnswerReader::read_to_learn(ByteView part) {
+  SpanLog spans;
+  plain_ = true;
+  spans_ = &spans;
+  scanner_.log_spans(&spans);
+  feed_document(part);
+  scanner_.log_spans(nullptr);
+  spans_ = nullptr;
+  const bool whole = scanner_.verdict() == JsonScanner::Verdict::kComplete;
+  if (!whole || !plain_) return;
+  learned_.learn(part, spans);
+  learned_content_ = notes_.document.content;
+  type_from_field_ = notes_.document.type.empty();
+}
 
 void AnswerReader::on_sse_end(std::string_view type) {
   ++events_;
@@ -180,6 +292,7 @@ void AnswerReader::end_event(std::string_view type) {
   if (doc.type.empty()) doc.type.assign(type);
   if (type == "error") doc.error = true;
   spec_.end_document(notes_, true);
+  if (doc.error || notes_.failed) learned_.forget();
   if (doc.content) notes_.note_content(now_);
 }
 
@@ -187,6 +300,7 @@ void AnswerReader::end_event(std::string_view type) {
 // holds it.
 void AnswerReader::on_sse_error_field(ByteView part, bool last) {
   feed_document(part);
+  learned_.forget();
   if (!last) return;
   in_document_ = false;
   scanner_.finish();

@@ -45,7 +45,9 @@ BodyForm form_of_content_type(std::string_view content_type);
 
 class AnswerReader final : private JsonEvents, private SseEvents {
  public:
-  explicit AnswerReader(const DialectSpec& spec);
+  // `repetitions`: whether events that say what the one before said are told by comparing; the
+  // notes are the same without.
+  explicit AnswerReader(const DialectSpec& spec, bool repetitions = true);
 
   void reset(BodyForm expected);
   void feed(ByteView body, EventTime time);
@@ -72,11 +74,13 @@ class AnswerReader final : private JsonEvents, private SseEvents {
   void end_event(std::string_view type);
 
   void on_json(PathId path, const JsonEvent& event) override;
+  size_t on_sse_repetition(ByteView rest) override;
   void on_sse_data(ByteView part) override;
   void on_sse_end(std::string_view type) override;
   void on_sse_error_field(ByteView part, bool last) override;
   void begin_document();
   void feed_document(ByteView part);
+  void read_to_learn(ByteView part);
   bool is_done() const;
 
   const DialectSpec& spec_;
@@ -90,6 +94,14 @@ class AnswerReader final : private JsonEvents, private SseEvents {
   uint64_t data_bytes_ = 0;  // of the event that is open
   char head_[8] = {};        // its first bytes, enough to know [DONE]
   bool in_document_ = false;
+  // Events that repeat the one before. What is learned is forgotten with the next event that does
+  // not: so the notes are always as the learned event left them.
+  const bool repetitions_;
+  Repetition learned_;
+  SpanLog* spans_ = nullptr;      // of the event that is being read, while it may be learned
+  bool plain_ = false;            // nothing in the event does more when it is said again
+  bool learned_content_ = false;  // Document::content, before the dialect had its say
+  bool type_from_field_ = false;  // Document::type is the event field's
   bool json_ended_ = false;
   bool cut_ = false;
 };

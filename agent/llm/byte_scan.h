@@ -35,6 +35,17 @@ struct QuoteOrBackslash {
 #endif
 };
 
+struct QuoteBackslashOrControl {
+  static bool hit(uint8_t c) { return c == '"' || c == '\\' || c < 0x20; }
+#if defined(__SSE2__)
+  static __m128i hits(__m128i v) {
+    const __m128i control = _mm_set1_epi8(0x1f);
+    return _mm_or_si128(_mm_cmpeq_epi8(_mm_max_epu8(v, control), control),
+                        QuoteOrBackslash::hits(v));
+  }
+#endif
+};
+
 struct QuoteOrBracket {
   static bool hit(uint8_t c) { return c == '"' || (c | 0x20) == '{' || (c | 0x20) == '}'; }
 #if defined(__SSE2__)

@@ -12,7 +12,7 @@ namespace {
 bool is_success(uint16_t status) { return status >= 200 && status < 300; }
 
 // Spares of each kind: enough for a steady load, and a burst's memory goes back.
-constexpr size_t kSparesMax = 1024;
+constexpr size_t kSparesMax = 256;
 
 size_t row_of(const DialectSpec& spec) {
   size_t row = 0;
@@ -108,14 +108,17 @@ LlmRoom::CallPtr* LlmRoom::find(ExchangeId id) {
   return recent_;
 }
 
-LlmRoom::CallPtr* LlmRoom::insert(ExchangeId id) {
+LlmRoom::CallPtr* LlmRoom::insert(ExchangeId id, bool undecided) {
   const auto key = static_cast<uint64_t>(id);
-  if (calls_ >= limits_.open_calls_max) {
+  const bool full = undecided ? undecided_ >= limits_.undecided_answers_max
+                              : calls_ - undecided_ > limits_.open_calls_max;
+  if (full) {
     ++refused_;
     forgotten_up_to_ = std::max(forgotten_up_to_, key);
     return nullptr;
   }
   ++calls_;
+  if (undecided) ++undecided_;
   CallPtr& entry = exchanges_[key];
   entry = take_call();
   return &entry;
@@ -124,7 +127,7 @@ LlmRoom::CallPtr* LlmRoom::insert(ExchangeId id) {
 // Remembers an exchange that is no call, so that its answer is not taken for one without request.
 void LlmRoom::ignore(ExchangeId id) {
   const auto key = static_cast<uint64_t>(id);
-  if (exchanges_.size() - calls_ < limits_.open_calls_max) {
+  if (exchanges_.size() - calls_ < limits_.http_exchanges_max) {
     exchanges_[key] = nullptr;
   } else {
     forgotten_up_to_ = std::max(forgotten_up_to_, key);
@@ -169,6 +172,7 @@ void LlmRoom::give_back(std::unique_ptr<AnswerReader> reader) {
 }
 
 void LlmRoom::give_back(CallPtr call) {
+  if (call->spec == nullptr) --undecided_;
   for (std::unique_ptr<RequestReader>& reader : call->requests) give_back(std::move(reader));
   for (std::unique_ptr<AnswerReader>& reader : call->answers) give_back(std::move(reader));
   Packed<UsageRecord> memory = std::move(call->record);
@@ -202,7 +206,7 @@ BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
   if (answered_before) {
     settle_dialect(**entry, *spec);
   } else {
-    entry = insert(id);
+    entry = insert(id, false);
     if (entry == nullptr) return BodyInterest::kNotLlm;
     (*entry)->spec = spec;
   }
@@ -218,7 +222,7 @@ BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
 BodyInterest LlmRoom::request_without_path(ExchangeId id, const RequestHead& head) {
   CallPtr* entry = find(id);
   if (entry != nullptr && *entry == nullptr) return BodyInterest::kNotLlm;
-  if (entry == nullptr) entry = insert(id);
+  if (entry == nullptr) entry = insert(id, true);
   if (entry == nullptr) return BodyInterest::kNotLlm;
   Call& call = **entry;
   call.head_lost = head.headers.fields.empty();
@@ -265,6 +269,7 @@ void LlmRoom::read_request_head(Call& call, const RequestHead& head, const Targe
 void LlmRoom::settle_dialect(Call& call, const DialectSpec& spec) {
   if (call.spec != nullptr) return;
   call.spec = &spec;
+  --undecided_;
   std::swap(call.answers[0], call.answers[row_of(spec)]);
   give_back_candidates(call, 1);
 }
@@ -336,7 +341,7 @@ BodyInterest LlmRoom::on_response(ExchangeId id, const ResponseHead& head) {
 
 BodyInterest LlmRoom::join(ExchangeId id, const ResponseHead& head) {
   if (static_cast<uint64_t>(id) <= forgotten_up_to_) return BodyInterest::kNotLlm;
-  CallPtr* entry = insert(id);
+  CallPtr* entry = insert(id, true);
   if (entry == nullptr) return BodyInterest::kNotLlm;
 
   Call& call = **entry;
@@ -383,6 +388,7 @@ BodyInterest LlmRoom::choose_dialect(Call& call) {
     std::swap(call.requests[row], call.requests[0]);
     give_back_candidates(call, 1);
     call.spec = &call.reader()->spec();
+    --undecided_;
     call.proven = true;
     if (call.request_ended) note_request(call);
     open_call(call, *AwakeRecord(call));
@@ -715,5 +721,20 @@ void LlmRoom::on_websocket_close(ExchangeId id, Message sender, uint16_t /*code*
 }
 
 void LlmRoom::on_time(EventTime now) { next_.on_time(now); }
+
+uint64_t LlmRoom::worst_case_bytes(const Limits& limits) {
+  constexpr uint64_t kBlock = 16;  // what an allocation costs besides its bytes
+  const uint64_t call = sizeof(Call) + Packed<UsageRecord>::kBytesMax + 2 * kBlock;
+  const uint64_t request_reader = sizeof(RequestReader) + kBlock;
+  const uint64_t answer_reader = sizeof(AnswerReader) + ToolNames::list_bytes() + 2 * kBlock;
+  const uint64_t entries =
+      limits.open_calls_max + 1 + limits.undecided_answers_max + limits.http_exchanges_max;
+  // The map's nodes and buckets; the pool they come from takes memory in ever larger pieces.
+  const uint64_t an_entry = 2 * (2 * sizeof(uint64_t) + 2 * sizeof(void*) + 2 * sizeof(void*));
+  return sizeof(LlmRoom) + (limits.open_calls_max + 1) * (call + request_reader + answer_reader) +
+         limits.undecided_answers_max * (call + kDialectCount * (request_reader + answer_reader)) +
+         entries * an_entry +
+         kSparesMax * (call + kDialectCount * (request_reader + answer_reader));
+}
 
 }  // namespace wiretally::llm

@@ -13,12 +13,15 @@
 // path is unknown (Headers::unknown): the answer's shape chooses, and a request that was seen whole
 // must agree.
 //
-// One thread. Calls that have not ended are bounded by Limits::open_calls_max; those beyond are
-// refused (counted) and answered with kNotLlm. As many other open exchanges are remembered, a few
-// bytes each. Memory of ended calls is used again.
+// One thread. Calls that have not ended are bounded by Limits::open_calls_max: `http` ends those
+// that were active least recently, after the call that is one too many. Answers without request are
+// bounded by Limits::undecided_answers_max; those beyond are refused (counted) and answered with
+// kNotLlm. Other open exchanges are remembered, a few bytes each. Memory of ended calls is used
+// again.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <memory_resource>
@@ -62,9 +65,12 @@ class LlmRoom final : public ExchangeSink {
   void on_tls_connection(const TlsHello& hello) override;
   void on_time(EventTime now) override;
 
-  // Exchanges that were not looked at because of Limits::open_calls_max.
+  // Exchanges that were not looked at because of the limits.
   uint64_t refused() const { return refused_ + sockets_.refused(); }
   size_t open() const { return exchanges_.size() + sockets_.open(); }
+
+  // The most that a room with these limits takes.
+  static uint64_t worst_case_bytes(const Limits& limits);
 
  private:
   // An answer without request has this long to show its dialect.
@@ -78,8 +84,8 @@ class LlmRoom final : public ExchangeSink {
 
   // Nullptr for an exchange that is known to be no call.
   CallPtr* find(ExchangeId id);
-  // A new call, or nullptr where there are too many.
-  CallPtr* insert(ExchangeId id);
+  // A new call, or nullptr where there are too many. `undecided`: an answer without request.
+  CallPtr* insert(ExchangeId id, bool undecided);
   void ignore(ExchangeId id);
   void erase(ExchangeId id);
 
@@ -118,9 +124,10 @@ class LlmRoom final : public ExchangeSink {
   // The entry that was looked up last: bodies come in runs.
   uint64_t recent_id_ = 0;
   CallPtr* recent_ = nullptr;
-  uint64_t refused_ = 0;
-  size_t calls_ = 0;              // entries that are calls, or may be
-  uint64_t forgotten_up_to_ = 0;  // up to this id, no entry does not mean no request
+  std::atomic<uint64_t> refused_ = 0;  // read by other threads
+  size_t calls_ = 0;                   // entries that are calls, or may be
+  size_t undecided_ = 0;               // of these, answers without request and dialect
+  uint64_t forgotten_up_to_ = 0;       // up to this id, no entry does not mean no request
 
   std::vector<CallPtr> spare_calls_;
   std::array<std::vector<std::unique_ptr<RequestReader>>, kDialectCount> spare_request_readers_;

@@ -146,6 +146,8 @@ void ToolNames::add(std::string_view name) {
   ++count_;
 }
 
+size_t ToolNames::list_bytes() { return sizeof(List); }
+
 void ToolNames::clear() {
   count_ = 0;
   seen_count_ = 0;

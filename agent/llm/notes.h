@@ -155,6 +155,7 @@ class ToolNames {
   std::string_view name(size_t i) const { return list_->names[i].view(); }
   uint8_t count() const { return count_; }
   bool cut() const { return cut_; }
+  static size_t list_bytes();
 
  private:
   struct Seen {

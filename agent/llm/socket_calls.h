@@ -21,6 +21,7 @@
 // no message shows to be an LLM's leaves no record.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
@@ -64,7 +65,7 @@ class SocketCalls {
   const uint32_t lane_;
   const CredentialReader& credentials_;
   UsageSink& next_;
-  uint64_t refused_ = 0;
+  std::atomic<uint64_t> refused_ = 0;  // read by other threads
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
 };
 

@@ -17,12 +17,13 @@ StreamEvent event_of(const Flow& flow, StreamEvent::Kind kind, Direction directi
 }  // namespace
 
 bool FlowOutput::data(Flow& flow, const Data& data) {
+  current_ = &flow.info;
   if (!flow.opened) open(flow, data.direction, data.time);
   if (flow.ignored()) return false;
   StreamEvent event = event_of(flow, Kind::kData, data.direction, data.time);
   event.offset = data.offset;
   event.bytes = data.bytes;
-  event.peer_offset = data.peer_offset;
+  if (data.peer_offset.has_value()) event.peer_offset = *data.peer_offset;
   event.conflict = data.conflict;
   flow.demand = next_.on_stream(event);
   return true;
@@ -30,6 +31,7 @@ bool FlowOutput::data(Flow& flow, const Data& data) {
 
 void FlowOutput::gap(Flow& flow, Direction direction, EventTime time, uint64_t offset,
                      uint64_t gap_bytes) {
+  current_ = &flow.info;
   if (!flow.opened) open(flow, direction, time);
   if (flow.ignored()) return;
   StreamEvent event = event_of(flow, Kind::kGap, direction, time);
@@ -39,6 +41,7 @@ void FlowOutput::gap(Flow& flow, Direction direction, EventTime time, uint64_t o
 }
 
 void FlowOutput::end(Flow& flow, Direction direction, EventTime time, uint64_t offset) {
+  current_ = &flow.info;
   StreamEvent event = event_of(flow, Kind::kEnd, direction, time);
   event.offset = offset;
   flow.demand = next_.on_stream(event);
@@ -47,6 +50,7 @@ void FlowOutput::end(Flow& flow, Direction direction, EventTime time, uint64_t o
 void FlowOutput::close(Flow& flow, const Close& close) {
   flow.closed = true;
   if (!flow.opened) return;
+  current_ = &flow.info;
   StreamEvent event =
       event_of(flow, Kind::kClose, close.closed_by.value_or(Direction::kAToB), close.time);
   event.reason = close.reason;

@@ -37,12 +37,16 @@ class FlowOutput {
 
   void time(EventTime now) { next_.on_time(now); }
 
+  // Of the event that was sent last, or is being sent; nullptr before the first.
+  const FlowInfo* const& current() const { return current_; }
+
  private:
   using Kind = StreamEvent::Kind;
 
   void open(Flow& flow, Direction direction, EventTime time);
 
   StreamSink& next_;
+  const FlowInfo* current_ = nullptr;
   uint64_t flows_opened_ = 0;
 };
 

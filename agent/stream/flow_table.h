@@ -31,6 +31,13 @@ class FlowTable {
   }
 
   size_t size() const { return size_; }
+  // The most that a table of so many items takes, also while it grows.
+  static uint64_t worst_case_bytes(size_t items_max) {
+    const uint64_t slots = (items_max / kSlabItems + 1) * kSlabItems;
+    const uint64_t index = 4 * slots;  // just after it has doubled
+    return slots * (sizeof(Item) + 3 * sizeof(Node) + 2 * sizeof(uint32_t) + sizeof(void*)) +
+           index * sizeof(IndexEntry);
+  }
   bool full() const { return size_ >= items_max_; }
 
   template <typename Predicate>

@@ -74,7 +74,6 @@ PacketFlows::PacketFlows(const Limits& limits, Counters& counters, FlowOutput& o
       hash_seed_(std::random_device{}()) {}
 
 FlowDemand PacketFlows::on_segment(const Segment& segment) {
-  if (watch_oldest_ != nullptr) run_watch(segment.time);
   const int side = is_lower(segment.destination, segment.source) ? 1 : 0;
   const TupleKey key = side == 0 ? key_of(segment.source, segment.destination)
                                  : key_of(segment.destination, segment.source);
@@ -186,6 +185,7 @@ TcpFlow& PacketFlows::create(uint64_t hash, const TupleKey& key, int side, const
   const bool a_sent_it = !segment.flags.syn() || is_bare_syn(segment);
   flow.a_side = static_cast<uint8_t>(a_sent_it ? side : 1 - side);
   flow.info.source = Source::kPacket;
+  flow.info.first_packet = segment.packet_number;
   flow.info.a = a_sent_it ? segment.source : segment.destination;
   flow.info.b = a_sent_it ? segment.destination : segment.source;
   flow.info.joined_midstream = !segment.flags.syn();

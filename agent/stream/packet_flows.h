@@ -20,6 +20,11 @@
 //   5. The limits of reordering are reached: then the lowest hole goes, never a later one. Counted
 //      as an event of kStreamReorderFull.
 //   6. The connection closes.
+// A checksum that is wrong where the sender's others are right means that the receiver did not take
+// these bytes: they wait for a good copy as if they were a hole, and go out, marked as a conflict,
+// on the same evidence. Where all of a sender's checksums are wrong, or those of its data from the
+// first on (kBadDataIsUsual), that is offload, and none says anything.
+//
 // Bytes that are acknowledged with nothing captured behind them are a hole as well, from the moment
 // of the ACK, unless the file never shows any byte of that direction and no handshake tells where
 // it begins.
@@ -88,6 +93,8 @@ class PacketFlows {
   PacketFlows(const Limits& limits, Counters& counters, FlowOutput& output);
 
   FlowDemand on_segment(const Segment& segment);
+  // Lets silent connections' timers run. Nothing else does: not the segments of other connections,
+  // which another lane may have.
   void on_time(EventTime now) { run_watch(now); }
   void on_end(EventTime now);
 

@@ -32,6 +32,25 @@ uint64_t hash_of_payload(ByteView bytes) {
   return XXH3_64bits_withSeed(rest.data(), rest.size(), XXH3_64bits(bytes.data(), kFastBytesMax));
 }
 
+// A payload larger than any good one was put together by offload, which keeps the first checksum.
+bool is_suspect(const TcpSide& me, const Segment& segment) {
+  return segment.checksum_bad && me.checksums_tell() && segment.payload.size() <= me.good_size_max;
+}
+
+// True when it shows that this sender's checksums say nothing.
+bool note_checksum(TcpSide& me, const Segment& segment) {
+  const uint32_t size = segment.payload_wire_bytes;
+  if (segment.payload.size() != size) return false;
+  if (segment.checksum_bad) {
+    if (size == 0 || me.good_data_seen || me.bad_data >= TcpSide::kBadDataIsUsual) return false;
+    return ++me.bad_data == TcpSide::kBadDataIsUsual;
+  }
+  me.good_sum_seen = true;
+  me.good_data_seen = me.good_data_seen || size > 0;
+  me.good_size_max = std::max(me.good_size_max, size);
+  return false;
+}
+
 EventTime later_of(EventTime left, EventTime right) { return left.ns < right.ns ? right : left; }
 
 void note_window(TcpSide& me, const Segment& segment) {
@@ -74,6 +93,10 @@ void PacketFlows::read(TcpFlow& flow, int side, const Segment& segment) {
   me.encapsulation_seen = true;
   if (segment.flags.syn()) begin(flow, side, segment);
   note_window(me, segment);
+  if (note_checksum(me, segment) && me.holds()) {
+    me.held->trust_all();
+    drain(flow, side, segment.time);
+  }
   if (segment.flags.ack()) note_ack(flow, 1 - side, segment);
   if (segment.flags.rst()) {
     note_reset(flow, side, segment);
@@ -224,16 +247,18 @@ void PacketFlows::read_payload(TcpFlow& flow, int side, const Segment& segment) 
     arrived.wire_end = me.fin_offset;
     arrived.whole = false;
   }
-  arrived.arrival = {
-      .time = segment.time,
-      .peer_offset = peer_offset_of(flow.sides[1 - side], ahead_max(flow, 1 - side), segment),
-      .segment_number = flow.segments,
-      .checksum_bad = segment.checksum_bad};
+  // Member by member: a copy of the whole would wait for the parts to be stored.
+  arrived.arrival.time = segment.time;
+  arrived.arrival.peer_offset =
+      peer_offset_of(flow.sides[1 - side], ahead_max(flow, 1 - side), segment);
+  arrived.arrival.segment_number = flow.segments;
+  arrived.arrival.checksum_bad = segment.checksum_bad;
+  arrived.arrival.suspect = is_suspect(me, segment);
   // A sender that goes on behind its own RST did not send it.
   if (flow.reset && flow.reset_side == side && arrived.offset >= flow.reset_offset) {
     flow.reset = false;
   }
-  if (arrived.offset == me.next) {
+  if (arrived.offset == me.next && !arrived.arrival.suspect) {
     deliver(flow, side, arrived);
   } else {
     hold(flow, side, arrived);
@@ -341,7 +366,7 @@ void PacketFlows::deliver(TcpFlow& flow, int side, Arrived& arrived) {
   while (!flow.ignored() && me.holds() && !arrived.bytes.empty() &&
          me.held->lowest_offset() < me.next + arrived.bytes.size()) {
     const size_t lead = me.held->lowest_offset() - me.next;
-    pass_on(flow, side, arrived.arrival, arrived.bytes.first(lead), false);
+    pass_on(flow, side, arrived.arrival, arrived.bytes.first(lead), arrived.arrival.suspect);
     arrived.bytes = arrived.bytes.subspan(lead);
     if (flow.ignored()) break;
     const size_t overlap = std::min<size_t>(arrived.bytes.size(), me.held->lowest().length);
@@ -349,19 +374,25 @@ void PacketFlows::deliver(TcpFlow& flow, int side, Arrived& arrived) {
                              reorder_.pool()));
     arrived.bytes = arrived.bytes.subspan(overlap);
     arrived.wire_end = std::max(arrived.wire_end, me.held->lowest().cut_until);
+    if (me.held->lowest().arrival.suspect) {
+      // It was longer than this good copy: its rest waits on. Or this copy is no better.
+      if (arrived.bytes.empty() && arrived.wire_end <= me.held->lowest_end()) return;
+      me.held->trust_lowest();
+    }
     pass_on_lowest(flow, side, arrived.arrival.time);
   }
   if (flow.ignored()) return skip(SkipReason::kFlowIgnored, arrived.bytes.size());
-  pass_on(flow, side, arrived.arrival, arrived.bytes, false);
+  pass_on(flow, side, arrived.arrival, arrived.bytes, arrived.arrival.suspect);
   if (flow.ignored()) return;
   skip_cut(flow, side, arrived.arrival.time, arrived.wire_end);
   drain(flow, side, arrived.arrival.time);
 }
 
-// The segment is ahead of its turn. Where a limit is reached, the lowest hole makes room.
+// The segment is ahead of its turn, or suspect. Where a limit is reached, the lowest hole makes
+// room.
 void PacketFlows::hold(TcpFlow& flow, int side, Arrived& arrived) {
   TcpSide& me = flow.sides[side];
-  while (me.next < arrived.offset) {
+  while (me.next < arrived.offset || (me.next == arrived.offset && arrived.arrival.suspect)) {
     if (me.held == nullptr) me.held = reorder_.take();
     const ReorderBuffer::Held held =
         me.held->hold(arrived.offset, arrived.bytes, arrived.arrival, limits_, reorder_.pool());
@@ -375,6 +406,11 @@ void PacketFlows::hold(TcpFlow& flow, int side, Arrived& arrived) {
       return;
     }
     counters_.drop(Source::kPacket, DropReason::kStreamReorderFull, 0);
+    if (me.holds() && me.held->lowest_offset() <= me.next) {
+      me.held->trust_lowest();
+    } else if (arrived.offset == me.next) {
+      break;
+    }
     const uint64_t lowest =
         me.holds() ? std::min(me.held->lowest_offset(), arrived.offset) : arrived.offset;
     if (lowest > me.next) declare_lost(flow, side, arrived.arrival.time, lowest);
@@ -401,7 +437,8 @@ void PacketFlows::count_held(const ReorderBuffer::Held& held) {
 // Held bytes whose turn has come. They count as arrived no earlier than what they waited for.
 void PacketFlows::drain(TcpFlow& flow, int side, EventTime not_before) {
   TcpSide& me = flow.sides[side];
-  while (!flow.ignored() && me.holds() && me.held->lowest_offset() <= me.next) {
+  while (!flow.ignored() && me.holds() && me.held->lowest_offset() <= me.next &&
+         !me.held->lowest().arrival.suspect) {
     const uint64_t cut_until = me.held->lowest().cut_until;
     pass_on_lowest(flow, side, not_before);
     if (!flow.ignored()) skip_cut(flow, side, not_before, cut_until);
@@ -428,12 +465,15 @@ void PacketFlows::pass_on(TcpFlow& flow, int side, const Arrival& arrival, ByteV
   TcpSide& me = flow.sides[side];
   const uint64_t offset = me.next;
   me.advance_to(offset + bytes.size());
-  const bool taken = output_.data(flow, {.direction = flow.direction(side),
-                                         .time = arrival.time,
-                                         .offset = offset,
-                                         .bytes = bytes,
-                                         .peer_offset = arrival.peer_offset,
-                                         .conflict = conflict || me.conflict_pending});
+  FlowOutput::Data data;
+  data.direction = flow.direction(side);
+  data.time = arrival.time;
+  data.offset = offset;
+  data.bytes = bytes;
+  // Not copied as a whole: that would wait for its parts to be stored.
+  if (arrival.peer_offset.has_value()) data.peer_offset = *arrival.peer_offset;
+  data.conflict = conflict || me.conflict_pending;
+  const bool taken = output_.data(flow, data);
   if (!taken) skip(SkipReason::kFlowIgnored, bytes.size());
   me.conflict_pending = false;
 }
@@ -463,6 +503,8 @@ void PacketFlows::give_up_lowest(TcpFlow& flow, int side) {
   const EventTime time = me.held->lowest().arrival.time;
   if (me.held->lowest_offset() > me.next) {
     declare_lost(flow, side, time, me.held->lowest_offset());
+  } else {
+    me.held->trust_lowest();
   }
   drain(flow, side, time);
 }
@@ -498,8 +540,9 @@ void PacketFlows::weigh_holes(TcpFlow& flow, int side, EventTime now) {
   TcpSide& me = flow.sides[side];
   while (!flow.ignored() && me.holds()) {
     const Arrival& shown_by = me.held->lowest().arrival;
-    if (!hole_is_lost(flow, side, me.held->lowest_offset(), shown_by.segment_number, shown_by.time,
-                      now)) {
+    const bool suspect = me.held->lowest_offset() <= me.next;  // no hole: a good copy is awaited
+    const uint64_t end = suspect ? me.held->lowest_end() : me.held->lowest_offset();
+    if (!hole_is_lost(flow, side, end, shown_by.segment_number, shown_by.time, now)) {
       return;
     }
     give_up_lowest(flow, side);

@@ -82,6 +82,10 @@ bool ReorderBuffer::hold_cut(uint64_t from, uint64_t until, const Arrival& arriv
 
 uint64_t ReorderBuffer::end_offset() const { return entries_.back().end(); }
 
+void ReorderBuffer::trust_all() {
+  for (size_t i = first_; i < entries_.size(); ++i) entries_[i].piece->arrival.suspect = false;
+}
+
 void ReorderBuffer::remove_lowest(PiecePool& pool) {
   bytes_ -= entries_[first_].piece->length;
   pool.give_back(entries_[first_].piece);
@@ -92,7 +96,6 @@ void ReorderBuffer::remove_lowest(PiecePool& pool) {
 }
 
 uint64_t ReorderBuffer::clear(PiecePool& pool) {
-  constexpr size_t kEntriesKept = 64;  // what an idle buffer may go on owning
   for (size_t i = first_; i < entries_.size(); ++i) pool.give_back(entries_[i].piece);
   entries_.clear();
   if (entries_.capacity() > kEntriesKept) entries_.shrink_to_fit();
@@ -130,10 +133,11 @@ void ReorderBuffer::compare(Entry& entry, uint64_t offset, ByteView bytes, const
   const bool differs = std::memcmp(kept, bytes.data(), bytes.size()) != 0;
   const bool kept_is_corrupt = piece.arrival.checksum_bad && !arrival.checksum_bad;
   const bool copy_is_corrupt = !piece.arrival.checksum_bad && arrival.checksum_bad;
-  if (!differs || copy_is_corrupt) {
-    held.duplicate += bytes.size();
-  } else if (kept_is_corrupt) {
-    std::memcpy(kept, bytes.data(), bytes.size());
+  if (!differs || copy_is_corrupt || kept_is_corrupt) {
+    if (differs && kept_is_corrupt) std::memcpy(kept, bytes.data(), bytes.size());
+    if (kept_is_corrupt && bytes.size() == piece.length) {
+      piece.arrival.checksum_bad = piece.arrival.suspect = false;
+    }
     held.duplicate += bytes.size();
   } else {
     piece.conflict = true;

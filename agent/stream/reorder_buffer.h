@@ -23,6 +23,9 @@ struct Arrival {
   std::optional<uint64_t> peer_offset;
   uint64_t segment_number = 0;  // within the flow
   bool checksum_bad = false;
+  // Among good checksums this one is bad: the receiver will not have taken these bytes. They wait
+  // for a good copy, or for proof that none comes.
+  bool suspect = false;
 };
 
 struct Piece {
@@ -73,9 +76,21 @@ class ReorderBuffer {
   uint64_t lowest_offset() const { return entries_[first_].offset; }
   uint64_t end_offset() const;  // behind the highest piece
   const Piece& lowest() const { return *entries_[first_].piece; }
+  uint64_t lowest_end() const { return entries_[first_].end(); }
+  // The lowest waits no longer for a good copy; where it did, it is marked as a conflict.
+  void trust_lowest() {
+    Piece& piece = *entries_[first_].piece;
+    piece.conflict = piece.conflict || piece.arrival.suspect;
+    piece.arrival.suspect = false;
+  }
+  // None waits any longer.
+  void trust_all();
   void remove_lowest(PiecePool& pool);
   // Gives every piece back and returns how many bytes they held.
   uint64_t clear(PiecePool& pool);
+
+  static constexpr size_t kEntriesKept = 16;  // what an idle buffer may go on owning
+  static constexpr size_t kEntryBytes = sizeof(uint64_t) + sizeof(Piece*);
 
  private:
   struct Entry {
@@ -104,6 +119,15 @@ class ReorderMemory {
   ReorderBuffer* take();
   void give_back(ReorderBuffer* buffer) { idle_.push_back(buffer); }
   PiecePool& pool() { return pool_; }
+
+  // A buffer that is in use has a piece at least; its entries may fill a quarter of their memory.
+  static uint64_t worst_case_bytes(const Limits& limits) {
+    const uint64_t pieces = limits.reorder_bytes_total / sizeof(Piece) + 32;
+    const uint64_t a_buffer = sizeof(ReorderBuffer) + 6 * sizeof(void*) +
+                              ReorderBuffer::kEntriesKept * ReorderBuffer::kEntryBytes;
+    return pieces * (sizeof(Piece) + 2 * sizeof(Piece*)) +
+           pieces * (a_buffer + 4 * ReorderBuffer::kEntryBytes);
+  }
 
  private:
   PiecePool pool_;

@@ -44,9 +44,19 @@ class StreamRoom final : public CaptureSink {
     probed_.on_end(now);
   }
 
+  // The connection whose events are being sent on, or were last.
+  const FlowInfo* const& current() const { return output_.current(); }
+
   // Levels, for tests and self-observation.
   size_t flows() const { return packets_.flows() + probed_.flows(); }
   size_t pieces_in_use() { return packets_.pieces_in_use(); }
+
+  // The most that a room with these limits takes.
+  static uint64_t worst_case_bytes(const Limits& limits) {
+    return sizeof(StreamRoom) + FlowTable<TcpFlow>::worst_case_bytes(limits.flows_max) +
+           FlowTable<ProbedFlow>::worst_case_bytes(limits.flows_max) +
+           ReorderMemory::worst_case_bytes(limits);
+  }
 
  private:
   FlowOutput output_;

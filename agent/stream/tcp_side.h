@@ -21,6 +21,10 @@ struct TcpSide {
   // Copies of old bytes may come late (a second mirror port), but not later than this.
   static constexpr int64_t kBehindMax = 64 << 20;
 
+  static constexpr uint32_t kSegmentUsual = 1460;
+  // So many data segments with bad checksums and none with a good one: they say nothing.
+  static constexpr uint8_t kBadDataIsUsual = 3;
+
   // How it is known which sequence number is offset 0.
   enum class Base : uint8_t {
     kUnknown,
@@ -39,12 +43,16 @@ struct TcpSide {
   bool conflict_pending = false;  // the next data carries StreamEvent::conflict
   bool ack_seen = false;
   bool encapsulation_seen = false;
+  bool good_sum_seen = false;   // its sender's checksums are not left to a network card ...
+  bool good_data_seen = false;  // ... nor those of its data
+  uint8_t bad_data = 0;         // bad ones of data before any good one
   uint8_t window_scale = kScaleUnknown;
   uint8_t strays = 0;       // consecutive segments at a far away place
   uint32_t latest_ack = 0;  // as the peer sent it, plausible or not
   uint64_t acked = 0;       // offset the peer has acknowledged; a FIN counts for one
   uint64_t fin_offset = kNoFin;
-  uint64_t window_max = 0;  // largest window this sender has advertised to its peer
+  uint32_t good_size_max = kSegmentUsual;  // of payloads with a good checksum
+  uint64_t window_max = 0;                 // largest window this sender has advertised to its peer
   ReorderBuffer* held = nullptr;
 
   // --- bytes acknowledged and not seen, with nothing behind them: next…tail_until
@@ -66,6 +74,9 @@ struct TcpSide {
 
   static constexpr uint8_t kScaleUnknown = 0xFF;
 
+  bool checksums_tell() const {
+    return good_sum_seen && (good_data_seen || bad_data < kBadDataIsUsual);
+  }
   bool based() const { return base >= Base::kHandshake; }
 
   void start_at(uint32_t sequence, Base how) {

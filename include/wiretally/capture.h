@@ -71,8 +71,9 @@ struct Segment {
   uint32_t payload_wire_bytes =
       0;  // >= payload.size(); the difference was cut by the capture's snap length
   uint64_t encapsulation = 0;  // hash of VLANs and tunnels around it; 0 = none
-  bool checksum_bad =
-      false;  // normal with offload; matters only where bytes contradict a good segment's
+  // The sum over the segment is wrong and not just left to the network card (offload). No reason to
+  // drop: it matters where bytes contradict a good segment's, or stand alone among good ones.
+  bool checksum_bad = false;
   uint64_t packet_number = 0;  // 1-based, in order of capture
 };
 

@@ -26,6 +26,7 @@ struct FlowInfo {
   Endpoint b;
   uint32_t pid = 0;  // 0 = unknown (packets)
   uint64_t process_start_ns = 0;
+  uint64_t first_packet = 0;  // Segment::packet_number of its first segment; 0 for probes
   bool joined_midstream =
       false;  // no SYN seen, or the probe came late: the first bytes may be the middle of a message
 };
@@ -51,8 +52,9 @@ struct StreamEvent {
   // sent this (TCP: its acknowledgment number as an offset; probes: the library's offset). Nothing
   // where it is not known.
   std::optional<uint64_t> peer_offset;
-  bool conflict =
-      false;  // kData: a later copy of some earlier bytes of this direction had other content
+  // kData: a later copy of some earlier bytes of this direction had other content, or these bytes'
+  // checksum is wrong among good ones and no good copy was captured.
+  bool conflict = false;
   // kClose:
   CloseReason reason = CloseReason::kFin;
   std::optional<Direction> closed_by;  // who sent FIN or RST first, or freed; nothing if unknown

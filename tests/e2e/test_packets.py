@@ -2,13 +2,15 @@
 """Clear text: what is read off the wire at once and what is read from a capture of it later are the same records."""
 
 import json
+import os
 import signal
 import subprocess
+import sys
 
 from harness import clients
 from harness.agent import Agent
 from harness.calls import BODIES, SCENARIOS, call, calls_of
-from harness.case import AGENT, Case, main, wait_until
+from harness.case import AGENT, HERE, Case, main, wait_until
 from harness.compare import differences
 from harness.namespaces import Network
 from harness.server import Server
@@ -101,12 +103,13 @@ class PacketTest(Case):
             self.assertEqual([record["outcome"] for record in agent.records(*server.ports)], ["ok"], agent.said())
             server.wait_for_calls(before + 1)
 
-    def call_through(self, network, address):
-        """Records of three calls as seen from the middle."""
+    def call_through(self, network, address, *options, at=None):
+        """Records of three calls as seen from the middle, or from namespace `at`."""
         server = Server(self, "--address", "0.0.0.0", "--http-port", str(PORT), prefix=network.within(network.server))
-        agent = Agent(self, "--no-tls", prefix=network.within(network.middle))
+        agent = Agent(self, "--no-tls", *options, prefix=network.within(at or network.middle))
         for kind in ("chat", "messages", "responses"):
             path, body = BODIES[kind]
+            body = body | {"metadata": {"note": "n" * 6000}}  # several segments
             subprocess.run([*network.within(network.client), "curl", "-sS", "-f", "-o", "/dev/null", "-m", "20",
                             f"http://{address}:{PORT}{path}", "-H", "content-type: application/json",
                             "--data-binary", json.dumps(body)], check=True)
@@ -120,11 +123,54 @@ class PacketTest(Case):
         print(f"through DNAT and masquerade: legs {[record['legs'] for record in records]}")
         self.assertTrue(all(record["legs"] > 1 for record in records), "nothing was translated")
 
+    def test_translated_server_address(self):
+        """DNAT alone: requests under the service's address and the server's, answers too."""
+        network = Network(self)
+        network.route()
+        network.translate(SERVICE, PORT, masquerade=False)
+        records = self.call_through(network, SERVICE)
+        print(f"through DNAT: legs {[record['legs'] for record in records]}")
+
+    def test_half_translated(self):
+        network = Network(self)
+        network.route()
+        network.translate_half(SERVICE, PORT)
+        records = self.call_through(network, SERVICE)
+        print(f"half translated: legs {[record['legs'] for record in records]}")
+
     def test_bridge(self):
         network = Network(self)
         address = network.bridge()
         records = self.call_through(network, address)
         print(f"over veth and bridge: legs {[record['legs'] for record in records]}")
+
+    def test_mirrored_two_milliseconds_later(self):
+        network = Network(self)
+        network.route()
+        network.mirror_port()
+        command = [*network.within(network.middle), sys.executable, os.path.join(HERE, "harness", "mirror.py"),
+                   "to-client", "mirror", "2"]
+        mirror = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(lambda: (mirror.kill(), mirror.wait(), mirror.stdout.close()))
+        self.assertEqual(mirror.stdout.readline(), "ready\n")
+        records = self.call_through(network, network.SERVER_ADDRESS)
+        print(f"mirrored: legs {[record['legs'] for record in records]}")
+        done = subprocess.run(["ip", "-n", network.middle, "-s", "-j", "link", "show", "mirror"], capture_output=True)
+        sent = json.loads(done.stdout)[0]["stats64"]["tx"]["packets"]
+        self.assertGreater(sent, 20, "the mirror port showed nothing")
+
+    def test_vxlan(self):
+        """Where only tunnels pass, and where tunnel and content are both seen; on both ports; also with tunnels that
+        need fragments."""
+        for port, mtu in ((4789, 1450), (8472, 1450), (4789, 1500)):
+            for at in ("middle", "server"):
+                with self.subTest(port=port, mtu=mtu, at=at):
+                    network = Network(self)
+                    network.route()
+                    address = network.vxlan(port, mtu)
+                    self.call_through(network, address, "--lanes", "2", at=getattr(network, at))
+                    self.assertEqual(network.fragments_received() > 0, mtu == 1500)
+                    network.remove()
 
 
 if __name__ == "__main__":

@@ -42,6 +42,12 @@ class CaptureFile {
   // The packet's bytes are borrowed until the next call.
   Step next(RawPacket& packet);
 
+  // Whether packets' bytes stay where they are as long as this object lives (a mapped file).
+  bool bytes_last() const { return input_->bytes_last(); }
+  // Of a mapped file, keep so many bytes resident behind the packet at hand, for those who read
+  // them later.
+  void keep_behind(size_t bytes) { input_->keep_behind(bytes); }
+
   // One line, after kCorrupt.
   const std::string& error() const { return error_; }
 

@@ -105,7 +105,8 @@ void Input::populate() {
 }
 
 void Input::release_pages() {
-  const size_t passed = static_cast<size_t>(cursor_ - begin_) / page_bytes() * page_bytes();
+  const size_t read = static_cast<size_t>(cursor_ - begin_);
+  const size_t passed = (read - std::min(read, kept_behind_)) / page_bytes() * page_bytes();
   const uint8_t* const keep_from = begin_ + passed;
   if (keep_from <= released_) return;
   ::madvise(const_cast<uint8_t*>(released_), static_cast<size_t>(keep_from - released_),

@@ -48,6 +48,10 @@ class Input {
     return count;
   }
   uint64_t offset() const { return offset_; }
+  // Whether views stay valid as long as the input lives: memory, mapped or given.
+  bool bytes_last() const { return buffer_.empty(); }
+  // A mapping's pages are given back only so many bytes behind the cursor.
+  void keep_behind(size_t bytes) { kept_behind_ = bytes; }
   // Why reading stopped before the end of the input; empty if it did not.
   const std::string& read_error() const { return read_error_; }
 
@@ -76,6 +80,7 @@ class Input {
   const uint8_t* begin_ = nullptr;
   const uint8_t* end_ = nullptr;
   const uint8_t* released_ = nullptr;  // pages before this one were given back
+  size_t kept_behind_ = 0;
   bool mapped_ = false;
 
   // A stream.

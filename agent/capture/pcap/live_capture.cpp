@@ -14,14 +14,16 @@ constexpr int kSnapBytes = 262'144;
 constexpr size_t kRingMibMin = 16;
 constexpr size_t kRingMibMax = 2047;  // libpcap takes bytes as an int
 
-// See the header. Ports: VXLAN, VXLAN's old one, GENEVE. The first byte of the IP header is looked
-// at too, because the kernel can show a tag where it announced an IP packet (see
-// has_leftover_tag() of the decoder).
+// See the header. Ports: VXLAN, VXLAN's old one, GENEVE, GTP-U; later fragments show none, and with
+// IPv6 no fragment does, so they pass. The first byte of the IP header is looked at too, because
+// the kernel can show a tag where it announced an IP packet (see has_leftover_tag() of the
+// decoder).
 constexpr char kFilter[] =
     "not (arp"
-    " or (ip[0] = 0x45 and (icmp or (udp and not (port 4789 or port 8472 or port 6081))))"
-    " or (ip6[0] & 0xf0 = 0x60 and (icmp6 or (udp and not (port 4789 or port 8472 or port "
-    "6081)))))";
+    " or (ip[0] = 0x45 and (icmp or (udp and ip[6:2] & 0x1fff = 0 and"
+    " not (port 4789 or port 8472 or port 6081 or port 2152))))"
+    " or (ip6[0] & 0xf0 = 0x60 and (icmp6 or (ip6[6] = 17 and"
+    " not (port 4789 or port 8472 or port 6081 or port 2152)))))";
 
 std::string known_interfaces() {
   std::string names = "any";

@@ -3,6 +3,8 @@
 #include <pcap/pcap.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
 #include <optional>
 
@@ -14,13 +16,19 @@ namespace {
 // LINKTYPE_ numbers.
 constexpr uint32_t kLinkNull = 0;
 constexpr uint32_t kLinkEthernet = 1;
+constexpr uint32_t kLinkPpp = 9;
 constexpr uint32_t kLinkRawLinux = 12;  // DLT_RAW's number here ...
 constexpr uint32_t kLinkRawBsd = 14;    // ... and on OpenBSD: both end up in files
+constexpr uint32_t kLinkPppHdlc = 50;
+constexpr uint32_t kLinkPppoe = 51;
 constexpr uint32_t kLinkRaw = 101;
 constexpr uint32_t kLinkLoop = 108;
 constexpr uint32_t kLinkCookedV1 = 113;
+constexpr uint32_t kLinkUser2 = 149;  // Apple's tcpdump writes PKTAP under it
 constexpr uint32_t kLinkIpv4 = 228;
 constexpr uint32_t kLinkIpv6 = 229;
+constexpr uint32_t kLinkNflog = 239;
+constexpr uint32_t kLinkPktap = 258;
 constexpr uint32_t kLinkCookedV2 = 276;
 
 constexpr uint16_t kTypeIpv4 = 0x0800;
@@ -32,7 +40,8 @@ constexpr uint16_t kTypePppoeSession = 0x8864;
 constexpr uint16_t kTypeVlanService = 0x88a8;
 constexpr uint16_t kTypeVlanOld = 0x9100;
 constexpr uint16_t kTypeBridgedEthernet = 0x6558;
-constexpr uint16_t kTypeErspan = 0x88be;
+constexpr uint16_t kTypeErspan = 0x88be;  // types I and II
+constexpr uint16_t kTypeErspan3 = 0x22eb;
 constexpr uint16_t kTypeMin = 0x0600;    // smaller numbers are an 802.3 length
 constexpr uint16_t kCookedLlc = 0x0004;  // in a cooked header: LLC follows
 
@@ -51,6 +60,7 @@ constexpr uint8_t kProtocolMobility = 135;
 constexpr uint16_t kPortVxlan = 4789;
 constexpr uint16_t kPortVxlanOld = 8472;  // flannel, Cilium
 constexpr uint16_t kPortGeneve = 6081;
+constexpr uint16_t kPortGtp = 2152;
 
 constexpr size_t kTcpHeaderBytes = 20;
 constexpr size_t kUnknownLinksMax = 16;
@@ -63,6 +73,7 @@ constexpr uint32_t kKindIpInIp = 4;
 constexpr uint32_t kKindGre = 5;
 constexpr uint32_t kKindVxlan = 6;
 constexpr uint32_t kKindGeneve = 7;
+constexpr uint32_t kKindGtp = 8;
 
 uint64_t mix(uint64_t hash, uint32_t kind, uint32_t id) {
   hash = (hash ^ (uint64_t{kind} << 32 | id)) * 0x9e37'79b9'7f4a'7c15;
@@ -71,10 +82,10 @@ uint64_t mix(uint64_t hash, uint32_t kind, uint32_t id) {
 }
 
 IpAddress address_v4(const uint8_t* at) {
-  IpAddress address;
-  std::memcpy(address.bytes.data(), at, 4);
-  address.version = 4;
-  return address;
+  // Stored in one piece: a copy of it would wait for pieces.
+  uint32_t words[4] = {};
+  std::memcpy(words, at, 4);
+  return {.bytes = std::bit_cast<std::array<uint8_t, 16>>(words), .version = 4};
 }
 IpAddress address_v6(const uint8_t* at) {
   IpAddress address;
@@ -123,7 +134,98 @@ bool has_leftover_tag(ByteView bytes, uint16_t type) {
 }
 
 bool is_tunnel_port(uint16_t port) {
-  return port == kPortVxlan || port == kPortVxlanOld || port == kPortGeneve;
+  return port == kPortVxlan || port == kPortVxlanOld || port == kPortGeneve || port == kPortGtp;
+}
+
+// Whether a fragment of this protocol can be one of a TCP segment or a tunnel.
+bool may_lead_to_tcp(uint8_t protocol) {
+  switch (protocol) {
+    case kProtocolHopByHop:
+    case kProtocolIpv4:
+    case kProtocolTcp:
+    case kProtocolUdp:
+    case kProtocolIpv6:
+    case kProtocolRouting:
+    case kProtocolFragment:
+    case kProtocolGre:
+    case kProtocolAuthentication:
+    case kProtocolDestination:
+    case kProtocolMobility:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// RFC 791: loose and strict source routes. Options that make no sense end the search.
+bool has_source_route(ByteView options) {
+  constexpr uint8_t kEnd = 0, kNoOperation = 1, kLoose = 131, kStrict = 137;
+  while (!options.empty() && options[0] != kEnd) {
+    if (options[0] == kLoose || options[0] == kStrict) return true;
+    if (options[0] == kNoOperation) {
+      options = options.subspan(1);
+      continue;
+    }
+    if (options.size() < 2 || options[1] < 2 || options[1] > options.size()) break;
+    options = options.subspan(options[1]);
+  }
+  return false;
+}
+
+bool is_ip_or_tag(uint16_t type) {
+  return type == kTypeIpv4 || type == kTypeIpv6 || type == kTypeVlan || type == kTypeVlanService;
+}
+bool is_ethernet(ByteView bytes) {
+  return bytes.size() >= 14 && is_ip_or_tag(load_be16(bytes.data() + 12));
+}
+
+// RFC 1071, with the words in this machine's byte order: that the sum of a good packet is a
+// multiple of 0xffff does not depend on it, nor on the words' size. Halves of 64 bits cannot
+// overflow.
+uint64_t sum_of(ByteView bytes) {
+  typedef uint64_t Words __attribute__((vector_size(16)));
+  constexpr uint64_t kLow = 0xffff'ffff;
+  const uint8_t* at = bytes.data();
+  size_t left = bytes.size();
+  Words low = {0, 0}, high = {0, 0};
+  for (; left >= 2 * sizeof(Words); left -= 2 * sizeof(Words), at += 2 * sizeof(Words)) {
+    Words first, second;
+    std::memcpy(&first, at, sizeof first);
+    std::memcpy(&second, at + sizeof first, sizeof second);
+    low += (first & kLow) + (second & kLow);
+    high += (first >> 32) + (second >> 32);
+  }
+  low += high;
+  uint64_t sum = low[0] + low[1];
+  for (; left >= sizeof(uint32_t); left -= sizeof(uint32_t), at += sizeof(uint32_t)) {
+    uint32_t word = 0;
+    std::memcpy(&word, at, sizeof word);
+    sum += word;
+  }
+  for (size_t i = 0; i < left; ++i) sum += uint64_t{at[i]} << 8 * i;
+  return sum;
+}
+
+enum class Checksum : uint8_t { kGood, kOffloaded, kBad };
+
+// RFC 9293 section 3.1: the sum over the pseudo header and the whole TCP segment. A host that
+// leaves it to its network card puts the pseudo header's own sum there, with or without the length,
+// or nothing.
+Checksum checksum_of(const IpAddress& source, const IpAddress& destination, ByteView segment) {
+  const uint32_t length = __builtin_bswap32(static_cast<uint32_t>(segment.size()));
+  uint64_t sum = uint64_t{kProtocolTcp} << 8;
+  for (const IpAddress* address : {&source, &destination}) {
+    uint32_t words[4];  // the rest of an IPv4 address's bytes is 0
+    std::memcpy(words, address->bytes.data(), sizeof words);
+    sum += uint64_t{words[0]} + words[1] + words[2] + words[3];
+  }
+  if ((sum + length + sum_of(segment)) % 0xffff == 0) return Checksum::kGood;
+  constexpr size_t kChecksumAt = 16;
+  uint16_t stated = 0;
+  std::memcpy(&stated, segment.data() + kChecksumAt, sizeof stated);
+  const bool offloaded =
+      stated == 0 || (sum + length) % 0xffff == stated % 0xffff || sum % 0xffff == stated % 0xffff;
+  return offloaded ? Checksum::kOffloaded : Checksum::kBad;
 }
 
 }  // namespace
@@ -159,12 +261,15 @@ struct PacketDecoder::Packet {
   Endpoint destination;
   uint64_t encapsulation = 0;
   size_t tunnels = 0;
-  bool fragment = false;        // of the innermost IP packet read so far
-  bool later_fragment = false;  // not its first
+  size_t assembled = 0;  // from fragments, one inside another
+  // The innermost IP packet is routed over other addresses than its header's: its checksum is over
+  // the last of them.
+  bool source_routed = false;
+  bool length_unstated = false;  // segmentation offload: the sum is not made yet
 };
 
 PacketDecoder::PacketDecoder(const Limits& limits, Counters& counters, CaptureSink& sink)
-    : limits_(limits), counters_(counters), sink_(sink) {
+    : limits_(limits), counters_(counters), sink_(sink), fragments_(limits, counters) {
   unknown_links_.reserve(kUnknownLinksMax);
 }
 
@@ -177,15 +282,20 @@ void PacketDecoder::only_ports(std::span<const uint16_t> ports) {
 // --- link ----------------------------------------------------------------------------------------
 
 bool PacketDecoder::knows_link_type(uint32_t link_type) {
-  for (const uint32_t known : {kLinkNull, kLinkEthernet, kLinkRawLinux, kLinkRawBsd, kLinkRaw,
-                               kLinkLoop, kLinkCookedV1, kLinkIpv4, kLinkIpv6, kLinkCookedV2})
+  for (const uint32_t known : {kLinkNull, kLinkEthernet, kLinkPpp, kLinkRawLinux, kLinkRawBsd,
+                               kLinkPppHdlc, kLinkPppoe, kLinkRaw, kLinkLoop, kLinkCookedV1,
+                               kLinkIpv4, kLinkIpv6, kLinkNflog, kLinkPktap, kLinkCookedV2})
     if (link_type == known) return true;
   return false;
 }
 
 void PacketDecoder::decode(const RawPacket& raw) {
   Packet packet{.raw = raw, .layer = {raw.bytes, raw.wire_bytes}, .source = {}, .destination = {}};
-  switch (raw.link_type) {
+  read_link(packet, raw.link_type);
+}
+
+void PacketDecoder::read_link(Packet& packet, uint32_t link_type) {
+  switch (link_type) {
     case kLinkEthernet:
       return read_ethernet(packet);
     case kLinkCookedV1:
@@ -201,8 +311,18 @@ void PacketDecoder::decode(const RawPacket& raw) {
     case kLinkIpv4:
     case kLinkIpv6:
       return read_ip(packet);
+    case kLinkPpp:
+    case kLinkPppHdlc:
+      return read_ppp(packet);
+    case kLinkPppoe:
+      return read_pppoe(packet);
+    case kLinkNflog:
+      return read_nflog(packet);
+    case kLinkPktap:
+    case kLinkUser2:
+      return read_pktap(packet);
     default:
-      return note_unknown_link(raw.link_type);
+      return note_unknown_link(link_type);
   }
 }
 
@@ -254,19 +374,27 @@ void PacketDecoder::read_ether_type(Packet& packet, uint16_t type) {
   }
 }
 
-// RFC 2516, then PPP's protocol number.
+// RFC 2516.
 void PacketDecoder::read_pppoe(Packet& packet) {
-  constexpr uint16_t kPppIpv4 = 0x0021, kPppIpv6 = 0x0057;
   Layer& layer = packet.layer;
   if (!layer.has(8)) return drop_malformed();
   const uint16_t session = load_be16(layer.data() + 2);
   const uint16_t length = load_be16(layer.data() + 4);
-  const uint16_t protocol = load_be16(layer.data() + 6);
-  if (protocol != kPppIpv4 && protocol != kPppIpv6) return not_tcp();
   layer.remove_front(6);
   if (length != 0) layer.limit(length);
-  layer.remove_front(2);
   packet.encapsulation = mix(packet.encapsulation, kKindPppoe, session);
+  read_ppp(packet);
+}
+
+// RFC 1661, RFC 1662: address and control field may stand before the protocol.
+void PacketDecoder::read_ppp(Packet& packet) {
+  constexpr uint16_t kAddressAndControl = 0xff03, kPppIpv4 = 0x0021, kPppIpv6 = 0x0057;
+  Layer& layer = packet.layer;
+  if (layer.has(2) && load_be16(layer.data()) == kAddressAndControl) layer.remove_front(2);
+  if (!layer.has(2)) return drop_malformed();
+  const uint16_t protocol = load_be16(layer.data());
+  if (protocol != kPppIpv4 && protocol != kPppIpv6) return not_tcp();
+  layer.remove_front(2);
   read_ip(packet);
 }
 
@@ -280,11 +408,20 @@ void PacketDecoder::read_mpls(Packet& packet) {
     layer.remove_front(4);
   }
   packet.encapsulation = mix(packet.encapsulation, kKindMpls, 0);
-  // What follows the labels is not named: its first half byte has to do.
+  // What follows the labels is not named: its first half byte has to do. Ethernet comes with or
+  // without a control word before it (RFC 4385, RFC 4448).
   if (!layer.has(1)) return drop_malformed();
   const uint8_t version = layer.data()[0] >> 4;
-  if (version != 4 && version != 6) return not_tcp();
-  read_ip(packet);
+  constexpr size_t kControlWordBytes = 4;
+  if (version == 0 && layer.has(kControlWordBytes) &&
+      is_ethernet(layer.bytes.subspan(kControlWordBytes))) {
+    layer.remove_front(kControlWordBytes);
+  } else if (version == 4 || version == 6) {
+    return read_ip(packet);
+  } else if (!is_ethernet(layer.bytes)) {
+    return not_tcp();
+  }
+  if (enter_tunnel(packet, kKindMpls, 0)) read_ethernet(packet);
 }
 
 void PacketDecoder::read_cooked_v1(Packet& packet) {
@@ -330,6 +467,55 @@ void PacketDecoder::read_loopback(Packet& packet) {
   }
 }
 
+// Attributes of the netfilter log: length and type of 16 bits each in the byte order of the machine
+// that captured, the length with its own 4 bytes, padded to 4.
+void PacketDecoder::read_nflog(Packet& packet) {
+  constexpr size_t kHeaderBytes = 4, kAttributeBytes = 4;
+  constexpr uint16_t kPayload = 9;
+  Layer& layer = packet.layer;
+  if (!layer.has(kHeaderBytes + kAttributeBytes)) return drop_malformed();
+  if (layer.data()[1] != 0) return not_tcp();  // another version
+  layer.remove_front(kHeaderBytes);
+  // Types are below 256: their zero byte tells the byte order.
+  const bool big_endian = layer.data()[2] == 0 && layer.data()[3] != 0;
+  while (layer.has(kAttributeBytes)) {
+    uint16_t length = load_be16(layer.data());
+    uint16_t type = load_be16(layer.data() + 2);
+    if (!big_endian) {
+      length = __builtin_bswap16(length);
+      type = __builtin_bswap16(type);
+    }
+    if (length < kAttributeBytes) return drop_malformed();
+    if (type == kPayload) {
+      layer.limit(length);
+      layer.remove_front(kAttributeBytes);
+      return read_ip(packet);
+    }
+    layer.remove_front((size_t{length} + 3) / 4 * 4);
+  }
+  not_tcp();
+}
+
+// A header of its own length with the link type (a DLT_ number) of what follows; little-endian, as
+// every machine that writes it. DLT_USER2 may be anybody's: there it must look like one.
+void PacketDecoder::read_pktap(Packet& packet) {
+  constexpr size_t kHeaderBytesMin = 108, kHeaderBytesMax = 512;
+  Layer& layer = packet.layer;
+  uint32_t header_bytes = 0, link_type = 0;
+  if (layer.has(kHeaderBytesMin)) {
+    header_bytes = __builtin_bswap32(load_be32(layer.data()));
+    link_type = __builtin_bswap32(load_be32(layer.data() + 8));
+  }
+  const bool plausible = header_bytes >= kHeaderBytesMin && header_bytes <= kHeaderBytesMax;
+  if (!plausible || link_type == kLinkPktap || link_type == kLinkUser2) {
+    if (packet.raw.link_type == kLinkUser2) return note_unknown_link(kLinkUser2);
+    return drop_malformed();
+  }
+  if (!layer.has(header_bytes)) return drop_malformed();
+  layer.remove_front(header_bytes);
+  read_link(packet, link_type);
+}
+
 void PacketDecoder::note_unknown_link(uint32_t link_type) {
   drop(DropReason::kPacketLinkType);
   for (UnknownLink& link : unknown_links_) {
@@ -358,7 +544,7 @@ std::string PacketDecoder::link_type_error() const {
 
 void PacketDecoder::read_ip(Packet& packet) {
   if (!packet.layer.has(1)) return drop_malformed();
-  packet.fragment = packet.later_fragment = false;
+  packet.source_routed = packet.length_unstated = false;
   switch (packet.layer.data()[0] >> 4) {
     case 4:
       return read_ipv4(packet);
@@ -382,16 +568,19 @@ void PacketDecoder::read_ipv4(Packet& packet) {
     if (total_bytes < header_bytes) return drop_malformed();
     layer.set_length(total_bytes);
     if (!layer.has(header_bytes)) return drop_malformed();
-  } else if (layer.wire_bytes > limits_.capture_packet_bytes_max) {
-    return drop_malformed();
+  } else {
+    if (layer.wire_bytes > limits_.packet_wire_bytes_max) return drop_malformed();
+    packet.length_unstated = true;
   }
+  constexpr uint16_t kMoreFragments = 0x2000, kOffset = 0x1fff;
   const uint16_t fragment = load_be16(at + 6);
-  packet.fragment = (fragment & 0x3fff) != 0;        // more fragments, or an offset
-  packet.later_fragment = (fragment & 0x1fff) != 0;  // an offset
   packet.source.address = address_v4(at + 12);
   packet.destination.address = address_v4(at + 16);
+  packet.source_routed = has_source_route({at + kHeaderBytesMin, header_bytes - kHeaderBytesMin});
   layer.remove_front(header_bytes);
-  read_transport(packet, at[9]);
+  if ((fragment & (kMoreFragments | kOffset)) == 0) return read_transport(packet, at[9]);
+  const auto place = static_cast<uint16_t>((fragment & kOffset) << 3 | (fragment >> 13 & 1));
+  read_fragment(packet, load_be16(at + 4), place, at[9]);
 }
 
 // RFC 8200.
@@ -414,15 +603,47 @@ void PacketDecoder::read_ipv6(Packet& packet) {
           layer.bytes.subspan(2, std::min(header_bytes, layer.bytes.size()) - 2);
       if (const auto jumbo = jumbo_length_of(options)) layer.set_length(*jumbo);
     }
-    if (layer.wire_bytes > limits_.capture_packet_bytes_max) return drop_malformed();
+    if (layer.wire_bytes > limits_.packet_wire_bytes_max) return drop_malformed();
+    packet.length_unstated = true;
   }
   read_transport(packet, next);
+}
+
+// `fragment` as in IPv6's header: the offset in bytes, its lowest bit set if more follow.
+void PacketDecoder::read_fragment(Packet& packet, uint32_t id, uint16_t fragment,
+                                  uint8_t protocol) {
+  constexpr uint16_t kMore = 0x0001, kOffset = 0xfff8;
+  Layer& layer = packet.layer;
+  if (layer.wire_bytes == 0) return drop_malformed();
+  if (!may_lead_to_tcp(protocol)) return not_tcp();
+  const bool v6 = packet.source.address.version == 6;
+  FragmentTable::Fragment part{.key = {},
+                               .time = packet.raw.time,
+                               .protocol = protocol,
+                               .offset = fragment & uint32_t{kOffset},
+                               .more = (fragment & kMore) != 0,
+                               .bytes = layer.bytes,
+                               .wire_bytes = layer.wire_bytes};
+  std::memcpy(&part.key.words[0], packet.source.address.bytes.data(), 16);
+  std::memcpy(&part.key.words[2], packet.destination.address.bytes.data(), 16);
+  part.key.words[4] = uint64_t{id} << 32 | (v6 ? 0xffffu : protocol);
+  part.key.words[5] = packet.encapsulation;
+  part.unwanted = protocol == kProtocolUdp && part.offset == 0 && layer.has(4) &&
+                  !is_tunnel_port(load_be16(layer.data() + 2));
+  // A packet put together may be a fragment again: each needs a place in the table.
+  if (++packet.assembled > limits_.packet_tunnel_depth_max)
+    return drop(DropReason::kPacketTunnelDepth);
+  FragmentTable::Packet whole;
+  if (!fragments_.add(part, whole)) return;
+  layer = {whole.bytes, whole.wire_bytes};
+  read_transport(packet, whole.protocol);
+  fragments_.release(whole);
 }
 
 // Passes IPv6 extension headers and AH (RFC 4302), then hands over by protocol.
 void PacketDecoder::read_transport(Packet& packet, uint8_t protocol) {
   Layer& layer = packet.layer;
-  while (!packet.later_fragment) {
+  for (;;) {
     size_t header_bytes = 0;
     const bool v6 = packet.source.address.version == 6;
     const bool generic = protocol == kProtocolHopByHop || protocol == kProtocolRouting ||
@@ -430,12 +651,18 @@ void PacketDecoder::read_transport(Packet& packet, uint8_t protocol) {
     if (v6 && generic) {
       if (!layer.has(8)) return drop_malformed();
       header_bytes = (size_t{layer.data()[1]} + 1) * 8;
+      const bool segments_left = protocol == kProtocolRouting && layer.data()[3] != 0;
+      packet.source_routed = packet.source_routed || segments_left;
     } else if (v6 && protocol == kProtocolFragment) {
       if (!layer.has(8)) return drop_malformed();
       header_bytes = 8;
-      const uint16_t fragment = load_be16(layer.data() + 2);
-      packet.fragment = packet.fragment || (fragment & 0xfff9) != 0;
-      packet.later_fragment = (fragment & 0xfff8) != 0;
+      const uint16_t fragment = load_be16(layer.data() + 2) & 0xfff9;
+      if (fragment != 0) {
+        const uint8_t next = layer.data()[0];
+        const uint32_t id = load_be32(layer.data() + 4);
+        layer.remove_front(header_bytes);
+        return read_fragment(packet, id, fragment, next);
+      }
     } else if (protocol == kProtocolAuthentication) {
       if (!layer.has(8)) return drop_malformed();
       header_bytes = (size_t{layer.data()[1]} + 2) * 4;
@@ -448,7 +675,6 @@ void PacketDecoder::read_transport(Packet& packet, uint8_t protocol) {
   }
   switch (protocol) {
     case kProtocolTcp:
-      if (packet.later_fragment) return drop(DropReason::kPacketFragment, layer.bytes.size());
       return read_tcp(packet);
     case kProtocolIpv4:
     case kProtocolIpv6:
@@ -457,7 +683,6 @@ void PacketDecoder::read_transport(Packet& packet, uint8_t protocol) {
     case kProtocolGre:
       return read_gre(packet);
     case kProtocolUdp:
-      if (packet.later_fragment) return not_tcp();  // its ports are in another fragment
       return read_udp(packet);
     default:
       return not_tcp();
@@ -475,20 +700,24 @@ void PacketDecoder::read_tcp(Packet& packet) {
     packet.destination.port = load_be16(at + 2);
     if (!wanted(packet.source.port, packet.destination.port)) return;
   }
-  const DropReason broken =
-      packet.fragment ? DropReason::kPacketFragment : DropReason::kPacketMalformed;
-  if (!layer.has(kTcpHeaderBytes)) return drop(broken);
+  if (!layer.has(kTcpHeaderBytes)) return drop_malformed();
   const size_t header_bytes = (size_t{at[12]} >> 4) * 4;
-  if (header_bytes < kTcpHeaderBytes || header_bytes > layer.wire_bytes) return drop(broken);
+  if (header_bytes < kTcpHeaderBytes || header_bytes > layer.wire_bytes) return drop_malformed();
+  const bool verifiable = layer.bytes.size() == layer.wire_bytes && !packet.source_routed;
+  const Checksum checksum =
+      verifiable ? checksum_of(packet.source.address, packet.destination.address, layer.bytes)
+                 : Checksum::kGood;
   const ByteView options =
       layer.bytes.first(std::min(header_bytes, layer.bytes.size())).subspan(kTcpHeaderBytes);
   layer.remove_front(header_bytes);
-  if (packet.fragment) return drop(broken, layer.bytes.size());
 
   Segment segment;
   segment.time = packet.raw.time;
-  segment.source = packet.source;
-  segment.destination = packet.destination;
+  // Member by member: a copy of the whole would wait for the port to be stored.
+  segment.source.address = packet.source.address;
+  segment.source.port = load_be16(at);
+  segment.destination.address = packet.destination.address;
+  segment.destination.port = load_be16(at + 2);
   segment.sequence = load_be32(at + 4);
   segment.acknowledgment = load_be32(at + 8);
   segment.flags.bits = at[13];
@@ -497,8 +726,10 @@ void PacketDecoder::read_tcp(Packet& packet) {
   segment.payload = layer.bytes;
   segment.payload_wire_bytes = static_cast<uint32_t>(layer.wire_bytes);
   segment.encapsulation = packet.encapsulation;
+  segment.checksum_bad = checksum == Checksum::kBad && !packet.length_unstated;
   segment.packet_number = packet.raw.number;
 
+  if (checksum != Checksum::kGood) counters_.packets_bad_checksum.add();
   counters_.capture(Source::kPacket, segment.payload.size());
   if (const uint64_t missing = segment.payload_wire_bytes - segment.payload.size(); missing > 0)
     counters_.miss(Source::kPacket, MissingReason::kPacketCaplen, missing);
@@ -515,16 +746,13 @@ void PacketDecoder::read_udp(Packet& packet) {
   if (length != 0) layer.limit(length);  // 0: segmentation offload
   layer.remove_front(kHeaderBytes);
   if (port == kPortGeneve) return read_geneve(packet);
+  if (port == kPortGtp) return read_gtp(packet);
   read_vxlan(packet);
 }
 
 // --- tunnels -------------------------------------------------------------------------------------
 
 bool PacketDecoder::enter_tunnel(Packet& packet, uint32_t kind, uint32_t id) {
-  if (packet.fragment) {
-    drop(DropReason::kPacketFragment);
-    return false;
-  }
   if (++packet.tunnels > limits_.packet_tunnel_depth_max) {
     drop(DropReason::kPacketTunnelDepth);
     return false;
@@ -559,12 +787,38 @@ void PacketDecoder::read_geneve(Packet& packet) {
   read_ether_type(packet, type);
 }
 
+// 3GPP TS 29.281 section 5: version 1, G-PDUs; extension headers hang together by their last byte.
+void PacketDecoder::read_gtp(Packet& packet) {
+  constexpr uint8_t kVersionAndType = 0x30, kOptions = 0x07, kExtension = 0x04, kUserData = 0xff;
+  Layer& layer = packet.layer;
+  if (!layer.has(8) || (layer.data()[0] & 0xf0) != kVersionAndType || layer.data()[1] != kUserData)
+    return not_tcp();
+  const uint8_t flags = layer.data()[0];
+  const uint16_t length = load_be16(layer.data() + 2);
+  const uint32_t tunnel = load_be32(layer.data() + 4);
+  if (!enter_tunnel(packet, kKindGtp, tunnel)) return;
+  layer.remove_front(8);
+  if (length != 0) layer.limit(length);
+  if ((flags & kOptions) != 0) {
+    if (!layer.has(4)) return drop_malformed();
+    uint8_t next = (flags & kExtension) != 0 ? layer.data()[3] : 0;
+    layer.remove_front(4);
+    while (next != 0) {
+      if (!layer.has(1)) return drop_malformed();
+      const size_t extension_bytes = size_t{layer.data()[0]} * 4;
+      if (extension_bytes == 0 || !layer.has(extension_bytes)) return drop_malformed();
+      next = layer.data()[extension_bytes - 1];
+      layer.remove_front(extension_bytes);
+    }
+  }
+  read_ip(packet);
+}
+
 // RFC 2784, RFC 2890. Version 1 (PPTP) and the obsolete source routes are not read.
 void PacketDecoder::read_gre(Packet& packet) {
   constexpr uint16_t kChecksum = 0x8000, kRouting = 0x4000, kKey = 0x2000, kSequence = 0x1000;
   constexpr uint16_t kVersion = 0x0007;
   Layer& layer = packet.layer;
-  if (packet.later_fragment) return drop(DropReason::kPacketFragment);
   if (!layer.has(4)) return drop_malformed();
   const uint16_t flags = load_be16(layer.data());
   const uint16_t type = load_be16(layer.data() + 2);
@@ -577,12 +831,28 @@ void PacketDecoder::read_gre(Packet& packet) {
   if (!enter_tunnel(packet, kKindGre, key)) return;
   layer.remove_front(header_bytes);
   if (type == kTypeBridgedEthernet) return read_ethernet(packet);
-  if (type == kTypeErspan) {
-    // Mirror ports: type I has neither sequence number nor header, type II has both.
-    if ((flags & kSequence) != 0) layer.remove_front(8);
+  if (type == kTypeErspan) return read_erspan(packet, (flags & kSequence) != 0);
+  if (type == kTypeErspan3) return read_erspan(packet, true);
+  read_ether_type(packet, type);
+}
+
+// Mirror ports (draft-foschiano-erspan): type I has no header, type II 8 bytes, type III 12 and
+// another 8 where its last bit says so.
+void PacketDecoder::read_erspan(Packet& packet, bool has_header) {
+  constexpr uint8_t kTypeThree = 2;
+  Layer& layer = packet.layer;
+  if (!has_header) return read_ethernet(packet);
+  if (!layer.has(8)) return drop_malformed();
+  if (layer.data()[0] >> 4 != kTypeThree) {
+    layer.remove_front(8);
     return read_ethernet(packet);
   }
-  read_ether_type(packet, type);
+  if (!layer.has(12)) return drop_malformed();
+  const bool holds_ip = (layer.data()[10] >> 2 & 0x1f) == 2;  // frame type; else Ethernet
+  const bool more = (layer.data()[11] & 1) != 0;
+  layer.remove_front(more ? 20 : 12);
+  if (holds_ip) return read_ip(packet);
+  read_ethernet(packet);
 }
 
 void PacketDecoder::drop(DropReason reason, uint64_t payload_bytes) {

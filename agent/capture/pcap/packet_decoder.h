@@ -1,21 +1,25 @@
 // From a captured packet to its TCP segment: link layer, tags, tunnels, IP, TCP.
 //
 //   link     Ethernet (802.1Q, QinQ, 802.3 with LLC/SNAP, MPLS, PPPoE), Linux cooked 1 and 2, raw
-//   IP,
-//            BSD loopback in both byte orders
-//   network  IPv4 with options; IPv6 with extension headers; AH
-//   tunnels  IP in IP, GRE (also with Ethernet inside), VXLAN, GENEVE; counted against
-//            packet_tunnel_depth_max
+//            IP, BSD loopback in both byte orders, PPP, NFLOG, macOS PKTAP
+//   network  IPv4 with options; IPv6 with extension headers; AH; fragments of both (FragmentTable)
+//   tunnels  IP in IP, GRE (also with Ethernet inside), ERSPAN I, II and III, VXLAN, GENEVE, GTP-U,
+//            Ethernet over MPLS; counted against packet_tunnel_depth_max
 //
 // Payload ends where the innermost IP header says, or an enclosing length field before it: frames
 // carry padding and trailers. A length of 0 means "to the end of the frame" (segmentation
 // offload). What an IP header promises and the capture does not have is the segment's
 // payload_wire_bytes beyond its payload, counted as missing.
 //
-// Fragments are not put together, checksums are not verified (offload makes captured ones wrong as
-// a rule): Segment::checksum_bad stays false.
+// Checksums are verified where all their bytes were captured and never a reason to drop: offload
+// makes captured ones wrong as a rule. Wrong ones are counted, and marked (Segment::checksum_bad)
+// unless they are what offload leaves.
 //
 // Every TCP segment is counted as captured, and then delivered or dropped under one reason.
+//
+// Where lanes are chosen: by the addresses of the Segment that comes out, so behind tunnels and
+// fragments. Fragments have ports in their first only, so whoever deals out raw packets before they
+// are decoded must do it by the pair of outer addresses, or decode first and deal out segments.
 #pragma once
 
 #include <bitset>
@@ -24,6 +28,7 @@
 #include <string>
 #include <vector>
 
+#include "fragment_table.h"
 #include "raw_packet.h"
 #include "wiretally/capture.h"
 #include "wiretally/counters.h"
@@ -42,6 +47,8 @@ class PacketDecoder {
 
   // Delivers the packet's segment to the sink, at most one.
   void decode(const RawPacket& packet);
+  // No packet will come: fragments that still wait for others are dropped and counted.
+  void finish() { fragments_.finish(); }
 
   static bool knows_link_type(uint32_t link_type);
   // One line that names the link types met and not known, with their numbers of packets; empty if
@@ -56,25 +63,32 @@ class PacketDecoder {
     uint64_t packets = 0;
   };
 
+  void read_link(Packet& packet, uint32_t link_type);
   void read_ethernet(Packet& packet);
   void read_ether_type(Packet& packet, uint16_t type);
   void read_pppoe(Packet& packet);
+  void read_ppp(Packet& packet);
   void read_mpls(Packet& packet);
   void read_cooked_v1(Packet& packet);
   void read_cooked_v2(Packet& packet);
   void read_cooked(Packet& packet, uint16_t hardware, uint16_t type);
   void read_loopback(Packet& packet);
+  void read_nflog(Packet& packet);
+  void read_pktap(Packet& packet);
   void read_ip(Packet& packet);
   void read_ipv4(Packet& packet);
   void read_ipv6(Packet& packet);
+  void read_fragment(Packet& packet, uint32_t id, uint16_t fragment, uint8_t protocol);
   void read_transport(Packet& packet, uint8_t protocol);
   void read_tcp(Packet& packet);
   void read_udp(Packet& packet);
   void read_vxlan(Packet& packet);
   void read_geneve(Packet& packet);
+  void read_gtp(Packet& packet);
   void read_gre(Packet& packet);
+  void read_erspan(Packet& packet, bool has_header);
 
-  // False, and counted, if the packet has too many tunnels or this one is only a fragment.
+  // False, and counted, if the packet has too many tunnels.
   bool enter_tunnel(Packet& packet, uint32_t kind, uint32_t id);
   void drop(DropReason reason, uint64_t payload_bytes = 0);
   void drop_malformed() { drop(DropReason::kPacketMalformed); }
@@ -89,6 +103,7 @@ class PacketDecoder {
   CaptureSink& sink_;
   bool filters_ports_ = false;
   std::bitset<65'536> ports_;
+  FragmentTable fragments_;
   std::vector<UnknownLink> unknown_links_;
 };
 

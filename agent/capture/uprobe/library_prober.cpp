@@ -178,6 +178,12 @@ void LibraryProber::examine_file(const std::string& access_path, const std::stri
     }
   }
   if (points.empty()) return;
+  if (libraries_.size() >= options_.libraries_max) {
+    const std::lock_guard lock(mutex_);
+    fail(shown_path, "more TLS libraries than the limit of " +
+                         std::to_string(options_.libraries_max) + " are in use");
+    return;
+  }
 
   const uint32_t id = next_id_++;
   Tag& tag = tags_[id % kTags];
@@ -362,8 +368,9 @@ void LibraryProber::detach_all() {
 
 // The caller holds mutex_.
 void LibraryProber::fail(std::string_view path, const std::string& reason) {
+  if (failures_.size() >= kFailuresMax) return;
   log_line(LogLevel::kWarning, "not probed: " + std::string(path) + ": " + reason);
-  if (failures_.size() < kFailuresMax) failures_.push_back({std::string(path), reason});
+  failures_.push_back({std::string(path), reason});
 }
 
 ProberStatus LibraryProber::status() const {

@@ -18,6 +18,7 @@
 
 #include "kernel_programs.h"
 #include "process_maps.h"
+#include "wiretally/limits.h"
 
 namespace wiretally::uprobe {
 
@@ -57,6 +58,7 @@ class LibraryProber {
     bool standard_paths = true;  // probe the system's own libraries before anybody maps them
     std::string only_under{};    // if set: only libraries whose path begins with this
     int64_t verify_ns = 30'000'000'000;  // how often to look whether the probes are still there
+    size_t libraries_max = 1'024;        // each holds file descriptors
   };
 
   LibraryProber(const Options& options, KernelPrograms& programs);
@@ -91,7 +93,7 @@ class LibraryProber {
     int64_t idle_since_ns = 0;  // meaningful while processes is empty
   };
 
-  static constexpr size_t kFilesMax = 65'536;
+  static constexpr size_t kFilesMax = Limits::files_known_max;
   static constexpr size_t kFailuresMax = 256;
   static constexpr size_t kTags = 4096;
 

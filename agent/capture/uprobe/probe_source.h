@@ -29,6 +29,7 @@ namespace wiretally::uprobe {
 struct ProbeOptions {
   size_t ring_mib = 64;  // twice the largest single call, or its end is lost (and declared)
   size_t connections_max = 65'536;
+  size_t libraries_max = 1'024;
   std::string proc = "/proc";
   int64_t linger_ns = 1'000'000'000;  // probes stay this long after a file's last process
   bool standard_paths = true;

@@ -28,6 +28,18 @@ bool take_number(std::string_view* text, int base, char follower, Number* number
 }  // namespace
 
 // "7f01000-7f02000 r-xp 00035000 08:01 1234    /usr/lib/libssl.so.3"
+FileVersion version_of(const struct stat& status) {
+  const auto ns = [](const timespec& time) { return time.tv_sec * 1'000'000'000LL + time.tv_nsec; };
+  return {.size = static_cast<uint64_t>(status.st_size),
+          .modified_ns = ns(status.st_mtim),
+          .changed_ns = ns(status.st_ctim)};
+}
+
+FileVersion file_version(const std::string& path) {
+  struct stat status = {};
+  return ::stat(path.c_str(), &status) == 0 ? version_of(status) : FileVersion{};
+}
+
 bool parse_mapping(std::string_view line, Mapping* mapping) {
   uint32_t major = 0;
   uint32_t minor = 0;

@@ -1,6 +1,8 @@
 // What /proc says about processes and the files they map.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -23,6 +25,19 @@ struct FileKeyHash {
     return (key.inode * 0x9E3779B97F4A7C15ULL) ^ key.device;
   }
 };
+
+// What changes with a file's content, and when its inode becomes another file's. Bytes written
+// through a mapping may move none of it.
+struct FileVersion {
+  uint64_t size = 0;
+  int64_t modified_ns = 0;
+  int64_t changed_ns = 0;  // the inode's change time: nobody can set it back
+
+  friend bool operator==(const FileVersion&, const FileVersion&) = default;
+};
+FileVersion version_of(const struct stat& status);
+// A default one if there is no such file.
+FileVersion file_version(const std::string& path);
 
 // One executable mapping of a file.
 struct Mapping {

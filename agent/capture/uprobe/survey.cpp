@@ -16,12 +16,13 @@
 #include "probe_points.h"
 #include "process_maps.h"
 #include "tls_functions.h"
+#include "wiretally/limits.h"
 
 namespace wiretally::uprobe {
 namespace {
 
 constexpr size_t kBlockBytes = 256 * 1024;
-constexpr size_t kFilesMax = 65'536;
+constexpr size_t kFilesMax = Limits::files_known_max;
 constexpr uint64_t kSearchedBytesMax = 512ULL << 20;
 
 std::string_view file_name(std::string_view path) {
@@ -57,27 +58,41 @@ std::optional<TlsVerdict> find_trace(int fd) {
 
 }  // namespace
 
-// Looks at each file once.
+// Looks at each file once, and again when it has become another file. Whether it has is asked once
+// a run: an inode's number is soon used again.
 class FileJudge {
  public:
   explicit FileJudge(std::string proc) : proc_(std::move(proc)) {}
 
+  void begin_run() { ++run_; }
+
   // What this file does about TLS; nothing if it has none.
   std::optional<TlsVerdict> judge(uint32_t pid, const Mapping& mapping, bool is_program) {
-    if (verdicts_.size() >= kFilesMax) verdicts_.clear();
-    const auto [known, fresh] = verdicts_.try_emplace(mapping.file);
-    if (fresh) known->second = look(pid, mapping, is_program);
-    return known->second;
-  }
-
- private:
-  std::optional<TlsVerdict> look(uint32_t pid, const Mapping& mapping, bool is_program) const {
     const std::string_view name = file_name(mapping.path);
     if (name.starts_with("libjvm.so")) return TlsVerdict::kJava;
     if (name.starts_with("libgnutls.so")) return TlsVerdict::kGnuTls;
     if (name.starts_with("libssl3.so")) return TlsVerdict::kNss;
-    const FileDescriptor file(
-        ::open(mapped_file_path(proc_, pid, mapping).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (files_.size() >= kFilesMax) files_.clear();
+    const auto [known, fresh] = files_.try_emplace(mapping.file);
+    File& file = known->second;
+    if (file.run == run_) return file.verdict;
+    file.run = run_;
+    const std::string path = mapped_file_path(proc_, pid, mapping);
+    const FileVersion version = file_version(path);
+    if (fresh || version != file.version) file.verdict = look(path, is_program);
+    file.version = version;
+    return file.verdict;
+  }
+
+ private:
+  struct File {
+    FileVersion version;
+    uint64_t run = 0;  // in which the version was asked for
+    std::optional<TlsVerdict> verdict;
+  };
+
+  static std::optional<TlsVerdict> look(const std::string& path, bool is_program) {
+    const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     struct stat status = {};
     if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
     const Result<ElfReport> report = read_elf(file.get(), kTlsSymbols, is_program);
@@ -87,7 +102,8 @@ class FileJudge {
   }
 
   std::string proc_;
-  std::unordered_map<FileKey, std::optional<TlsVerdict>, FileKeyHash> verdicts_;
+  std::unordered_map<FileKey, File, FileKeyHash> files_;
+  uint64_t run_ = 0;
 };
 
 namespace {
@@ -149,6 +165,7 @@ Survey::~Survey() = default;
 
 std::vector<ProcessVerdict> Survey::run() {
   std::vector<ProcessVerdict> rows;
+  judge_->begin_run();
   for (uint32_t pid : list_processes(proc_)) {
     const std::string folder = proc_ + "/" + std::to_string(pid);
     if (pid == static_cast<uint32_t>(::getpid()) || is_kernel_thread(folder)) continue;

@@ -35,6 +35,7 @@ class HpackMemory {
 
   nghttp2_mem* functions() { return &functions_; }
   size_t used_bytes() const { return used_bytes_; }
+  static constexpr size_t worst_case_bytes(size_t bytes_max) { return bytes_max + kKeptBytesMax; }
 
  private:
   struct Block {

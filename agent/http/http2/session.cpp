@@ -27,7 +27,8 @@ Session::Session(Lane& lane, FlowId flow, Source source, Begin begin,
     : lane_(lane),
       flow_(flow),
       source_(source),
-      halves_{Half(lane, Direction::kAToB), Half(lane, Direction::kBToA)} {
+      halves_{Half(lane, Direction::kAToB), Half(lane, Direction::kBToA)},
+      streams_(lane.streams) {
   if (begin == Begin::kJoined) {
     for (Half& half : halves_) {
       half.state = State::kSeek;
@@ -39,10 +40,6 @@ Session::Session(Lane& lane, FlowId flow, Source source, Begin begin,
     request_direction_ = request_direction;
     if (begin == Begin::kPreface) half_of(Message::kRequest).state = State::kPreface;
   }
-}
-
-Session::~Session() {
-  for (Half& half : halves_) lane_.head_buffers.release(half.field_buffer);
 }
 
 void Session::join(Direction direction, const FrameReader& reader, bool frame_is_new,
@@ -70,6 +67,8 @@ void Session::adopt(Exchange* exchange) {
   any_llm_ = any_llm_ || exchange->wanted;
   Stream* const stream = streams_.insert(kFirstStream);
   exchange->next = nullptr;
+  exchange->owner = this;
+  exchange->stream = kFirstStream;
   stream->exchange = exchange;
   adopted_ = true;
 }
@@ -436,18 +435,13 @@ bool Session::keep_field(Half& half, const HpackReader::Field& field) {
                              static_cast<uint32_t>(field.value.size())};
   const size_t bytes = sizeof sizes + sizes[0] + sizes[1];
   if (half.cut || half.fields >= lane_.limits.http_headers_max ||
-      half.field_bytes + bytes > lane_.limits.http_head_bytes_max) {
+      half.field_bytes + bytes > lane_.limits.http_head_bytes_max ||
+      !half.field_buffer.reserve(bytes)) {
     return false;
   }
-  const auto* const raw = reinterpret_cast<const uint8_t*>(sizes);
-  if (!lane_.head_buffers.append(half.field_buffer, {raw, sizeof sizes})) return false;
-  if (!lane_.head_buffers.append(half.field_buffer, as_bytes(field.name)) ||
-      !lane_.head_buffers.append(half.field_buffer, as_bytes(field.value))) {
-    // Half a field: nothing of the block can be told from here on.
-    lane_.head_buffers.release(half.field_buffer);
-    half.fields = half.field_bytes = 0;
-    return false;
-  }
+  half.field_buffer.append({reinterpret_cast<const uint8_t*>(sizes), sizeof sizes});
+  half.field_buffer.append(as_bytes(field.name));
+  half.field_buffer.append(as_bytes(field.value));
   ++half.fields;
   half.field_bytes += bytes;
   return true;
@@ -456,9 +450,7 @@ bool Session::keep_field(Half& half, const HpackReader::Field& field) {
 Session::Pseudo Session::load_fields(const Half& half) {
   lane_.fields.clear();
   Pseudo pseudo;
-  const char* at = half.field_buffer == nullptr
-                       ? nullptr
-                       : reinterpret_cast<const char*>(half.field_buffer->data());
+  const char* at = reinterpret_cast<const char*>(half.field_buffer.data());
   for (size_t i = 0; i < half.fields; ++i) {
     uint32_t sizes[2];
     std::memcpy(sizes, at, sizeof sizes);
@@ -508,7 +500,7 @@ void Session::end_block(Half& half) {
 
 void Session::drop_block(Half& half) {
   half.block = Block::kNone;
-  lane_.head_buffers.release(half.field_buffer);
+  half.field_buffer.release();
   half.fields = 0;
 }
 
@@ -624,7 +616,10 @@ Stream* Session::open_stream(uint32_t id, bool pushed, EventTime time) {
   exchange->last_byte = time;
   exchange->overlap_conflict = conflict_;
   conflict_ = false;
+  exchange->owner = this;
+  exchange->stream = id;
   stream->exchange = exchange;
+  make_room(*exchange);
   return stream;
 }
 
@@ -722,6 +717,7 @@ void Session::begin_body(Stream& stream, Message message, BodyInterest interest,
   if (interest == BodyInterest::kWanted) {
     stream.exchange->wanted = true;
     any_llm_ = true;
+    make_room(*stream.exchange);
   }
   body.content_length = number_of(headers.find("content-length"));
   const std::string_view type = headers.find("content-type").value_or("");
@@ -749,6 +745,7 @@ void Session::trailers(Stream& stream, Message message, const Headers& headers) 
 }
 
 void Session::note_byte(Stream& stream) {
+  lane_.exchanges.touch(*stream.exchange);
   EventTime& last = stream.exchange->last_byte;
   if (last.ns < now_.ns) last = now_;
 }
@@ -787,9 +784,11 @@ void Session::settle(Stream& stream) {
   const bool request_over = Exchange::is_over(exchange.request) ||
                             (exchange.request == Side::kAbsent && !exchange.request_may_come);
   if (!request_over || !Exchange::is_over(exchange.answer)) return;
-  end_stream(stream, exchange.request == Side::kComplete && exchange.answer == Side::kComplete
-                         ? ExchangeOutcome::kComplete
-                         : ExchangeOutcome::kUnknown);
+  end_stream(stream,
+             exchange.request == Side::kComplete && exchange.answer == Side::kComplete
+                 ? ExchangeOutcome::kComplete
+                 : ExchangeOutcome::kUnknown,
+             now_);
 }
 
 void Session::reset_stream(Stream& stream, ExchangeOutcome outcome) {
@@ -798,17 +797,17 @@ void Session::reset_stream(Stream& stream, ExchangeOutcome outcome) {
   cut_message(stream, Message::kResponse);
   const Exchange& exchange = *stream.exchange;
   const bool whole = exchange.request == Side::kComplete && exchange.answer == Side::kComplete;
-  end_stream(stream, whole ? ExchangeOutcome::kComplete : outcome);
+  end_stream(stream, whole ? ExchangeOutcome::kComplete : outcome, now_);
 }
 
-void Session::end_stream(Stream& stream, ExchangeOutcome outcome) {
+void Session::end_stream(Stream& stream, ExchangeOutcome outcome, EventTime time) {
   using Side = Exchange::Side;
   Exchange& exchange = *stream.exchange;
   const bool unexplained =
       exchange.evidence_lost || (exchange.answer == Side::kAbsent && exchange.lost_bytes > 0) ||
       (exchange.request == Side::kAbsent && exchange.answer == Side::kComplete);
   if (unexplained) outcome = ExchangeOutcome::kUnknown;
-  lane_.sink.on_exchange_end(exchange.id, {.time = now_,
+  lane_.sink.on_exchange_end(exchange.id, {.time = time,
                                            .last_byte = exchange.last_byte,
                                            .outcome = outcome,
                                            .lost_bytes = exchange.lost_bytes,
@@ -822,6 +821,22 @@ void Session::end_stream(Stream& stream, ExchangeOutcome outcome) {
     if (half.stream == &stream) half.stream = nullptr;
   }
   streams_.erase(&stream);
+}
+
+// What of it is still to come is dropped: it is a stream that was closed.
+void Session::evict(Exchange& exchange) {
+  lane_.counters.drop(source_, DropReason::kHttpPipelineFull, 0);
+  Stream& stream = *streams_.find(exchange.stream);
+  for (Stream::Body& body : stream.bodies) body.delivery.end(lane_);
+  exchange.evidence_lost = true;
+  end_stream(stream, ExchangeOutcome::kUnknown, exchange.last_byte);
+}
+
+// For this one, at the cost of those that were active least recently.
+void Session::make_room(Exchange& exchange) {
+  const Limits& limits = lane_.limits;
+  lane_.exchanges.touch(exchange);
+  lane_.exchanges.make_room(limits.http_exchanges_max, limits.open_calls_max, &exchange);
 }
 
 // RFC 9113 section 6.8: the server will not process streams above the last.

@@ -18,14 +18,15 @@
 // says otherwise ends what was begun so.
 //
 // Limits: h2_streams_max, h2_pushed_streams_max, h2_header_block_bytes_max, http_head_bytes_max and
-// http_headers_max for what a block decodes to, hpack_table_bytes_max.
+// http_headers_max for what a block decodes to, hpack_table_bytes_max, hpack_bytes_max;
+// http_exchanges_max and open_calls_max: DATA of a stream that had to make room is nobody's.
 #pragma once
 
 #include <array>
 #include <optional>
 
-#include "head_buffers.h"
 #include "http2/detector.h"
+#include "http2/field_buffer.h"
 #include "http2/frame_reader.h"
 #include "http2/hpack.h"
 #include "http2/stream.h"
@@ -34,7 +35,7 @@
 
 namespace wiretally::http::http2 {
 
-class Session {
+class Session final : private ExchangeOwner {
  public:
   // How much is known at the beginning.
   enum class Begin : uint8_t {
@@ -44,7 +45,6 @@ class Session {
 
   Session(Lane& lane, FlowId flow, Source source, Begin begin,
           std::optional<Direction> request_direction);
-  ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
@@ -72,12 +72,13 @@ class Session {
  private:
   enum class State : uint8_t { kPreface, kFrames, kSeek };
   enum class Block : uint8_t { kNone, kHeaders, kPromise };
-  using Buffer = HeadBuffers::Buffer;
 
   // One direction.
   struct Half {
     Half(Lane& lane, Direction direction_in)
-        : direction(direction_in), hpack(lane.hpack_memory, lane.limits.hpack_table_bytes_max) {}
+        : direction(direction_in),
+          hpack(lane.hpack_memory, lane.limits.hpack_table_bytes_max),
+          field_buffer(lane.hpack_memory) {}
 
     const Direction direction;
     State state = State::kFrames;
@@ -109,7 +110,7 @@ class Session {
     size_t field_bytes = 0;
     size_t fields = 0;
     MessageStart block_start;
-    Buffer* field_buffer = nullptr;
+    FieldBuffer field_buffer;
   };
 
   struct Pseudo {
@@ -162,7 +163,9 @@ class Session {
   void cut_message(Stream& stream, Message message);
   void settle(Stream& stream);
   void reset_stream(Stream& stream, ExchangeOutcome outcome);
-  void end_stream(Stream& stream, ExchangeOutcome outcome);
+  void end_stream(Stream& stream, ExchangeOutcome outcome, EventTime time);
+  void evict(Exchange& exchange) override;
+  void make_room(Exchange& exchange);
   void no_more_requests(bool for_good);
   void goaway(uint32_t last_stream);
   bool was_closed(uint32_t id) const;

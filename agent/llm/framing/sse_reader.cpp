@@ -102,9 +102,35 @@ const uint8_t* SseReader::line(const uint8_t* p, const uint8_t* end) {
     return p + 1;
   }
   has_field_ = true;
+  // What nearly every line of a stream begins with.
+  static constexpr std::string_view kData = "data: ";
+  if (static_cast<size_t>(end - p) > kData.size() &&
+      std::memcmp(p, kData.data(), kData.size()) == 0) {
+    return data_line(p + kData.size(), end);
+  }
   name_size_ = 0;
   state_ = State::kName;
   return name(p, end);
+}
+
+const uint8_t* SseReader::data_line(const uint8_t* p, const uint8_t* end) {
+  if (!has_data_) {
+    if (const size_t repeated = events_.on_sse_repetition(bytes_between(p, end)); repeated > 0) {
+      has_data_ = true;
+      p += repeated;
+      after_cr_ = *p == '\r';
+      return p + 1;
+    }
+  }
+  data_begins();
+  state_ = State::kData;
+  return value(p, end);
+}
+
+void SseReader::data_begins() {
+  static constexpr uint8_t kJoint[] = {'\n'};
+  if (has_data_) events_.on_sse_data(kJoint);
+  has_data_ = true;
 }
 
 const uint8_t* SseReader::name(const uint8_t* p, const uint8_t* end) {
@@ -130,9 +156,7 @@ void SseReader::name_end() {
   value_state_ = State::kIgnored;
   if (name == "data") {
     value_state_ = State::kData;
-    static constexpr uint8_t kJoint[] = {'\n'};
-    if (has_data_) events_.on_sse_data(kJoint);
-    has_data_ = true;
+    data_begins();
   } else if (name == "event") {
     value_state_ = State::kType;
     type_size_ = 0;

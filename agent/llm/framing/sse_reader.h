@@ -29,6 +29,9 @@ namespace wiretally::llm {
 class SseEvents {
  public:
   virtual ~SseEvents() = default;
+  // `rest` begins with the value of an event's first data line. The length of that value, if it is
+  // whole here, with its line end, and is dealt with by this call: it is not handed on; else 0.
+  virtual size_t on_sse_repetition(ByteView /*rest*/) { return 0; }
   // A part of the event's data; parts of one event follow one another without a call in between.
   virtual void on_sse_data(ByteView part) = 0;
   // The event is complete; it had a data line at least, if an empty one. `type` is the event
@@ -72,10 +75,12 @@ class SseReader {
 
   const uint8_t* mark(const uint8_t* p);
   const uint8_t* line(const uint8_t* p, const uint8_t* end);
+  const uint8_t* data_line(const uint8_t* p, const uint8_t* end);
   const uint8_t* name(const uint8_t* p, const uint8_t* end);
   const uint8_t* space(const uint8_t* p);
   const uint8_t* value(const uint8_t* p, const uint8_t* end);
   void name_end();
+  void data_begins();
   void value_part(ByteView part, bool last);
   void event_end();
 

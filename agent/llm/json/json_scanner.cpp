@@ -37,6 +37,10 @@ std::string_view text_between(const uint8_t* p, const uint8_t* end) {
   return {reinterpret_cast<const char*>(p), static_cast<size_t>(end - p)};
 }
 
+bool all_digits(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
 // What a bare word says; false if it is none.
 bool read_word(std::string_view word, JsonEvent& event) {
   if (word == "null") {
@@ -214,16 +218,14 @@ const uint8_t* JsonScanner::colon(const uint8_t* p, const uint8_t* end) {
 
 const uint8_t* JsonScanner::string_begin(const uint8_t* p, const uint8_t* end) {
   if (!tree_->matched(node_)) {
-    state_ = State::kQuoted;
-    escaped_ = false;
-    return quoted(p, end);
+    return quoted_begin(p, end);
   }
   // Most strings are plain and whole: they are reported where they stand.
   const uint8_t* const stop = find<StringSpecial>(p, end);
   if (stop != end && *stop == '"') {
     const std::string_view text = text_between(p, stop);
     value_end();
-    report_text(text.substr(0, JsonEvent::kTextBytes), text.size());
+    report_text(text.substr(0, JsonEvent::kTextBytes), text.size(), true);
     return stop + 1;
   }
   decoder_.reset();
@@ -235,9 +237,18 @@ const uint8_t* JsonScanner::string(const uint8_t* p, const uint8_t* end) {
   p = decoder_.feed(p, end);
   if (decoder_.at_end()) {
     value_end();
-    report_text(decoder_.text(), decoder_.text_bytes());
+    report_text(decoder_.text(), decoder_.text_bytes(), false);
   }
   return p;
+}
+
+const uint8_t* JsonScanner::quoted_begin(const uint8_t* p, const uint8_t* end) {
+  state_ = State::kQuoted;
+  escaped_ = false;
+  const uint8_t* const behind = quoted(p, end);
+  const bool whole = state_ != State::kQuoted;
+  if (whole && spans_ != nullptr) spans_->add(p, behind - 1, SpanLog::Kind::kString);
+  return behind;
 }
 
 const uint8_t* JsonScanner::quoted(const uint8_t* p, const uint8_t* end) {
@@ -267,7 +278,11 @@ const uint8_t* JsonScanner::token(const uint8_t* p, const uint8_t* end) {
   while (stop != end && kTokenByte[*stop]) ++stop;
   const std::string_view part = text_between(p, stop);
   if (token_size_ == 0 && stop != end) {
+    const bool read = tree_->matched(node_);
     token_end(part);
+    if (spans_ != nullptr && !read && all_digits(part)) {
+      spans_->add(p, stop, SpanLog::Kind::kDigits);
+    }
     return stop;
   }
   const size_t kept = std::min(part.size(), sizeof token_ - token_size_);
@@ -302,9 +317,7 @@ const uint8_t* JsonScanner::skip(const uint8_t* p, const uint8_t* end) {
     if (p == end) return end;
     const uint8_t c = *p++;
     if (c == '"') {
-      state_ = State::kQuoted;
-      escaped_ = false;
-      p = quoted(p, end);
+      p = quoted_begin(p, end);
     } else if (c == '[' || c == '{') {
       note_open(c == '[');
     } else {
@@ -404,12 +417,13 @@ void JsonScanner::report(uint16_t node, JsonEvent& event) {
   events_.on_json(tree_->nodes[node].path, event);
 }
 
-void JsonScanner::report_text(std::string_view text, uint64_t text_bytes) {
+void JsonScanner::report_text(std::string_view text, uint64_t text_bytes, bool in_place) {
   JsonEvent event;
   event.kind = JsonEvent::Kind::kString;
   event.text = text;
   event.text_bytes = text_bytes;
   event.text_cut = text_bytes > text.size();
+  event.in_place = in_place;
   report(node_, event);
 }
 

@@ -43,8 +43,10 @@
 #include <optional>
 #include <string_view>
 
+#include "json/repetition.h"
 #include "json/string_decoder.h"
 #include "wiretally/bytes.h"
+#include "wiretally/limits.h"
 
 namespace wiretally::llm {
 
@@ -71,6 +73,7 @@ struct JsonEvent {
   std::string_view text;
   uint64_t text_bytes = 0;  // length of the whole decoded text
   bool text_cut = false;    // kString: text_bytes > text.size()
+  bool in_place = false;    // kString: `text` is a view of the fed bytes, and so is the rest of it
   // kNumber: 12, 12.0 and 1.2e1 alike; nothing for negative, fractional, > 2^53.
   std::optional<uint64_t> integer;
   bool boolean = false;  // kBool
@@ -99,8 +102,8 @@ class PathSet {
 
 class JsonScanner {
  public:
-  static constexpr uint32_t kDepthMax = 256;  // how deep brackets are told apart
-  static constexpr uint32_t kLevelsMax = 16;  // how deep a pattern may reach
+  static constexpr uint32_t kDepthMax = Limits::json_depth_max;  // how deep brackets are told apart
+  static constexpr uint32_t kLevelsMax = 16;                     // how deep a pattern may reach
   static constexpr size_t kTokenBytes = 64;
 
   enum class Verdict : uint8_t {
@@ -118,6 +121,10 @@ class JsonScanner {
   // The input has ended: a top-level number ends here. kMore becomes kBad.
   Verdict finish();
   void reset();
+
+  // Where strings and whole numbers that nobody reads stand, as far as each is whole in one feed,
+  // is noted here from now on; nullptr: nowhere.
+  void log_spans(SpanLog* spans) { spans_ = spans; }
 
   // What feed or finish answered last (kMore after reset).
   Verdict verdict() const;
@@ -156,6 +163,7 @@ class JsonScanner {
   const uint8_t* string_begin(const uint8_t* p, const uint8_t* end);
   const uint8_t* string(const uint8_t* p, const uint8_t* end);
   const uint8_t* quoted(const uint8_t* p, const uint8_t* end);
+  const uint8_t* quoted_begin(const uint8_t* p, const uint8_t* end);
   const uint8_t* token(const uint8_t* p, const uint8_t* end);
   const uint8_t* skip(const uint8_t* p, const uint8_t* end);
   const uint8_t* after(const uint8_t* p, const uint8_t* end);
@@ -167,13 +175,14 @@ class JsonScanner {
   void close_skipped(bool array);
   void value_end() { state_ = levels_size_ == 0 ? State::kDone : State::kAfter; }
   void report(uint16_t node, JsonEvent& event);
-  void report_text(std::string_view text, uint64_t text_bytes);
+  void report_text(std::string_view text, uint64_t text_bytes, bool in_place);
   bool in_array(uint64_t depth) const { return (arrays_[depth / 64] >> (depth % 64) & 1) != 0; }
   void note_open(bool array);
   bool closes_kind(bool array) const;
 
   const PathSet::Tree* tree_;
   JsonEvents& events_;
+  SpanLog* spans_ = nullptr;
 
   State state_ = State::kStart;
   bool escaped_ = false;    // kQuoted: the next byte stands behind a backslash

@@ -12,11 +12,13 @@
 #include <cstdint>
 #include <string_view>
 
+#include "wiretally/limits.h"
+
 namespace wiretally::llm {
 
 class StringDecoder {
  public:
-  static constexpr size_t kTextBytes = 256;
+  static constexpr size_t kTextBytes = Limits::json_text_bytes_max;
 
   // Reads behind the opening quote; returns the first byte that is not read. Behind the closing
   // quote at_end() is true.

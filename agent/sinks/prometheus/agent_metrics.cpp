@@ -107,6 +107,20 @@ double AgentMetrics::sum(Read read) const {
   return static_cast<double>(total);
 }
 
+void AgentMetrics::collect_given_up(std::vector<MetricFamily>& families) const {
+  constexpr std::string_view kNames[] = {"message", "line", "undecided_answer"};
+  static_assert(std::size(kNames) == static_cast<size_t>(GivenUp::kCount));
+  MetricFamily& family =
+      begin(families, "wiretally_given_up_total",
+            "Messages to the ledger, lines of records and answers without request that found no "
+            "room, each left out whole.");
+  for (size_t i = 0; i < std::size(kNames); ++i) {
+    family.metric.push_back(metric(
+        MetricType::Counter, static_cast<double>(given_up_[i].load(std::memory_order_relaxed)),
+        {{"what", kNames[i]}}));
+  }
+}
+
 void AgentMetrics::collect_bytes(std::vector<MetricFamily>& families) const {
   struct PerSource {
     const char* name;
@@ -154,6 +168,24 @@ void AgentMetrics::collect_bytes(std::vector<MetricFamily>& families) const {
             kDropReasons, &SourceCounters::dropped_bytes);
   by_reason("wiretally_missing_bytes_total", "Payload bytes that were never captured.",
             kMissingReasons, &SourceCounters::missing_bytes);
+
+  struct OfPackets {
+    const char* name;
+    const char* help;
+    Cell Counters::*cell;
+  };
+  static constexpr OfPackets kOfPackets[] = {
+      {"wiretally_packets_bad_checksum_total",
+       "TCP segments whose checksum is wrong as captured; normal with offload, and read.",
+       &Counters::packets_bad_checksum},
+      {"wiretally_packets_not_tcp_total", "Packets captured that carry no TCP.",
+       &Counters::packets_not_tcp},
+  };
+  for (const OfPackets& row : kOfPackets) {
+    const double value = sum([&](const Counters& lane) { return (lane.*row.cell).value(); });
+    MetricFamily& family = begin(families, row.name, row.help);
+    family.metric.push_back(metric(MetricType::Counter, value, {}));
+  }
 }
 
 void AgentMetrics::collect_connections(std::vector<MetricFamily>& families) const {
@@ -171,6 +203,7 @@ void AgentMetrics::collect_connections(std::vector<MetricFamily>& families) cons
 std::string AgentMetrics::text() const {
   std::vector<MetricFamily> families = registry_.Collect();
   collect_bytes(families);
+  collect_given_up(families);
   collect_connections(families);
   for (MetricFamily& family : families) {
     std::sort(family.metric.begin(), family.metric.end(),

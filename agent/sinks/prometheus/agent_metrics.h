@@ -10,6 +10,8 @@
 #include <prometheus/gauge.h>
 #include <prometheus/registry.h>
 
+#include <array>
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -40,16 +42,23 @@ class AgentMetrics {
   // The price book: how often its files were read anew, with what result; how many rows it has.
   void add_price_reload(const std::string& result);
   void set_price_rows(double rows);
+  // Whole things that were left out because a limit of docs/limits.md was reached, in all so far.
+  enum class GivenUp : uint8_t { kMessage, kLine, kUndecidedAnswer, kCount };
+  void set_given_up(GivenUp what, uint64_t total) {
+    given_up_[static_cast<size_t>(what)].store(total, std::memory_order_relaxed);
+  }
 
   std::string text() const;
 
  private:
   void collect_bytes(std::vector<prometheus::MetricFamily>& families) const;
+  void collect_given_up(std::vector<prometheus::MetricFamily>& families) const;
   void collect_connections(std::vector<prometheus::MetricFamily>& families) const;
   template <typename Read>
   double sum(Read read) const;
 
   std::vector<const Counters*> lanes_;
+  std::array<std::atomic<uint64_t>, static_cast<size_t>(GivenUp::kCount)> given_up_{};
   prometheus::Registry registry_;
   prometheus::Family<prometheus::Gauge>& probed_libraries_;
   prometheus::Family<prometheus::Gauge>& unprobed_processes_;

@@ -13,6 +13,8 @@
 #include <thread>
 #include <vector>
 
+#include "wiretally/limits.h"
+
 namespace wiretally::sinks {
 namespace {
 
@@ -47,8 +49,11 @@ bool send(mg_connection* connection, const Answer& answer, bool head_only) {
                      "\r\nCache-Control: no-store\r\nConnection: close\r\n";
   if (answer.status == 405) text += "Allow: GET, HEAD\r\n";
   text += "\r\n";
-  if (!head_only) text += answer.body;
-  return mg_write(connection, text.data(), text.size()) == static_cast<int>(text.size());
+  // The body is not copied: it may be tens of megabytes.
+  const auto write = [&](const std::string& part) {
+    return mg_write(connection, part.data(), part.size()) == static_cast<int>(part.size());
+  };
+  return write(text) && (head_only || answer.body.empty() || write(answer.body));
 }
 
 // Debian's CivetWeb is built without IPv6.
@@ -108,10 +113,16 @@ class MetricsServer::Impl {
                    "address with --listen"};
     }
     listen_ = listen;
-    const std::vector<std::string> options = {
-        "listening_ports",          listen, "num_threads",       "4",
-        "request_timeout_ms",       "5000", "enable_keep_alive", "no",
-        "enable_directory_listing", "no"};
+    const std::vector<std::string> options = {"listening_ports",
+                                              listen,
+                                              "num_threads",
+                                              std::to_string(Limits::scrapes_max),
+                                              "request_timeout_ms",
+                                              "5000",
+                                              "enable_keep_alive",
+                                              "no",
+                                              "enable_directory_listing",
+                                              "no"};
     errno = 0;
     try {
       server_ = std::make_unique<CivetServer>(options, &callbacks_);

@@ -10,6 +10,7 @@ namespace wiretally::sinks {
 namespace {
 
 constexpr std::string_view kOther = "other";
+constexpr size_t kOwnTextBytes = 64 * 1024;  // help texts and the sink's own metrics
 constexpr int64_t kMinuteNs = 60LL * 1'000'000'000;
 
 // Error types that providers document; everything else is `other`. Sorted.
@@ -158,7 +159,8 @@ PrometheusSink::PrometheusSink(const Limits& limits, PrometheusOptions options)
     const FamilySpec& spec = spec_of(family);
     const size_t caps[] = {limits.series_per_family_max, limits.subject_series_max,
                            limits.tool_series_max};
-    SeriesOptions series{.zero_scrapes = options_.zero_scrapes,
+    SeriesOptions series{.budget = &budget_,
+                         .zero_scrapes = options_.zero_scrapes,
                          .idle_ns = options_.idle_ns,
                          .series_max = caps[static_cast<size_t>(spec.cap)],
                          .label_bytes_max = limits.label_bytes_max};
@@ -404,10 +406,20 @@ void PrometheusSink::on_connection(std::string_view server, bool plain, std::str
 Scrape PrometheusSink::scrape(Reader reader) {
   Scrape scrape;
   scrape.number = ++scrapes_;
+  scrape.text.reserve(budget_.bytes + kOwnTextBytes);
   for (const auto& table : tables_) table->write(reader, scrape.number, now(), scrape.text);
   write_coverage(scrape.text);
   write_own(scrape.text);
   return scrape;
+}
+
+uint64_t PrometheusSink::worst_case_bytes(const Limits& limits) {
+  // A series' key stands once in the table and in each of its lines; the lightest series weighs a
+  // hundred bytes of text, so there are no more than this many.
+  constexpr uint64_t kLightest = 100;
+  constexpr uint64_t kSeriesBytes = 256;  // a map's node with its histogram's share
+  const uint64_t text = limits.exposition_bytes_max + kOwnTextBytes;
+  return limits.exposition_bytes_max + text / kLightest * kSeriesBytes + Limits::scrapes_max * text;
 }
 
 void PrometheusSink::delivered(const Scrape& scrape) {

@@ -45,6 +45,8 @@ class PrometheusSink final : public EntrySink {
   void on_connection(std::string_view server, bool plain, std::string_view reason) override;
 
   Scrape scrape(Reader reader);
+  // The most that a sink with these limits takes, scrapes included.
+  static uint64_t worst_case_bytes(const Limits& limits);
   void delivered(const Scrape& scrape);
   // What anybody but a Prometheus sees: true values.
   std::string text() { return scrape(Reader::kOther).text; }
@@ -77,6 +79,7 @@ class PrometheusSink final : public EntrySink {
   int64_t now() const { return options_.now_ns(); }
 
   const PrometheusOptions options_;
+  ExpositionBudget budget_;
   std::array<std::unique_ptr<SeriesTable>, kFamilyCount> tables_;
   std::atomic<uint64_t> scrapes_{0};
   std::mutex coverage_mutex_;

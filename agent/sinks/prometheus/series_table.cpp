@@ -65,12 +65,16 @@ SeriesTable::Series& SeriesTable::series_of(LabelValues labels, int64_t now_ns) 
   write_key(labels, false);
   auto position = series_.find(key_);
   if (position == series_.end()) {
-    const bool overflow = series_.size() - overflow_series_ >= options_.series_max;
+    ExpositionBudget* const budget = options_.budget;
+    const bool overflow =
+        series_.size() - overflow_series_ >= options_.series_max ||
+        (budget != nullptr && budget->bytes + weight_of(key_) > budget->bytes_max);
     if (overflow) {
       ++overflows_;
       write_key(labels, true);
     }
     const auto [made, fresh] = series_.try_emplace(key_);
+    if (fresh && budget != nullptr) budget->bytes += weight_of(key_);
     if (fresh && overflow) {
       made->second.overflow = true;
       ++overflow_series_;
@@ -82,6 +86,13 @@ SeriesTable::Series& SeriesTable::series_of(LabelValues labels, int64_t now_ns) 
   series.updated_ns = now_ns;
   series.scraped = false;
   return series;
+}
+
+// At most what its lines take.
+size_t SeriesTable::weight_of(const std::string& key) const {
+  constexpr size_t kAroundKey = 64;  // suffix, bound and number
+  const size_t lines = spec_.kind == Kind::kHistogram ? bucket_bounds_ns().size() + 3 : 1;
+  return lines * (spec_.name.size() + key.size() + kAroundKey);
 }
 
 void SeriesTable::write_key(LabelValues labels, bool overflow) {
@@ -106,6 +117,7 @@ void SeriesTable::write(Reader reader, uint64_t scrape, int64_t now_ns, std::str
       continue;
     }
     if (it->second.overflow) --overflow_series_;
+    if (options_.budget != nullptr) options_.budget->bytes -= weight_of(it->first);
     it = series_.erase(it);
   }
   if (series_.empty()) return;

@@ -4,15 +4,16 @@
 // is shown a new label set as 0 first (`zero_scrapes` times), and only then what it gained. Every
 // other reader sees true values. What a scrape showed counts only once it was delivered.
 //
-// Cap: past it a new label set falls into `other` in every identifying label; each such update is
-// counted. Expiry: a label set leaves when it was idle for `idle_ns` and its last value was
-// scraped; it comes back at 0. So the sum of all positive steps that a scraper sees is the true
-// total.
+// Cap: past it, and past the budget of text, a new label set falls into `other` in every
+// identifying label; each such update is counted. Expiry: a label set leaves when it was idle for
+// `idle_ns` and its last value was scraped; it comes back at 0. So the sum of all positive steps
+// that a scraper sees is the true total.
 //
 // Thread-safe: one thread updates, any number read.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -32,7 +33,14 @@ enum class Reader : uint8_t {
   kOther,       // looks once
 };
 
+// What the series of several tables may weigh together: bytes of exposition text.
+struct ExpositionBudget {
+  size_t bytes_max = SIZE_MAX;
+  std::atomic<size_t> bytes{0};
+};
+
 struct SeriesOptions {
+  ExpositionBudget* budget = nullptr;  // optional; outlives the table
   uint32_t zero_scrapes = 1;
   int64_t idle_ns = 24LL * 3600 * 1'000'000'000;
   size_t series_max = 5'000;
@@ -82,6 +90,7 @@ class SeriesTable {
 
   Series& series_of(LabelValues labels, int64_t now_ns);
   void write_key(LabelValues labels, bool overflow);
+  size_t weight_of(const std::string& key) const;
   void write_series(const std::string& key, const Series& series, bool as_zero,
                     std::string& out) const;
   void write_histogram(const std::string& key, const Series& series, bool as_zero,

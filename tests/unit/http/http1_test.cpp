@@ -362,15 +362,25 @@ TEST(Http1, FullPipelineIsCountedAndNotAttributed) {
   EXPECT_EQ(replay.dropped(DropReason::kHttpPipelineFull), request("/v1/3", "333").size());
 }
 
+TEST(Http1, EmptyLinesBeforeTheFirstRequest) {
+  Scenario s;
+  s.a("\r\n\r\n" + request("/v1/ok", "")).b(answer("a"));
+  EXPECT_EQ(s.everywhere(),
+            "1 request POST /v1/ok\n1 request complete\n"
+            "1 answer 200\n1 answer body a\n1 answer complete\n1 end: complete\n");
+}
+
 TEST(Http1, HeadTooLarge) {
   Scenario s;
   s.limits.http_head_bytes_max = 64;
   s.a("GET /v1 HTTP/1.1\r\nLong: " + std::string(100, 'x') + "\r\n\r\n")
+      .b(answer("no"))
       .a(request("/v1/ok", ""))
       .b(answer("a"));
   EXPECT_EQ(s.everywhere(),
-            "1 request POST /v1/ok\n1 request complete\n"
-            "1 answer 200\n1 answer body a\n1 answer complete\n1 end: complete\n");
+            "1 answer 200\n1 answer body no\n1 answer complete\n1 end: unknown\n"
+            "2 request POST /v1/ok\n2 request complete\n"
+            "2 answer 200\n2 answer body a\n2 answer complete\n2 end: complete\n");
   EXPECT_GT(s.run().dropped(DropReason::kHttpHeadTooLarge), 100u);
 }
 

@@ -17,7 +17,7 @@ namespace wiretally::http {
 
 inline constexpr FlowId kScenarioFlow{1};
 
-class LogSink final : public ExchangeSink {
+class LogSink : public ExchangeSink {
  public:
   BodyInterest on_request(ExchangeId id, const RequestHead& head) override;
   BodyInterest on_response(ExchangeId id, const ResponseHead& head) override;

@@ -139,6 +139,25 @@ TEST(Hold, HeldCallsAreBounded) {
   EXPECT_EQ(b.ledger.held(), 10u);
 }
 
+// Records are as wide as their texts are long.
+TEST(Hold, TheMemoryOfHeldCallsIsBounded) {
+  Limits limits;
+  limits.held_record_bytes_max = 64 * 1024;
+  Bench b({}, limits);
+  RecordMaker make;
+  for (int i = 0; i < 200; ++i) {
+    UsageRecord record = make.make(0, 100 + i);
+    record.request_model.assign(std::string(250, 'm'));
+    record.response_model.assign(std::string(250, 'm'));
+    record.end_user.assign(std::string(250, 'u'));
+    b.feed({record});
+  }
+  b.ledger.on_time(at_ms(310));
+  EXPECT_GT(b.ledger.held(), 10u);
+  EXPECT_LT(b.ledger.held(), 80u);
+  EXPECT_EQ(b.out.entries.size() + b.ledger.held(), 200u);
+}
+
 TEST(Hold, OpenAndClosedCallsReachTheSinks) {
   Bench b;
   RecordMaker make;

@@ -62,7 +62,7 @@ class LlmRoomTest : public ::testing::Test {
 
   FlowInfo flow_;
   Direction direction_ = Direction::kAToB;
-  Limits limits_{.open_calls_max = 3};
+  Limits limits_{.open_calls_max = 3, .undecided_answers_max = 8};
   NoCredentials credentials_;
   KeepingSink sink_;
   LlmRoom room_{limits_, 4, credentials_, sink_};
@@ -309,16 +309,30 @@ TEST_F(LlmRoomTest, CallsOfOneFlowInterleave) {
   EXPECT_EQ(sink_.records[1].response_id.view(), "first");
 }
 
+// `http` ends the least recently active call after the one that is too many, so there is room for
+// one more than the limit.
 TEST_F(LlmRoomTest, ExchangesBeyondTheLimitAreRefused) {
-  for (uint64_t id = 1; id <= 3; ++id) {
+  for (uint64_t id = 1; id <= 4; ++id) {
     EXPECT_EQ(request(id, "/v1/chat/completions"), BodyInterest::kWanted);
   }
-  EXPECT_EQ(request(4, "/v1/chat/completions"), BodyInterest::kNotLlm);
+  EXPECT_EQ(request(5, "/v1/chat/completions"), BodyInterest::kNotLlm);
   EXPECT_EQ(room_.refused(), 1u);
   end(1);
   // Its answer is not taken for one whose request was never seen.
-  EXPECT_EQ(answer(4, {{"content-type", "application/json"}}), BodyInterest::kNotLlm);
-  EXPECT_EQ(request(5, "/v1/chat/completions"), BodyInterest::kWanted);
+  EXPECT_EQ(answer(5, {{"content-type", "application/json"}}), BodyInterest::kNotLlm);
+  EXPECT_EQ(request(6, "/v1/chat/completions"), BodyInterest::kWanted);
+}
+
+TEST_F(LlmRoomTest, UndecidedAnswersBeyondTheLimitAreRefused) {
+  for (uint64_t id = 1; id <= 8; ++id) {
+    EXPECT_EQ(answer(id, {{"content-type", "text/event-stream"}}), BodyInterest::kWanted);
+  }
+  EXPECT_EQ(answer(9, {{"content-type", "text/event-stream"}}), BodyInterest::kNotLlm);
+  EXPECT_EQ(room_.refused(), 1u);
+  // They take no call's place, and an ended one makes room.
+  EXPECT_EQ(request(10, "/v1/chat/completions"), BodyInterest::kWanted);
+  end(1);
+  EXPECT_EQ(answer(11, {{"content-type", "text/event-stream"}}), BodyInterest::kWanted);
 }
 
 TEST_F(LlmRoomTest, AnswersWithoutRequestAreGivenUpEarly) {

@@ -8,116 +8,13 @@
 #include <vector>
 
 #include "capture_file.h"
-#include "recording_sink.h"
-#include "support/pcap_writer.h"
+#include "unit/pcap/decoder_bench.h"
 
 namespace wiretally::pcap {
 namespace {
 
-using test::be16;
-using test::be32;
-using test::endpoint;
-using test::ethernet_bytes;
-using test::frame_bytes;
-using test::ip_bytes;
-using test::Link;
-using test::TcpPacket;
-using test::udp_bytes;
 using testing::HasSubstr;
 
-constexpr uint8_t kTcp = 6, kUdp = 17, kGre = 47;
-
-TcpPacket request_v4() {
-  return {.source = endpoint("10.0.0.1", 40000),
-          .destination = endpoint("10.0.0.2", 8080),
-          .sequence = 0x8123'4567,
-          .acknowledgment = 0xfedc'ba98,
-          .flags = TcpFlags::kAck | TcpFlags::kPsh,
-          .payload = "GET / HTTP/1.1\r\n\r\n",
-          .time_ns = 123'456'789,
-          .window = 501};
-}
-TcpPacket request_v6() {
-  TcpPacket packet = request_v4();
-  packet.source = endpoint("fd00::1", 40000);
-  packet.destination = endpoint("fd00::2", 8080);
-  return packet;
-}
-const IpAddress kOuterA = endpoint("192.168.1.1", 0).address;
-const IpAddress kOuterB = endpoint("192.168.1.2", 0).address;
-
-std::string outer_udp(uint16_t port, const std::string& content) {
-  return ip_bytes(kOuterA, kOuterB, kUdp, udp_bytes(port, content));
-}
-std::string vxlan_bytes(uint32_t network, const std::string& frame) {
-  return be32(0x0800'0000) + be32(uint64_t{network} << 8) + frame;
-}
-
-class Bench {
- public:
-  explicit Bench(const Limits& limits = {}) : decoder(limits, *counters, sink) {}
-
-  void decode(uint32_t link_type, const std::string& bytes, size_t wire_bytes = 0) {
-    // A heap copy of the exact size, so that a sanitizer sees a read past the end.
-    const std::vector<uint8_t> copy(bytes.begin(), bytes.end());
-    RawPacket raw;
-    raw.time.ns = 123'456'789;
-    raw.link_type = link_type;
-    raw.bytes = {copy.data(), copy.size()};
-    raw.wire_bytes = static_cast<uint32_t>(wire_bytes != 0 ? wire_bytes : bytes.size());
-    raw.number = ++number;
-    decoder.decode(raw);
-    check_identity();
-  }
-  void check_identity() {
-    uint64_t dropped_bytes = 0, dropped_events = 0, delivered = 0;
-    for (const Cell& cell : packets().dropped_bytes) dropped_bytes += cell.value();
-    for (const Cell& cell : packets().dropped_events) dropped_events += cell.value();
-    for (const auto& kept : sink.kept) delivered += kept.payload.size();
-    EXPECT_EQ(packets().captured_bytes.value(), delivered + dropped_bytes);
-    EXPECT_EQ(packets().captured_events.value(), sink.kept.size() + dropped_events);
-  }
-  SourceCounters& packets() { return counters->of(Source::kPacket); }
-  uint64_t drops(DropReason reason) {
-    return packets().dropped_events[static_cast<size_t>(reason)].value();
-  }
-  uint64_t drop_bytes(DropReason reason) {
-    return packets().dropped_bytes[static_cast<size_t>(reason)].value();
-  }
-  uint64_t missing() {
-    return packets().missing_bytes[static_cast<size_t>(MissingReason::kPacketCaplen)].value();
-  }
-  uint64_t not_tcp() { return counters->packets_not_tcp.value(); }
-
-  std::unique_ptr<Counters> counters = std::make_unique<Counters>();
-  test::RecordingSink sink;
-  PacketDecoder decoder;
-  uint64_t number = 0;
-};
-
-// The packet came out whole: addresses, numbers, payload.
-void expect_delivered(Bench& bench, const TcpPacket& packet) {
-  ASSERT_EQ(bench.sink.kept.size(), 1u);
-  const Segment& segment = bench.sink.kept[0].segment;
-  EXPECT_EQ(segment.source, packet.source);
-  EXPECT_EQ(segment.destination, packet.destination);
-  EXPECT_EQ(segment.sequence, packet.sequence);
-  EXPECT_EQ(segment.acknowledgment, packet.acknowledgment);
-  EXPECT_EQ(segment.flags.bits, packet.flags);
-  EXPECT_EQ(segment.window, packet.window);
-  EXPECT_EQ(segment.window_scale, packet.window_scale);
-  EXPECT_EQ(segment.time.ns, 123'456'789);
-  EXPECT_EQ(segment.packet_number, 1u);
-  EXPECT_FALSE(segment.checksum_bad);
-  EXPECT_EQ(bench.sink.kept[0].payload, packet.payload);
-  EXPECT_EQ(segment.payload_wire_bytes, packet.payload.size());
-  EXPECT_EQ(bench.missing(), 0u);
-}
-void expect_delivered_from(uint32_t link_type, const std::string& frame, const TcpPacket& packet) {
-  Bench bench;
-  bench.decode(link_type, frame);
-  expect_delivered(bench, packet);
-}
 uint64_t encapsulation_of(const std::string& frame) {
   Bench bench;
   bench.decode(1, frame);
@@ -216,6 +113,53 @@ TEST(PacketLink, SnapMplsAndPppoe) {
   expect_delivered_from(1, ethernet_bytes(0x8864, pppoe), packet);
 }
 
+TEST(PacketLink, EthernetOverMplsWithAndWithoutControlWord) {
+  const TcpPacket packet = request_v4();
+  const std::string frame = frame_bytes(Link::kEthernet, packet);
+  expect_delivered_from(1, ethernet_bytes(0x8847, be32(0x0001'0140) + be32(9) + frame), packet);
+  expect_delivered_from(1, ethernet_bytes(0x8847, be32(0x0001'0140) + frame), packet);
+}
+
+TEST(PacketLink, PppNflogAndPktap) {
+  for (const TcpPacket& packet : {request_v4(), request_v6()}) {
+    const bool v6 = packet.source.address.version == 6;
+    const std::string ip = ip_bytes(packet);
+    const std::string ppp = be16(v6 ? 0x0057 : 0x0021) + ip;
+    for (const uint32_t link : {9, 50}) {
+      expect_delivered_from(link, ppp, packet);
+      expect_delivered_from(link, be16(0xff03) + ppp, packet);
+    }
+    expect_delivered_from(
+        51, be16(0x1100) + be16(7) + be16(static_cast<uint32_t>(ppp.size())) + ppp, packet);
+    // As the kernel's log group writes it: an attribute of 10 bytes and its padding come first.
+    for (const bool big_endian : {false, true}) {
+      const test::FileNumbers numbers(big_endian);
+      const std::string log = std::string("\x02\0\0\x05", 4) + numbers.u16(10) + numbers.u16(10) +
+                              "prefix\0\0" + std::string(2, '\0') + numbers.u16(4 + ip.size()) +
+                              numbers.u16(9) + ip + "padding";
+      expect_delivered_from(239, log, packet);
+    }
+    const test::FileNumbers little(false);
+    const auto pktap = [&](uint32_t dlt, const std::string& content) {
+      return little.u32(108) + little.u32(1) + little.u32(dlt) + std::string(96, 'n') + content;
+    };
+    for (const uint32_t link : {258, 149}) {
+      expect_delivered_from(link, pktap(1, frame_bytes(Link::kEthernet, packet)), packet);
+      expect_delivered_from(link, pktap(12, ip), packet);
+      expect_delivered_from(link, pktap(0, frame_bytes(Link::kNull, packet)), packet);
+    }
+  }
+  Bench bench;
+  bench.decode(149, "somebody else's");
+  EXPECT_THAT(bench.decoder.link_type_error(), HasSubstr("link type 149"));
+  const test::FileNumbers little(false);
+  bench.decode(258, little.u32(108) + little.u32(1) + little.u32(258) + std::string(200, 'n'));
+  bench.decode(258, little.u32(400) + little.u32(1) + little.u32(1) + std::string(200, 'n'));
+  EXPECT_EQ(bench.drops(DropReason::kPacketMalformed), 2u);
+  bench.decode(239, std::string("\x02\0\0\x05\0\0\0\x09", 8) + ip_bytes(request_v4()));
+  EXPECT_EQ(bench.drops(DropReason::kPacketMalformed), 3u) << "an attribute of no length";
+}
+
 TEST(PacketLink, WhatIsNotIpIsCountedAndNothingElse) {
   Bench bench;
   bench.decode(1, ethernet_bytes(0x0806, std::string(28, 'a')));
@@ -299,6 +243,15 @@ TEST(PacketIp, LengthZeroOfAnAbsurdFrameIsMalformed) {
   bench.decode(12, ip, 0xffff'0000);
   EXPECT_EQ(bench.drops(DropReason::kPacketMalformed), 2u);
   EXPECT_EQ(bench.missing(), 0u);
+}
+
+TEST(PacketIp, BigTcpBeyondTheSnapLengthIsCutNotMalformed) {
+  std::string ip = ip_bytes(request_v6());
+  ip.replace(4, 2, be16(0));
+  Bench bench;
+  bench.decode(12, ip, 524'280);
+  ASSERT_EQ(bench.sink.kept.size(), 1u);
+  EXPECT_EQ(bench.sink.kept[0].segment.payload_wire_bytes, 524'280u - 40 - 20);
 }
 
 TEST(PacketIp, Jumbograms) {
@@ -415,50 +368,6 @@ TEST(PacketIp, AuthenticationHeaderOverIpv4) {
                         packet);
 }
 
-TEST(PacketIp, FragmentsAreDroppedWithTheBytesTheyHad) {
-  const TcpPacket packet = request_v4();
-  Bench bench;
-  std::string first = ip_bytes(packet);
-  first.replace(6, 2, be16(0x2000));  // more fragments
-  bench.decode(1, frame_bytes(Link::kEthernet, first) + "padding");
-  EXPECT_EQ(bench.drop_bytes(DropReason::kPacketFragment), packet.payload.size());
-
-  std::string later = ip_bytes(kOuterA, kOuterB, kTcp, "later bytes");
-  later.replace(6, 2, be16(3));
-  bench.decode(1, frame_bytes(Link::kEthernet, later) + std::string(20, '\0'));
-  EXPECT_EQ(bench.drop_bytes(DropReason::kPacketFragment), packet.payload.size() + 11);
-
-  std::string tiny = ip_bytes(kOuterA, kOuterB, kTcp, std::string(8, 't'));
-  tiny.replace(6, 2, be16(0x2000));  // a first fragment shorter than the TCP header
-  bench.decode(1, frame_bytes(Link::kEthernet, tiny));
-  EXPECT_EQ(bench.drops(DropReason::kPacketFragment), 3u);
-
-  const TcpPacket v6 = request_v6();
-  for (const uint16_t offset : {0x0001, 0x0008, 0x0009}) {
-    const std::string header = std::string(1, '\x06') + '\0' + be16(offset) + be32(77);
-    bench.decode(
-        12, ip_bytes(v6.source.address, v6.destination.address, 44, header + test::tcp_bytes(v6)));
-  }
-  EXPECT_EQ(bench.drops(DropReason::kPacketFragment), 6u);
-
-  // Of an outer packet.
-  std::string outer = outer_udp(4789, vxlan_bytes(7, frame_bytes(Link::kEthernet, packet)));
-  outer.replace(6, 2, be16(0x2000));
-  bench.decode(12, outer);
-  std::string tunnel = ip_bytes(kOuterA, kOuterB, 4, ip_bytes(packet));
-  tunnel.replace(6, 2, be16(0x2001));
-  bench.decode(12, tunnel);
-  std::string gre = ip_bytes(kOuterA, kOuterB, kGre, be32(0x0800) + ip_bytes(packet));
-  gre.replace(6, 2, be16(0x0001));
-  bench.decode(12, gre);
-  EXPECT_EQ(bench.drops(DropReason::kPacketFragment), 9u);
-  EXPECT_TRUE(bench.sink.kept.empty());
-  std::string dont = ip_bytes(packet);
-  dont.replace(6, 2, be16(0xc000));  // the reserved bit and "don't fragment" make no fragment
-  bench.decode(12, dont);
-  EXPECT_EQ(bench.sink.kept.size(), 1u);
-}
-
 TEST(PacketIp, HeadersThatContradictThemselves) {
   const std::string good = ip_bytes(request_v4());
   Bench bench;
@@ -511,10 +420,72 @@ TEST(PacketTcp, WindowScaleOnlyOnSyn) {
   EXPECT_EQ(bench.sink.kept[3].segment.window_scale, std::nullopt);
 }
 
-TEST(PacketTcp, BadChecksumsAreNormal) {
-  std::string ip = ip_bytes(request_v4());
-  ip[36] = static_cast<char>(ip[36] ^ 0x55);
-  expect_delivered_from(12, ip, request_v4());
+TEST(PacketTcp, BadChecksumsAreNormalCountedAndMarked) {
+  for (TcpPacket packet : {request_v4(), request_v6()}) {
+    // Of every length, so that every tail of the sum is met.
+    for (size_t length = 0; length < 70; ++length) {
+      packet.payload = std::string(length, 'p');
+      std::string ip = ip_bytes(packet);
+      Bench bench;
+      bench.decode(12, ip);
+      ASSERT_EQ(bench.counters->packets_bad_checksum.value(), 0u) << length;
+      ip.back() = static_cast<char>(ip.back() ^ 0x40);
+      bench.decode(12, ip);
+      ASSERT_EQ(bench.sink.kept.size(), 2u);
+      EXPECT_FALSE(bench.sink.kept[0].segment.checksum_bad);
+      EXPECT_TRUE(bench.sink.kept[1].segment.checksum_bad);
+      EXPECT_EQ(bench.counters->packets_bad_checksum.value(), 1u);
+    }
+  }
+}
+
+// What Linux and Windows leave to the network card: the pseudo header's sum with or without the
+// length, or nothing.
+TEST(PacketTcp, ChecksumsLeftToTheNetworkCardAreCountedNotMarked) {
+  for (const TcpPacket& packet : {request_v4(), request_v6()}) {
+    const size_t at = packet.source.address.version == 6 ? 56 : 36;
+    const std::string ip = ip_bytes(packet);
+    const size_t length = ip.size() - at + 16;
+    for (const size_t stated : {length, size_t{0}}) {
+      const uint16_t sum = static_cast<uint16_t>(~test::internet_checksum(
+          test::address_bytes(packet.source.address) +
+          test::address_bytes(packet.destination.address) + be32(6) + be32(stated)));
+      std::string offloaded = ip;
+      offloaded.replace(at, 2, be16(sum));
+      std::string empty = ip;
+      empty.replace(at, 2, be16(0));
+      Bench bench;
+      bench.decode(12, offloaded);
+      bench.decode(12, empty);
+      ASSERT_EQ(bench.sink.kept.size(), 2u);
+      EXPECT_FALSE(bench.sink.kept[0].segment.checksum_bad);
+      EXPECT_FALSE(bench.sink.kept[1].segment.checksum_bad);
+      EXPECT_EQ(bench.counters->packets_bad_checksum.value(), 2u);
+    }
+  }
+}
+
+TEST(PacketTcp, WhatCannotBeVerifiedIsNoBadChecksum) {
+  const std::string ip = ip_bytes(request_v4());
+  Bench bench;
+  bench.decode(12, ip.substr(0, ip.size() - 1), ip.size());  // cut by the capture
+  // IPv4 routed by its source: the sum is over the last address of the route.
+  TcpPacket packet = request_v4();
+  std::string tcp = test::tcp_bytes(packet);
+  tcp[16] = static_cast<char>(tcp[16] ^ 1);
+  const std::string route = std::string("\x83\x07\x04", 3) + be32(0x0a00'0009) + '\0';
+  std::string routed =
+      ip_bytes(packet.source.address, packet.destination.address, kTcp, route + tcp);
+  routed[0] = '\x47';
+  bench.decode(12, routed);
+  // IPv6 with a routing header that has segments left.
+  packet = request_v6();
+  tcp = test::tcp_bytes(packet);
+  tcp[16] = static_cast<char>(tcp[16] ^ 1);
+  const std::string routing = std::string("\x06\x02\x04\x01", 4) + std::string(20, 'r');
+  bench.decode(12, ip_bytes(packet.source.address, packet.destination.address, 43, routing + tcp));
+  EXPECT_EQ(bench.sink.kept.size(), 3u);
+  EXPECT_EQ(bench.counters->packets_bad_checksum.value(), 0u);
 }
 
 TEST(PacketTcp, PortFilter) {
@@ -535,6 +506,7 @@ TEST(PacketTcp, PortFilter) {
   std::string later = ip_bytes(kOuterA, kOuterB, kTcp, "of which ports?");
   later.replace(6, 2, be16(3));
   bench.decode(12, later);
+  bench.decoder.finish();
   EXPECT_EQ(bench.drops(DropReason::kPacketFragment), 1u) << "it may have been a wanted one's";
   bench.decoder.only_ports({});
   bench.decode(12, ip_bytes(packet));
@@ -557,6 +529,22 @@ TEST(PacketTunnel, EachKindAndTheInnerAddresses) {
     expect_delivered_from(12, gre(be32(0x2000'6558) + be32(99) + frame), packet);
     expect_delivered_from(12, gre(be32(0x0000'88be) + frame), packet);
     expect_delivered_from(12, gre(be32(0x1000'88be) + be32(1) + be32(2) + be32(3) + frame), packet);
+    // ERSPAN III, with and without its optional part, and with an IP packet instead of a frame.
+    const std::string three = be32(0x2000'0001) + be32(77);
+    expect_delivered_from(12, gre(be32(0x1000'22eb) + be32(1) + three + be32(0) + frame), packet);
+    expect_delivered_from(
+        12, gre(be32(0x1000'22eb) + be32(1) + three + be32(1) + be32(5) + be32(6) + frame), packet);
+    expect_delivered_from(12, gre(be32(0x1000'22eb) + be32(1) + three + be32(2 << 10) + ip),
+                          packet);
+    // GTP-U: plain, with a sequence number, with two extension headers.
+    const auto gtp = [&](uint32_t flags, const std::string& content) {
+      const auto length = static_cast<uint32_t>(content.size());
+      return outer_udp(2152, be16(0x30ff | flags << 8) + be16(length) + be32(0xabc) + content);
+    };
+    expect_delivered_from(12, gtp(0, ip), packet);
+    expect_delivered_from(12, gtp(2, be32(0x0007'0000) + ip), packet);
+    expect_delivered_from(
+        12, gtp(4, be32(0x0000'0085) + be32(0x0100'0085) + be32(0x0100'0000) + ip), packet);
     for (const uint16_t port : {4789, 8472})
       expect_delivered_from(12, outer_udp(port, vxlan_bytes(7, frame)), packet);
     expect_delivered_from(12, outer_udp(6081, be32(0x0100'6558) + be32(0x700) + be32(1) + frame),

@@ -327,6 +327,9 @@ TEST(AgentMetricsTest, LanesAreSummedAndTheIdentityHolds) {
   two.of(Source::kPacket).buffered_bytes.add(20);
   two.miss(Source::kPacket, MissingReason::kStreamSegmentLost, 1460);
   two.flows[1][0].add(3);
+  one.packets_bad_checksum.add(2);
+  two.packets_bad_checksum.add(5);
+  two.packets_not_tcp.add(4);
   AgentMetrics metrics({.version = "1", .revision = "abc", .kernel = "6.1"});
   metrics.watch(one);
   metrics.watch(two);
@@ -343,6 +346,8 @@ TEST(AgentMetricsTest, LanesAreSummedAndTheIdentityHolds) {
   EXPECT_EQ(get(m, R"(wiretally_missing_bytes_total{stage="stream",reason="segment_lost"})"),
             "1460");
   EXPECT_EQ(get(m, R"(wiretally_connections_total{source="packet",verdict="llm"})"), "3");
+  EXPECT_EQ(get(m, "wiretally_packets_bad_checksum_total"), "7");
+  EXPECT_EQ(get(m, "wiretally_packets_not_tcp_total"), "4");
   EXPECT_EQ(get(m, R"(wiretally_build_info{kernel="6.1",revision="abc",version="1"})"), "1");
   EXPECT_EQ(get(m, R"(wiretally_probed_libraries{kind="libssl"})"), "2");
   EXPECT_EQ(get(m, R"(wiretally_capture_kernel_dropped_packets_total{interface="eth0"})"), "5");

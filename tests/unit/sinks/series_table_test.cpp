@@ -44,6 +44,26 @@ struct Table {
 
 constexpr const char* kA = "test_total{user=\"a\",type=\"in\"}";
 
+TEST(SeriesTableTest, PastTheBudgetOfTextNewLabelSetsFallIntoOther) {
+  ExpositionBudget budget;
+  budget.bytes_max = 1'000;
+  SeriesOptions options;
+  options.budget = &budget;
+  Table t(kCounter, options);
+  for (int i = 0; i < 100; ++i) t.add("user-" + std::to_string(i), "in", 1);
+  EXPECT_LT(t.table.series(), 15u);
+  EXPECT_GT(t.table.overflows(), 80u);
+  EXPECT_LT(t.look().size(), budget.bytes_max + 300);
+  EXPECT_NE(t.look().find("user=\"other\""), std::string::npos);
+  // What expires gives its share back.
+  t.scraped();
+  t.scraped();
+  t.now_ns += 2 * options.idle_ns;
+  t.look();
+  EXPECT_EQ(t.table.series(), 0u);
+  EXPECT_EQ(budget.bytes.load(), 0u);
+}
+
 TEST(SeriesTableTest, WritesTheTextFormatSorted) {
   Table t(kCounter);
   t.add("b", "in", 2);

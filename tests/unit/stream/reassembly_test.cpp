@@ -128,6 +128,113 @@ TEST_F(Reassembly, CorruptCopyIsNoConflict) {
   EXPECT_EQ(table.dropped(DropReason::kStreamConflict), 0u);
 }
 
+// The receiver has not taken a segment with a bad checksum: its good copy wins, also when it comes
+// later, is cut otherwise, or the bad one came ahead of its turn.
+TEST_F(Reassembly, GoodCopyWinsOverABadOneThatCameFirst) {
+  handshake();
+  table.send(talk.answer(0, "b@d!", {.checksum_bad = true}));
+  EXPECT_EQ(table.sink.flows.size(), 0u);
+  table.send(talk.answer(4, "more"));
+  table.send(talk.answer(0, "good"));
+  EXPECT_EQ(table.answered(), "goodmore");
+  table.send(talk.answer(8, "b@d!", {.checksum_bad = true}));
+  table.send(talk.answer(8, "good and more"));
+  EXPECT_EQ(table.answered(), "goodmoregood and more");
+  for (const StreamEvent& event : table.flow().events) EXPECT_FALSE(event.conflict);
+  EXPECT_EQ(table.dropped(DropReason::kStreamConflict), 0u);
+  EXPECT_EQ(table.buffered(), 0u);
+  EXPECT_EQ(table.sink.unaccounted(Source::kPacket), 0);
+}
+
+TEST_F(Reassembly, BadChecksumAmongGoodOnesGoesOutMarkedOnceNoCopyCanCome) {
+  handshake();
+  table.send(talk.answer(0, "good"));
+  table.send(talk.answer(4, "b@d!", {.checksum_bad = true}));
+  EXPECT_EQ(table.answered(), "good");
+  table.send(talk.ask(0, {}, {.ack = 8}));
+  table.send(talk.answer(8, "good"));
+  EXPECT_EQ(table.answered(), "good") << "another interface may show the good copy";
+  table.now_ns += PacketFlows::kHoleAgeNs;
+  table.send(talk.answer(12, "good"));
+  EXPECT_EQ(table.answered(), "goodb@d!goodgood");
+  size_t marked = 0;
+  for (const StreamEvent& event : table.flow().events) marked += event.conflict ? 1 : 0;
+  EXPECT_EQ(marked, 1u);
+  EXPECT_EQ(table.lost(), 0u);
+}
+
+TEST_F(Reassembly, BadChecksumAtTheEndOfInputGoesOutMarked) {
+  handshake();
+  table.send(talk.answer(0, "good"));
+  table.send(talk.answer(4, "b@d!", {.checksum_bad = true}));
+  table.end();
+  EXPECT_EQ(table.answered(), "goodb@d!");
+  EXPECT_EQ(table.lost(), 0u);
+  EXPECT_EQ(table.sink.unaccounted(Source::kPacket), 0);
+}
+
+TEST_F(Reassembly, WhereAllChecksumsAreBadNoneSaysAnything) {
+  Segment syn = talk.syn();
+  syn.checksum_bad = true;
+  table.send(syn);
+  for (int i = 0; i < 4; ++i) {
+    table.send(talk.ask(4 * i, "data", {.checksum_bad = true}));
+    EXPECT_EQ(table.asked().size(), 4u * (static_cast<size_t>(i) + 1));
+    EXPECT_FALSE(table.last().conflict);
+  }
+}
+
+// The handshake's are good, and those of the data are not: offload of another kind.
+TEST_F(Reassembly, WhereAllDataHasBadChecksumsNoneSaysAnything) {
+  handshake();
+  for (int i = 0; i < 6; ++i) table.send(talk.ask(4 * i, "data", {.checksum_bad = true}));
+  EXPECT_EQ(table.asked(), "datadatadatadatadatadata");
+  for (const StreamEvent& event : table.flow().events) EXPECT_FALSE(event.conflict);
+  // One good one proves nothing back: the bad ones were no damage.
+  table.send(talk.ask(24, "good"));
+  EXPECT_EQ(table.asked().size(), 28u);
+}
+
+// Offload puts segments together and keeps the first one's checksum.
+TEST_F(Reassembly, BadChecksumOfASuperSegmentIsNoSuspicion) {
+  handshake();
+  table.send(talk.answer(0, "good"));
+  const std::string large(3000, 'x');
+  table.send(talk.answer(4, large, {.checksum_bad = true}));
+  EXPECT_EQ(table.answered(), "good" + large);
+  EXPECT_FALSE(table.last().conflict);
+}
+
+// Found by the fuzzer: the rest of the second copy went unaccounted.
+TEST_F(Reassembly, ASuperSegmentWithABadChecksumOverASuspect) {
+  handshake();
+  table.send(talk.answer(0, "good"));
+  table.send(talk.answer(4, "b@d!", {.checksum_bad = true}));
+  const std::string large(3000, 'x');
+  table.send(talk.answer(4, large, {.checksum_bad = true}));
+  EXPECT_EQ(table.sink.unaccounted(Source::kPacket), 0);
+  EXPECT_EQ(table.answered(), "goodb@d!" + large.substr(4));
+  EXPECT_TRUE(table.dropped(DropReason::kStreamConflict) > 0);
+}
+
+TEST_F(Reassembly, SuspectsStayInTheMemoryOfReordering) {
+  Limits limits;
+  limits.reorder_segments_per_direction = 4;
+  Table small(limits);
+  small.send(talk.syn());
+  small.send(talk.syn_ack());
+  std::string sent = "good";
+  small.send(talk.answer(0, sent));
+  for (int i = 0; i < 50; ++i) {
+    small.send(talk.answer(static_cast<int64_t>(sent.size()), "b@d!", {.checksum_bad = true}));
+    sent += "b@d!";
+    ASSERT_EQ(small.sink.unaccounted(Source::kPacket), 0);
+    ASSERT_LE(small.room.pieces_in_use(), 4u);
+  }
+  small.end();
+  EXPECT_EQ(small.answered(), sent);
+}
+
 TEST_F(Reassembly, SequenceNumbersWrap) {
   talk.client_isn = 0xFFFFFFF0;
   handshake();

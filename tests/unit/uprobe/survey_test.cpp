@@ -61,6 +61,24 @@ TEST_F(SurveyTest, NoTlsNoRow) {
   EXPECT_TRUE(run().empty());
 }
 
+// The same inode number, as after a package's update.
+TEST_F(SurveyTest, AnotherFileUnderAKnownInodeIsLookedAt) {
+  const std::string path = "/usr/bin/service";
+  const std::filesystem::path file = proc_ / "service";
+  std::filesystem::copy_file("/bin/true", file);
+  std::filesystem::create_directories(proc_ / "77" / "map_files");
+  std::filesystem::create_symlink(file, proc_ / "77" / "map_files" / "1000-2000");
+  set_executable(path);
+  map(path);
+  Survey survey(proc_.string());
+  EXPECT_TRUE(survey.run().empty());
+  EXPECT_TRUE(survey.run().empty());
+  std::ofstream(file, std::ios::app) << "ssl/ssl_lib.c";
+  const auto rows = survey.run();
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].verdict, TlsVerdict::kUnknownBuild);
+}
+
 TEST_F(SurveyTest, UnreadableProcessIsNamed) {
   const auto rows = run();  // neither exe nor maps
   ASSERT_EQ(rows.size(), 1U);

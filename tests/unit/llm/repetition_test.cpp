@@ -1,0 +1,84 @@
+// Events that repeat the one before are told by comparing: the notes are those of reading them.
+#include "json/repetition.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "repetition_check.h"
+
+namespace wiretally::llm {
+namespace {
+
+TEST(Repetition, ArbitraryStreamsAreNotedAlike) {
+  std::mt19937 random(7);
+  for (int stream = 0; stream < 60'000; ++stream) {
+    std::string bytes(random() % 200, '\0');
+    for (char& byte : bytes) byte = static_cast<char>(random());
+    const std::string difference = test::difference(bytes);
+    ASSERT_EQ(difference, "");
+  }
+}
+
+size_t match_after(std::string_view learned, std::string_view span, std::string_view next,
+                   SpanLog::Kind kind = SpanLog::Kind::kText) {
+  SpanLog spans;
+  const size_t at = learned.find(span);
+  spans.add(as_bytes(learned).data() + at, as_bytes(learned).data() + at + span.size(), kind);
+  Repetition repetition;
+  repetition.learn(as_bytes(learned), spans);
+  return repetition.match(as_bytes(next));
+}
+
+TEST(Repetition, OnlySpansMayDiffer) {
+  const std::string_view learned = R"({"a":"tok","b":1})";
+  EXPECT_EQ(match_after(learned, "tok", learned), learned.size());
+  EXPECT_EQ(match_after(learned, "tok", R"({"a":"\"x\\","b":1} behind)"), 19u);
+  EXPECT_EQ(match_after(learned, "tok", R"({"a":"","b":1})"), 0u);
+  EXPECT_EQ(match_after(learned, "tok", R"({"a":"","b":1})", SpanLog::Kind::kString), 14u);
+  EXPECT_EQ(match_after(learned, "tok", R"({"a":"tok","b":2})"), 0u);
+  EXPECT_EQ(match_after(learned, "tok", R"({"a":"tok","b":1)"), 0u);
+  EXPECT_EQ(match_after(learned, "tok", "{\"a\":\"t\nk\",\"b\":1}"), 0u);
+  EXPECT_EQ(match_after(learned, "1", R"({"a":"tok","b":271})", SpanLog::Kind::kDigits), 19u);
+  EXPECT_EQ(match_after(learned, "1", R"({"a":"tok","b":2.5})", SpanLog::Kind::kDigits), 0u);
+  EXPECT_EQ(match_after(learned, "1", R"({"a":"tok","b":null})", SpanLog::Kind::kDigits), 0u);
+}
+
+TEST(Repetition, WhatIsTooLongOrTooVariedIsNotLearned) {
+  const std::string longer = "{\"a\":\"" + std::string(Repetition::kBytesMax, 'x') + "\"}";
+  SpanLog spans;
+  Repetition repetition;
+  repetition.learn(as_bytes(longer), spans);
+  EXPECT_EQ(repetition.match(as_bytes(longer)), 0u);
+  const std::string shorter = R"({"a":"tok","and":"more"})";
+  repetition.learn(as_bytes(shorter), spans);
+  EXPECT_EQ(repetition.match(as_bytes(shorter)), shorter.size());
+  const uint8_t* const at = as_bytes(shorter).data();
+  for (size_t i = 0; i <= SpanLog::kSpansMax; ++i) spans.add(at, at, SpanLog::Kind::kString);
+  repetition.learn(as_bytes(shorter), spans);
+  EXPECT_EQ(repetition.match(as_bytes(shorter)), 0u);
+}
+
+// That streams do take the short way: what it learned is left by every event but the first.
+TEST(Repetition, TokensOfAStreamAreRepetitions) {
+  class Count final : public JsonEvents {
+   public:
+    void on_json(PathId, const JsonEvent&) override { ++events; }
+    int events = 0;
+  };
+  const std::string_view first = R"({"m":{"t":"a"},"n":1,"s":"x"})";
+  const PathSet paths{"m.t"};
+  Count count;
+  JsonScanner scanner(paths, count);
+  SpanLog spans;
+  scanner.log_spans(&spans);
+  ASSERT_EQ(scanner.feed(as_bytes(first)), JsonScanner::Verdict::kComplete);
+  EXPECT_EQ(count.events, 1);
+  ASSERT_EQ(spans.size(), 2u);
+  EXPECT_EQ(spans[0].kind, SpanLog::Kind::kDigits);
+  EXPECT_EQ(*spans[1].begin, 'x');
+  EXPECT_EQ(*spans[1].end, '"');
+}
+
+}  // namespace
+}  // namespace wiretally::llm
