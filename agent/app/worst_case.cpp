@@ -43,8 +43,8 @@ std::vector<MemoryShare> worst_case(const Limits& limits, const MemoryUse& use) 
   std::vector<MemoryShare> shares = {
       {"idle", kIdleBytes},
       {"rings", use.packet_ring_bytes + kProbeRingMappings * use.probe_ring_bytes},
-      {"capture", limits.capture_packet_bytes_max + fragments(limits) +
-                      (has_probes ? probes(limits) : 0)},
+      {"capture",
+       limits.capture_packet_bytes_max + fragments(limits) + (has_probes ? probes(limits) : 0)},
       {"stream", use.lanes * stream::StreamRoom::worst_case_bytes(limits)},
       {"http", use.lanes * http::HttpRoom::worst_case_bytes(limits)},
       {"llm", use.lanes * llm::LlmRoom::worst_case_bytes(limits)},
