@@ -142,7 +142,7 @@ std::vector<Oddity> oddities() {
       request("chunked_identity_alone",
               q.with("Transfer-Encoding: chunked, identity\r\n", q.chunk() + last), kPart, kAll),
       request("identity_chunked",
-              q.with("Transfer-Encoding: identity, chunked\r\n", q.chunk() + last), kPart, kAll),
+              q.with("Transfer-Encoding: identity, chunked\r\n", q.chunk() + last), kAll, kAll),
       request("chunked_twice", q.with(te + te, q.chunk() + last), kPart, kAll),
       request("chunked_upper_case", q.with("TRANSFER-ENCODING: CHUNKED\r\n", q.chunk() + last),
               kAll, kAll),

@@ -42,8 +42,9 @@ TEST(Docs, EveryReasonIsInDropsMd) {
 
 // --- limits --------------------------------------------------------------------------------------
 
-// "64 << 20", "256 * 1024", "24LL * 3600 * 1'000'000'000".
+// "64 << 20", "256 * 1024", "24LL * 3600 * 1'000'000'000", "uint64_t{1} << 30".
 uint64_t value_of(std::string text) {
+  text = std::regex_replace(text, std::regex(R"(\w+\{(\d+)\})"), "$1");
   std::erase_if(text, [](char c) { return c == '\'' || c == ' ' || c == 'L'; });
   uint64_t value = std::stoull(text);
   for (size_t at = text.find_first_of("*<"); at != text.npos;
@@ -55,13 +56,11 @@ uint64_t value_of(std::string text) {
   return value;
 }
 
-// "65 536", "64 MiB", "500 ms".
+// "65 536", "64 MiB", "1 GiB", "500 ms".
 uint64_t documented(std::string text) {
-  const std::pair<const char*, uint64_t> units[] = {{"KiB", 1 << 10},
-                                                    {"MiB", 1 << 20},
-                                                    {"ms", 1'000'000},
-                                                    {"s", 1'000'000'000},
-                                                    {"h", 3'600'000'000'000}};
+  const std::pair<const char*, uint64_t> units[] = {{"GiB", 1 << 30},     {"KiB", 1 << 10},
+                                                    {"MiB", 1 << 20},     {"ms", 1'000'000},
+                                                    {"s", 1'000'000'000}, {"h", 3'600'000'000'000}};
   uint64_t factor = 1;
   for (const auto& [unit, size] : units) {
     if (!text.ends_with(std::string(" ") + unit)) continue;
