@@ -111,6 +111,16 @@ std::string answer_id(const Dialogue& dialogue) {
   return "";
 }
 
+// A request without an answer ends its connection.
+bool every_request_is_answered(const Dialogue& dialogue) {
+  const auto messages_of = [&](Party party) {
+    return std::count_if(dialogue.steps.begin(), dialogue.steps.end(), [&](const Step& step) {
+      return step.kind == Step::Kind::kBytes && step.party == party;
+    });
+  };
+  return messages_of(Party::kClient) == messages_of(Party::kServer);
+}
+
 }  // namespace
 
 Dialogue http2_connection(const std::vector<Dialogue>& dialogues) {
@@ -120,6 +130,7 @@ Dialogue http2_connection(const std::vector<Dialogue>& dialogues) {
   std::set<std::string> ids;
   for (const Dialogue& dialogue : dialogues) {
     const std::string id = answer_id(dialogue);
+    if (!every_request_is_answered(dialogue)) continue;
     if (!http2_form(dialogue).has_value() || (!id.empty() && !ids.insert(id).second)) continue;
     const int64_t begin = dialogue.steps.front().time_ns;
     if (now == 0) now = begin;

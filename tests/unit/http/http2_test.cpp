@@ -536,6 +536,79 @@ TEST(Http2Hostile, TooManyStreams) {
   EXPECT_GT(replay.dropped(DropReason::kHttpH2NoStream), 0u);
 }
 
+TEST(Http2Hostile, TheStreamThatWasActiveLeastRecentlyMakesRoom) {
+  Ends ends;
+  Scenario s;
+  s.limits.http_exchanges_max = 2;
+  s.limits.open_calls_max = 2;
+  s.a(all({Http2Writer::client_begins(), ends.ask(1, "/v1", "q1"), ends.ask(3, "/v1", "q3")}))
+      .b(all({Http2Writer::server_begins(), ends.server.headers(1, Http2Writer::answer(200)),
+              Http2Writer::data(1, "begin ", false)}))
+      .a(ends.ask(5, "/v1", "q5"))
+      .b(all({ends.tell(3, "late"), Http2Writer::data(1, "end", true), ends.tell(5, "five")}));
+  const Replay replay = s.run();
+  EXPECT_EQ(replay.drops(DropReason::kHttpPipelineFull), 1u);
+  EXPECT_EQ(replay.dropped(DropReason::kHttpH2NoStream), 4u);
+  EXPECT_THAT(replay.log, HasSubstr("2 end: unknown\n3 request"));
+  EXPECT_THAT(replay.log, Not(HasSubstr("2 answer")));
+  EXPECT_THAT(replay.log, HasSubstr("1 answer body begin end\n1 answer complete\n1 end: complete"));
+  EXPECT_THAT(replay.log, HasSubstr("3 answer body five\n3 answer complete\n3 end: complete"));
+  EXPECT_EQ(replay.given, replay.accounted);
+}
+
+TEST(Http2Hostile, AStreamMakesRoomInTheMiddleOfAFrame) {
+  Ends ends;
+  Scenario s;
+  s.limits.http_exchanges_max = 1;
+  s.limits.open_calls_max = 1;
+  const std::string first = ends.client.headers(1, Http2Writer::request("/v1")) +
+                            Http2Writer::data(1, "0123456789", true);
+  s.a(Http2Writer::client_begins() + first.substr(0, first.size() - 6))
+      .b(all({Http2Writer::server_begins(),
+              ends.server.promise(1, 2, Http2Writer::request("/plain", "GET"))}))
+      .a(first.substr(first.size() - 6));
+  const Replay replay = s.run();
+  EXPECT_THAT(replay.log, HasSubstr("1 end: unknown\n2 request GET /plain"));
+  EXPECT_EQ(replay.drops(DropReason::kHttpPipelineFull), 1u);
+  EXPECT_EQ(replay.dropped(DropReason::kHttpH2NoStream), 6u);
+  EXPECT_EQ(replay.given, replay.accounted);
+}
+
+TEST(Http2Hostile, WhatAnUpgradeTookOverMakesRoomToo) {
+  Ends ends;
+  Scenario s;
+  s.limits.http_exchanges_max = 1;
+  s.limits.open_calls_max = 1;
+  s.a("POST /v1 HTTP/1.1\r\nUpgrade: h2c\r\nContent-Length: 10\r\n\r\n01234")
+      .b("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n")
+      .b(all({Http2Writer::server_begins(),
+              ends.server.promise(1, 2, Http2Writer::request("/plain", "GET"))}))
+      .a("56789")
+      .a(Http2Writer::client_begins())
+      .b(ends.tell(1, "late"));
+  const Replay replay = s.run();
+  EXPECT_THAT(replay.log, HasSubstr("1 end: unknown\n2 request GET /plain"));
+  EXPECT_THAT(replay.log, Not(HasSubstr("late")));
+  EXPECT_EQ(replay.given, replay.accounted);
+}
+
+TEST(Http2, ManyStreamsThenFew) {
+  Ends ends;
+  Scenario s;
+  std::string questions = Http2Writer::client_begins();
+  std::string answers = Http2Writer::server_begins();
+  for (uint32_t id = 1; id < 1'000; id += 2) {
+    questions += ends.ask(id, "/v1", "q");
+    if (id != 501) answers += ends.tell(id, "reply " + std::to_string(id));
+  }
+  s.a(questions).b(answers).a(ends.ask(1'001, "/v1", "q")).b(ends.tell(501, "last"));
+  s.b(ends.tell(1'001, "new"));
+  const std::string log = s.once();
+  EXPECT_THAT(log, HasSubstr("251 answer body last\n251 answer complete\n251 end: complete\n"));
+  EXPECT_THAT(log, HasSubstr("501 answer body new\n501 answer complete\n501 end: complete\n"));
+  EXPECT_THAT(log, HasSubstr("500 answer body reply 999\n"));
+}
+
 TEST(Http2Hostile, BadFramesEndAtTheNextGoodOne) {
   Ends ends;
   Scenario s;

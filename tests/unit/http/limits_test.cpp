@@ -6,6 +6,7 @@
 #include <string>
 
 #include "scenario.h"
+#include "support/http2_writer.h"
 
 namespace wiretally::http {
 namespace {
@@ -139,6 +140,28 @@ TEST(SharedLimits, ExchangesThatAreNoCallsEndFirst) {
   EXPECT_EQ(room.dropped_events(DropReason::kHttpPipelineFull), 3u);
   room.b(1, answer("a"));
   EXPECT_NE(room.sink.log.find("1 end: complete"), std::string::npos) << room.sink.log;
+  EXPECT_TRUE(room.balances());
+}
+
+TEST(SharedLimits, AStreamMakesRoomForAnotherConnection) {
+  using test::Http2Writer;
+  Limits limits;
+  limits.http_exchanges_max = 1;
+  limits.open_calls_max = 1;
+  Room room(limits);
+  Http2Writer client[2];
+  Http2Writer server;
+  for (uint64_t flow = 1; flow <= 2; ++flow) {
+    const std::string head = client[flow - 1].headers(1, Http2Writer::request("/v1"));
+    room.a(flow, Http2Writer::client_begins() + head + Http2Writer::data(1, "question", true));
+  }
+  EXPECT_EQ(room.dropped_events(DropReason::kHttpPipelineFull), 1u);
+  const std::string answer_head = server.headers(1, Http2Writer::answer(200));
+  room.b(1, Http2Writer::server_begins() + answer_head + Http2Writer::data(1, "late", true));
+  EXPECT_EQ(room.sink.log.find("answer"), std::string::npos) << room.sink.log;
+  room.b(2, Http2Writer::server_begins() + answer_head + Http2Writer::data(1, "reply", true));
+  EXPECT_NE(room.sink.log.find("2 end: complete"), std::string::npos) << room.sink.log;
+  for (uint64_t flow = 1; flow <= 2; ++flow) room.close(flow);
   EXPECT_TRUE(room.balances());
 }
 
