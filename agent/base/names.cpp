@@ -17,15 +17,34 @@ std::string_view name_of(const std::string_view (&names)[N], Enum value) {
 }  // namespace
 
 std::string_view dialect_name(Dialect dialect) {
-  static constexpr std::string_view kNames[] = {
-      "unknown",           "openai_chat",        "openai_completions", "openai_responses",
-      "openai_embeddings", "anthropic_messages", "openai_realtime"};
+  static constexpr std::string_view kNames[] = {"unknown",
+                                                "openai_chat",
+                                                "openai_completions",
+                                                "openai_responses",
+                                                "openai_embeddings",
+                                                "anthropic_messages",
+                                                "openai_realtime",
+                                                "openai_images",
+                                                "openai_audio",
+                                                "gemini_generate",
+                                                "gemini_embeddings",
+                                                "gemini_interactions",
+                                                "bedrock_converse",
+                                                "bedrock_invoke",
+                                                "cohere_v1",
+                                                "cohere_v2",
+                                                "ollama",
+                                                "tgi",
+                                                "llamacpp",
+                                                "mcp",
+                                                "a2a"};
   return name_of(kNames, dialect);
 }
 
 std::string_view operation_name(Operation operation) {
-  static constexpr std::string_view kNames[] = {"chat", "text_completion", "embeddings",
-                                                "transcription"};
+  static constexpr std::string_view kNames[] = {
+      "chat",   "text_completion",  "embeddings", "transcription",
+      "speech", "image_generation", "rerank",     "tool_call"};
   return name_of(kNames, operation);
 }
 

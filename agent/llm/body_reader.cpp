@@ -8,10 +8,11 @@
 namespace wiretally::llm {
 
 RequestReader::RequestReader(const DialectSpec& spec)
-    : spec_(spec), scanner_(*spec.request_paths, *this) {}
+    : spec_(spec), scanner_(*spec.request_paths, *this), form_model_("model") {}
 
 void RequestReader::reset() {
   scanner_.reset();
+  form_model_.reset();
   notes_ = {};
   digest_.reset();
   stopped_ = false;
@@ -19,7 +20,13 @@ void RequestReader::reset() {
 
 void RequestReader::feed(ByteView body) {
   digest_.feed(body);
-  if (!stopped_) scanner_.feed(body);
+  if (stopped_) return;
+  if (spec_.takes_forms) {
+    form_model_.feed(body);
+    notes_.has_form = form_model_.is_form();
+    if (form_model_.found()) notes_.model = form_model_.value();
+  }
+  scanner_.feed(body);
 }
 
 void RequestReader::on_json(PathId path, const JsonEvent& event) {
@@ -34,7 +41,9 @@ BodyForm form_of_content_type(std::string_view content_type) {
     return std::search(content_type.begin(), content_type.end(), word.begin(), word.end(),
                        same_letter) != content_type.end();
   };
+  if (contains("amazon.eventstream")) return BodyForm::kAwsEvents;
   if (contains("event-stream")) return BodyForm::kEvents;
+  if (contains("ndjson") || contains("stream+json") || contains("jsonl")) return BodyForm::kSeries;
   if (contains("json")) return BodyForm::kJson;
   return BodyForm::kOther;
 }
@@ -67,6 +76,7 @@ bool says_nothing_new(AnswerSlot slot, const JsonEvent& event) {
     case AnswerSlot::kToolChoice:
     case AnswerSlot::kToolItem:  // a fragment of a tool call; names are not plain
     case AnswerSlot::kToolIndex:
+    case AnswerSlot::kContentItem:
       return true;
     case AnswerSlot::kFinishReason:
     case AnswerSlot::kUsage:
@@ -78,9 +88,17 @@ bool says_nothing_new(AnswerSlot slot, const JsonEvent& event) {
     case AnswerSlot::kToolType:
     case AnswerSlot::kToolName:
     case AnswerSlot::kLoneToolName:
+    case AnswerSlot::kBlocked:
       return event.kind == JsonEvent::Kind::kNull;
     case AnswerSlot::kUsageNumber:
     case AnswerSlot::kSpareUsageNumber:
+    case AnswerSlot::kUsageAddend:
+    case AnswerSlot::kDetail:
+    case AnswerSlot::kDetailName:
+    case AnswerSlot::kDetailCount:
+    case AnswerSlot::kDone:
+    case AnswerSlot::kErrorNumber:
+    case AnswerSlot::kFailed:
     case AnswerSlot::kServerToolNumber:
     case AnswerSlot::kIterations:
     case AnswerSlot::kIteration:
@@ -105,17 +123,25 @@ bool says_nothing_new(AnswerSlot slot, const JsonEvent& event) {
 }  // namespace
 
 AnswerReader::AnswerReader(const DialectSpec& spec, bool repetitions)
-    : spec_(spec), sse_(*this), scanner_(*spec.answer_paths, *this), repetitions_(repetitions) {}
+    : spec_(spec),
+      sse_(*this),
+      series_(*this),
+      aws_(*this),
+      packed_("bytes", *this),
+      scanner_(*spec.answer_paths, *this),
+      repetitions_(repetitions) {}
 
 void AnswerReader::reset(BodyForm expected) {
   sse_.reset();
+  series_.reset();
+  aws_.reset();
   scanner_.reset();
   notes_.clear();
   expected_ = expected;
   form_ = BodyForm::kUndecided;
   events_ = 0;
   data_bytes_ = 0;
-  in_document_ = json_ended_ = cut_ = false;
+  in_document_ = json_ended_ = cut_ = in_packed_ = false;
   learned_.forget();
 }
 
@@ -125,6 +151,10 @@ void AnswerReader::feed(ByteView body, EventTime time) {
   if (body.empty()) return;
   if (form_ == BodyForm::kEvents) {
     sse_.feed(body);
+  } else if (form_ == BodyForm::kSeries) {
+    series_.feed(body);
+  } else if (form_ == BodyForm::kAwsEvents) {
+    aws_.feed(body);
   } else if (form_ == BodyForm::kJson && !json_ended_) {
     const JsonScanner::Verdict verdict = scanner_.feed(body);
     if (verdict != JsonScanner::Verdict::kMore) {
@@ -136,6 +166,10 @@ void AnswerReader::feed(ByteView body, EventTime time) {
 
 // Drops white space and a byte order mark in front of the body.
 void AnswerReader::decide(ByteView& body) {
+  if (expected_ == BodyForm::kAwsEvents) {
+    form_ = BodyForm::kAwsEvents;
+    return;
+  }
   static constexpr std::string_view kBefore = " \t\r\n\xEF\xBB\xBF";
   const size_t first = as_text(body).find_first_not_of(kBefore);
   if (first == std::string_view::npos) {
@@ -145,7 +179,12 @@ void AnswerReader::decide(ByteView& body) {
   body = body.subspan(first);
   const char c = static_cast<char>(body[0]);
   const bool begins_field = c == ':' || c == 'd' || c == 'e' || c == 'i' || c == 'r';
-  if (c == '{' || c == '[') {
+  const bool series =
+      (c == '{' && (spec_.series == JsonSeries::kLines || expected_ == BodyForm::kSeries)) ||
+      (c == '[' && spec_.series == JsonSeries::kArray);
+  if (series) {
+    form_ = BodyForm::kSeries;
+  } else if (c == '{' || c == '[') {
     form_ = BodyForm::kJson;
   } else if (begins_field || expected_ == BodyForm::kEvents) {
     form_ = BodyForm::kEvents;
@@ -154,13 +193,34 @@ void AnswerReader::decide(ByteView& body) {
   }
 }
 
+namespace {
+
+// Bodies of events, of which one can be lost and the next be found.
+bool takes_gaps(BodyForm form) {
+  return form == BodyForm::kEvents || form == BodyForm::kSeries || form == BodyForm::kAwsEvents;
+}
+
+}  // namespace
+
+bool AnswerReader::streamed() const {
+  if (form_ == BodyForm::kSeries) {
+    return series_.is_array() || expected_ == BodyForm::kSeries || events_ > 1;
+  }
+  return form_ == BodyForm::kEvents || form_ == BodyForm::kAwsEvents;
+}
+
 void AnswerReader::gap() {
-  if (form_ == BodyForm::kUndecided && expected_ == BodyForm::kEvents) form_ = BodyForm::kEvents;
-  if (form_ != BodyForm::kEvents) {
+  const bool undecided = form_ == BodyForm::kUndecided;
+  if (undecided && expected_ == BodyForm::kEvents) form_ = BodyForm::kEvents;
+  if (undecided && expected_ == BodyForm::kAwsEvents) form_ = BodyForm::kAwsEvents;
+  if (undecided && expected_ == BodyForm::kSeries) form_ = BodyForm::kSeries;
+  if (!takes_gaps(form_)) {
     stop();
     return;
   }
-  sse_.gap();
+  if (form_ == BodyForm::kEvents) sse_.gap();
+  if (form_ == BodyForm::kSeries) series_.gap();
+  if (form_ == BodyForm::kAwsEvents) aws_.gap();
   in_document_ = false;
   notes_.usage_stale = notes_.has_usage;
 }
@@ -178,6 +238,8 @@ void AnswerReader::stop() {
 void AnswerReader::finish(bool cut) {
   cut_ = cut;
   if (form_ == BodyForm::kEvents) sse_.finish();
+  if (form_ == BodyForm::kSeries) series_.finish();
+  if (form_ == BodyForm::kAwsEvents) aws_.finish();
   if (form_ == BodyForm::kJson) end_json(false, false);
 }
 
@@ -306,6 +368,64 @@ void AnswerReader::on_sse_error_field(ByteView part, bool last) {
   scanner_.finish();
   Document& doc = notes_.document;
   doc.note_error(doc.type.view(), 0);
+  notes_.fail();
+}
+
+// --- a series of documents -----------------------------------------------------------------------
+
+void AnswerReader::on_series_begin() { begin_document(); }
+
+SeriesEvents::Read AnswerReader::on_series_part(ByteView part) {
+  feed_document(part);
+  switch (scanner_.verdict()) {
+    case JsonScanner::Verdict::kMore:
+      break;
+    case JsonScanner::Verdict::kComplete:
+      return {Progress::kComplete, part.size() - scanner_.unread()};
+    case JsonScanner::Verdict::kBad:
+      return {Progress::kBad, part.size() - scanner_.unread()};
+  }
+  return {Progress::kMore, part.size()};
+}
+
+void AnswerReader::on_series_end(bool /*intact*/) {
+  ++events_;
+  in_document_ = false;
+  end_event({});
+}
+
+// --- events of AWS -------------------------------------------------------------------------------
+
+void AnswerReader::on_aws_begin(const Kind& kind) {
+  begin_document();
+  in_packed_ = kind.name.view() == "chunk";
+  if (in_packed_) packed_.reset();
+}
+
+void AnswerReader::on_aws_payload(ByteView part) {
+  if (in_packed_) {
+    packed_.feed(part);
+  } else {
+    feed_document(part);
+  }
+}
+
+void AnswerReader::on_decoded(ByteView part) { feed_document(part); }
+
+void AnswerReader::on_aws_end(const Kind& kind, bool intact) {
+  ++events_;
+  in_document_ = false;
+  if (!intact) {
+    if (!cut_ && !notes_.document.usage.empty()) notes_.usage_malformed = true;
+    return;
+  }
+  const std::string_view message = kind.message.view();
+  if (message != "exception" && message != "error") {
+    end_event(in_packed_ ? std::string_view() : kind.name.view());
+    return;
+  }
+  scanner_.finish();
+  notes_.document.note_error(kind.name.view(), 3);
   notes_.fail();
 }
 

@@ -7,6 +7,10 @@
 
 #include "body_digest.h"
 #include "dialect.h"
+#include "framing/aws_event_stream_reader.h"
+#include "framing/base64_member.h"
+#include "framing/form_field.h"
+#include "framing/series_reader.h"
 #include "framing/sse_reader.h"
 #include "json/json_scanner.h"
 #include "notes.h"
@@ -32,6 +36,7 @@ class RequestReader final : private JsonEvents {
 
   const DialectSpec& spec_;
   JsonScanner scanner_;
+  FormField form_model_;
   RequestNotes notes_;
   BodyDigest digest_;
   bool stopped_ = false;
@@ -40,10 +45,14 @@ class RequestReader final : private JsonEvents {
 // What an answer's body is made of. The first byte decides, because servers answer a request for a
 // stream with JSON, and errors in JSON under a stream's content type; where that byte is lost the
 // content type does.
-enum class BodyForm : uint8_t { kUndecided, kJson, kEvents, kOther };
+enum class BodyForm : uint8_t { kUndecided, kJson, kEvents, kSeries, kAwsEvents, kOther };
 BodyForm form_of_content_type(std::string_view content_type);
 
-class AnswerReader final : private JsonEvents, private SseEvents {
+class AnswerReader final : private JsonEvents,
+                           private SseEvents,
+                           private SeriesEvents,
+                           private AwsEvents,
+                           private Base64Sink {
  public:
   // `repetitions`: whether events that say what the one before said are told by comparing; the
   // notes are the same without.
@@ -63,6 +72,8 @@ class AnswerReader final : private JsonEvents, private SseEvents {
   const AnswerNotes& notes() const { return notes_; }
   bool has_shape() const { return spec_.answer_has_shape(notes_); }
   BodyForm form() const { return form_; }
+  // The answer came, or was to come, as events.
+  bool streamed() const;
   uint64_t events() const { return events_; }
   bool document_ended() const { return json_ended_; }
 
@@ -78,6 +89,13 @@ class AnswerReader final : private JsonEvents, private SseEvents {
   void on_sse_data(ByteView part) override;
   void on_sse_end(std::string_view type) override;
   void on_sse_error_field(ByteView part, bool last) override;
+  void on_series_begin() override;
+  Read on_series_part(ByteView part) override;
+  void on_series_end(bool intact) override;
+  void on_aws_begin(const Kind& kind) override;
+  void on_aws_payload(ByteView part) override;
+  void on_aws_end(const Kind& kind, bool intact) override;
+  void on_decoded(ByteView part) override;
   void begin_document();
   void feed_document(ByteView part);
   void read_to_learn(ByteView part);
@@ -85,6 +103,9 @@ class AnswerReader final : private JsonEvents, private SseEvents {
 
   const DialectSpec& spec_;
   SseReader sse_;
+  SeriesReader series_;
+  AwsEventStreamReader aws_;
+  Base64Member packed_;  // the event inside an event of Bedrock's InvokeModel
   JsonScanner scanner_;
   AnswerNotes notes_;
   BodyForm expected_ = BodyForm::kUndecided;
@@ -104,6 +125,7 @@ class AnswerReader final : private JsonEvents, private SseEvents {
   bool type_from_field_ = false;  // Document::type is the event field's
   bool json_ended_ = false;
   bool cut_ = false;
+  bool in_packed_ = false;
 };
 
 }  // namespace wiretally::llm

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "json/json_scanner.h"
 #include "notes.h"
@@ -17,7 +19,8 @@ namespace wiretally::llm {
 struct UsageContext {
   std::string_view provider;
   bool streamed = false;
-  bool settled = false;         // the answer ended in order, or its usage was stated as final
+  bool settled = false;  // the answer ended in order, or its usage was stated as final
+  std::string_view request_model = {};
   bool input_may_grow = false;  // the server may read more input than it stated at first
 };
 
@@ -35,6 +38,9 @@ enum class TurnStep : uint8_t {
   kTranscript,  // audio input was transcribed: a call of its own, with its usage
 };
 
+// How a body in JSON may hold more than one document: NDJSON, or elements of one array.
+enum class JsonSeries : uint8_t { kNone, kLines, kArray };
+
 struct DialectSpec {
   Dialect dialect = Dialect::kUnknown;
   Operation operation = Operation::kChat;
@@ -43,6 +49,16 @@ struct DialectSpec {
   // Streams report usage only when the request asks for it (stream_options.include_usage).
   bool usage_on_request = false;
   bool has_output = true;
+  bool has_tokens = true;  // false: nothing in it is counted in tokens
+  // For tails that others have too: whether the rest of the path is this dialect's.
+  bool (*path_fits)(std::string_view path) = nullptr;
+  bool takes_forms = false;  // a request may be multipart/form-data
+  // Where the path tells what is done, instead of `operation`.
+  Operation (*operation_of)(std::string_view path) = nullptr;
+  // An answer without its request is tried as this dialect: nobody else's has its shape.
+  bool joins = true;
+  // An answer in JSON may be several documents, each an event.
+  JsonSeries series = JsonSeries::kNone;
 
   const PathSet* request_paths = nullptr;
   std::span<const RequestPath> request_slots;  // by PathId
@@ -74,6 +90,14 @@ template <typename Path, size_t N>
 PathSet paths_of(const Path (&table)[N]) {
   return [&]<size_t... I>(std::index_sequence<I...>) { return PathSet{table[I].pattern...}; }
   (std::make_index_sequence<N>{});
+}
+
+// The same of a list of slots that was put together at run time.
+template <typename Path>
+PathSet paths_of(std::span<const Path> table) {
+  std::vector<std::string_view> patterns;
+  for (const Path& path : table) patterns.push_back(path.pattern);
+  return PathSet{std::span<const std::string_view>(patterns)};
 }
 
 }  // namespace wiretally::llm

@@ -14,8 +14,32 @@ bool is_thread_path(std::string_view path) {
 
 std::span<const DialectSpec* const> dialects() {
   static const std::array<const DialectSpec*, kDialectCount> kRows = {
-      &openai_chat(),       &openai_completions(), &openai_responses(),
-      &openai_embeddings(), &anthropic_messages(),
+      &openai_chat(),
+      &openai_completions(),
+      &openai_responses(),
+      &openai_embeddings(),
+      &anthropic_messages(),
+      &gemini_generate(),
+      &gemini_embeddings(),
+      &gemini_interactions(),
+      &bedrock_converse(),
+      &bedrock_invoke(),
+      &cohere_v2_chat(),
+      &cohere_v1_chat(),
+      &cohere_v2_embed(),
+      &cohere_v1_embed(),
+      &cohere_v2_rerank(),
+      &cohere_v1_rerank(),
+      &ollama_chat(),
+      &ollama_generate(),
+      &ollama_embed(),
+      &openai_images(),
+      &openai_transcription(),
+      &openai_speech(),
+      &tgi(),
+      &llamacpp(),
+      &mcp(),
+      &a2a(),
   };
   return kRows;
 }
@@ -26,7 +50,8 @@ const DialectSpec* suspect_dialect(std::string_view path) {
   size_t best_size = 0;
   for (const DialectSpec* spec : dialects()) {
     for (std::string_view tail : spec->path_tails) {
-      if (tail.size() > best_size && path.ends_with(tail)) {
+      if (tail.size() > best_size && path.ends_with(tail) &&
+          (spec->path_fits == nullptr || spec->path_fits(path))) {
         best = spec;
         best_size = tail.size();
       }
@@ -43,6 +68,13 @@ const DialectSpec* suspect_socket_dialect(std::string_view path) {
     }
   }
   return nullptr;
+}
+
+const DialectSpec* suspect_dialect_of(const Headers& headers) {
+  for (std::string_view name : {"mcp-protocol-version", "mcp-session-id", "mcp-method"}) {
+    if (headers.find(name).has_value()) return &mcp();
+  }
+  return headers.find("a2a-version").has_value() ? &a2a() : nullptr;
 }
 
 }  // namespace wiretally::llm

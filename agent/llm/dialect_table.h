@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "dialect.h"
+#include "wiretally/http_exchange.h"
 
 namespace wiretally::llm {
 
@@ -16,7 +17,29 @@ const DialectSpec& openai_embeddings();
 const DialectSpec& anthropic_messages();
 const DialectSpec& openai_realtime();
 
-inline constexpr size_t kDialectCount = 5;
+const DialectSpec& gemini_generate();
+const DialectSpec& gemini_embeddings();
+const DialectSpec& gemini_interactions();
+const DialectSpec& bedrock_converse();
+const DialectSpec& bedrock_invoke();
+const DialectSpec& cohere_v1_chat();
+const DialectSpec& cohere_v1_embed();
+const DialectSpec& cohere_v1_rerank();
+const DialectSpec& cohere_v2_chat();
+const DialectSpec& cohere_v2_embed();
+const DialectSpec& cohere_v2_rerank();
+const DialectSpec& openai_images();
+const DialectSpec& openai_transcription();
+const DialectSpec& openai_speech();
+const DialectSpec& tgi();
+const DialectSpec& llamacpp();
+const DialectSpec& mcp();
+const DialectSpec& a2a();
+const DialectSpec& ollama_chat();
+const DialectSpec& ollama_generate();
+const DialectSpec& ollama_embed();
+
+inline constexpr size_t kDialectCount = 26;
 
 // All rows; built at the first call.
 std::span<const DialectSpec* const> dialects();
@@ -27,5 +50,8 @@ const DialectSpec* suspect_dialect(std::string_view path);
 
 // The same for the path of a WebSocket's handshake.
 const DialectSpec* suspect_socket_dialect(std::string_view path);
+
+// The same by headers, for dialects that are spoken at any path.
+const DialectSpec* suspect_dialect_of(const Headers& headers);
 
 }  // namespace wiretally::llm

@@ -193,6 +193,7 @@ BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
   }
   const Target target = split_target(head.target);
   const DialectSpec* spec = may_post ? suspect_dialect(target.path) : nullptr;
+  if (spec == nullptr && may_post) spec = suspect_dialect_of(head.headers);
   CallPtr* entry = find(id);
   if (head.websocket && entry == nullptr && sockets_.on_request(id, head)) {
     return BodyInterest::kWanted;
@@ -232,6 +233,7 @@ BodyInterest LlmRoom::request_without_path(ExchangeId id, const RequestHead& hea
   read_request_head(call, head, {}, *awake);
   if (call.spec != nullptr) return BodyInterest::kWanted;
   for (size_t row = 0; row < kDialectCount; ++row) {
+    if (!dialects()[row]->joins) continue;
     call.requests[row] = take_request_reader(*dialects()[row]);
   }
   return BodyInterest::kWanted;
@@ -290,7 +292,9 @@ void LlmRoom::dismiss(CallPtr& entry, ExchangeId id, EventTime time) {
 void LlmRoom::open_call(Call& call, UsageRecord& record) {
   call.opened = true;
   record.dialect = call.spec->dialect;
-  record.operation = call.spec->operation;
+  record.operation = call.spec->operation_of == nullptr
+                         ? call.spec->operation
+                         : call.spec->operation_of(record.path.view());
   CallOpened opened;
   opened.exchange = record.exchange;
   opened.flow = record.flow;
@@ -363,6 +367,7 @@ BodyInterest LlmRoom::try_all(Call& call, const ResponseHead& head) {
   const BodyForm expected = expected_form(head.headers);
   if (expected == BodyForm::kOther) return BodyInterest::kNotLlm;
   for (size_t row = 0; row < kDialectCount; ++row) {
+    if (!dialects()[row]->joins) continue;
     call.answers[row] = take_answer_reader(*dialects()[row], expected);
   }
   return BodyInterest::kWanted;
@@ -383,7 +388,10 @@ BodyInterest LlmRoom::choose_dialect(Call& call) {
   const std::optional<uint16_t> status = call.record.unpack().status_code;
   const bool success = !status.has_value() || is_success(*status);
   for (size_t row = 0; row < kDialectCount; ++row) {
-    if (!success || !call.answers[row]->has_shape() || !request_may_be(call, row)) continue;
+    const AnswerReader* const candidate = call.answers[row].get();
+    if (candidate == nullptr || !success || !candidate->has_shape() || !request_may_be(call, row)) {
+      continue;
+    }
     std::swap(call.answers[row], call.answers[0]);
     std::swap(call.requests[row], call.requests[0]);
     give_back_candidates(call, 1);
@@ -493,7 +501,9 @@ BodyInterest LlmRoom::feed_candidates(Call& call, ByteView body, EventTime time)
     const ByteView part = body.first(std::min<uint64_t>(body.size(), to_border));
     body = body.subspan(part.size());
     call.response_bytes += part.size();
-    for (std::unique_ptr<AnswerReader>& candidate : call.answers) candidate->feed(part, time);
+    for (std::unique_ptr<AnswerReader>& candidate : call.answers) {
+      if (candidate != nullptr) candidate->feed(part, time);
+    }
     if (part.size() < to_border) return BodyInterest::kWanted;
     if (choose_dialect(call) == BodyInterest::kNotLlm) return BodyInterest::kNotLlm;
   }
@@ -606,11 +616,15 @@ void note_answer_body(const AnswerReader& reader, UsageRecord& record) {
   record.speed = notes.speed;
   note_stated_cost(notes.cost, record);
   record.finish_reason = notes.finish_reason;
-  record.tool_call_count = notes.tools.count();
-  for (size_t i = 0; i < record.tool_call_count; ++i) {
+  if (record.operation == Operation::kToolCall) {
+    record.finish_reason = FinishReason::kUnknown;
+  } else {
+    record.tool_call_count = notes.tools.count();
+  }
+  for (size_t i = 0; i < notes.tools.count(); ++i) {
     record.tool_calls[i].assign(notes.tools.name(i));
   }
-  record.stream = reader.form() == BodyForm::kEvents;
+  record.stream = reader.streamed();
   if (record.stream) {
     record.first_content = notes.first_content;
     record.last_content = notes.last_content;
@@ -637,9 +651,11 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
   record.request_bytes = call.request_bytes;
   record.response_bytes = call.response_bytes;
   const AnswerReader* reader = call.reader();
-  const bool is_call = call.proven || (reader != nullptr && reader->has_shape());
+  const bool bills_nothing = reader != nullptr && reader->notes().bills_nothing;
+  const bool is_call =
+      (call.proven || (reader != nullptr && reader->has_shape())) && !bills_nothing;
   if (!is_call) {
-    next_.on_suspect(call.spec->dialect);
+    if (!bills_nothing) next_.on_suspect(call.spec->dialect);
     next_.on_call_closed(record.exchange, lane_, end.time);
     return;
   }
@@ -671,13 +687,14 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
     }
     answer.terminal = notes.terminal;
     answer.failed = notes.failed;
-    if (notes.failed) record.error_type = notes.error_type;
+    if (notes.failed && !notes.error_type.empty()) record.error_type = notes.error_type;
     const bool in_order = (answer.complete || answer.terminal) && !answer.failed;
     call.spec->normalise(
         notes,
         {.provider = record.provider.view(),
          .streamed = record.stream,
          .settled = notes.usage_final || !record.stream || (in_order && !notes.usage_stale),
+         .request_model = record.request_model.view(),
          .input_may_grow = answer.midstream || answer.request_damaged || call.server_side},
         record);
     const bool whole =
@@ -686,7 +703,8 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
   }
 
   record.outcome = outcome_of(record, answer, end.outcome);
-  record.usage_missing = missing_of(record, answer, call.spec->has_output);
+  const bool has_output = call.spec->has_output && record.operation != Operation::kEmbeddings;
+  if (call.spec->has_tokens) record.usage_missing = missing_of(record, answer, has_output);
   if (record.usage_missing != UsageMissing::kNot) record.flags.set(RecordFlag::kUsageMissing);
   if (record.provider.empty()) record.provider.assign("unknown");
   set_final_flags(record);

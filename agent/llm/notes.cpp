@@ -69,6 +69,15 @@ void RequestNotes::note(const RequestPath& path, const JsonEvent& event) {
     case RequestSlot::kServerSide:
       if (is_begin(event)) server_side = true;
       break;
+    case RequestSlot::kRpcVersion:
+      json_rpc = event.text == "2.0";
+      break;
+    case RequestSlot::kRpcMethod:
+      take_text(rpc_method, event);
+      break;
+    case RequestSlot::kRpcTool:
+      take_text(tool, event, &text_cut);
+      break;
     case RequestSlot::kContextEdit:
       if (event.text.starts_with("compact")) server_side = true;
       break;
@@ -85,6 +94,9 @@ void Document::clear() {
   usage.clear();
   spare_usage.clear();
   apart.clear();
+  detail_name.clear();
+  detail_count.reset();
+  last = loads = false;
   usage_closed = has_iterations = iteration_apart = content = delta = false;
   has_choices = has_choice = finished = error = false;
   error_name.clear();
@@ -156,6 +168,27 @@ void ToolNames::clear() {
   begin_item();
 }
 
+namespace {
+
+// A part of a count goes to the field of its name, if there is one. Google's numbers for modalities
+// are 2 (image) and 4 (audio).
+void take_detail(Document& doc, UsageField whole) {
+  if (!doc.detail_count.has_value()) return;
+  const std::string_view name = doc.detail_name.view();
+  const bool image = name == "IMAGE" || name == "image" || name == "2";
+  const bool audio = name == "AUDIO" || name == "audio" || name == "4";
+  UsageField field = UsageField::kCount;
+  if (whole == UsageField::kInput && image) field = UsageField::kInputImage;
+  if (whole == UsageField::kInput && audio) field = UsageField::kInputAudio;
+  if (whole == UsageField::kOutput && image) field = UsageField::kOutputImage;
+  if (whole == UsageField::kOutput && audio) field = UsageField::kOutputAudio;
+  if (whole == UsageField::kCacheWrite && name == "5m") field = UsageField::kCacheWrite5m;
+  if (whole == UsageField::kCacheWrite && name == "1h") field = UsageField::kCacheWrite1h;
+  if (field != UsageField::kCount) doc.usage.set(field, *doc.detail_count);
+}
+
+}  // namespace
+
 void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
   Document& doc = document;
   switch (path.slot) {
@@ -186,8 +219,26 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
     case AnswerSlot::kFinishReason:
       if (is_text(event)) {
         finish_reason = finish_reason_of(event.text);
+        doc.loads = event.text == "load" || event.text == "unload";
+        doc.finished = true;
+      } else if (event.kind == Kind::kNumber && event.integer.has_value()) {
+        finish_reason = finish_reason_of(*event.integer);
         doc.finished = true;
       }
+      break;
+    case AnswerSlot::kBlocked:
+      if (is_text(event) || event.integer.value_or(0) != 0) {
+        finish_reason = FinishReason::kContentFilter;
+        doc.finished = true;
+      }
+      break;
+    case AnswerSlot::kContentItem:
+      if (is_begin(event)) doc.content = has_body = true;
+      break;
+    case AnswerSlot::kDone:
+      if (event.kind != Kind::kBool) break;
+      has_done = true;
+      doc.last = event.boolean;
       break;
     case AnswerSlot::kDelta:
       if (is_text(event)) doc.delta = true;
@@ -235,6 +286,25 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
       break;
     case AnswerSlot::kSpeed:
       take_text(speed, event);
+      break;
+    case AnswerSlot::kUsageAddend:
+      doc.usage.note_addend(path.field, event);
+      break;
+    case AnswerSlot::kDetail:
+      if (event.kind == Kind::kObjectBegin) {
+        doc.detail_name.clear();
+        doc.detail_count.reset();
+      } else if (event.kind == Kind::kObjectEnd) {
+        take_detail(doc, path.field);
+      }
+      break;
+    case AnswerSlot::kDetailName:
+      if (event.kind == Kind::kString || event.kind == Kind::kNumber) {
+        doc.detail_name.assign(event.text);
+      }
+      break;
+    case AnswerSlot::kDetailCount:
+      doc.detail_count = event.integer;
       break;
     case AnswerSlot::kServerToolNumber:
       usage.note(UsageField::kServerTools, event);
@@ -290,6 +360,12 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
       break;
     case AnswerSlot::kErrorStatus:
       if (is_text(event)) doc.note_error(event.text, 1);
+      break;
+    case AnswerSlot::kErrorNumber:
+      if (event.kind == Kind::kNumber) doc.note_error(event.text, 1);
+      break;
+    case AnswerSlot::kFailed:
+      if (event.kind == Kind::kBool && event.boolean) doc.error = true;
       break;
     case AnswerSlot::kStreamId:
     case AnswerSlot::kErrorEventId:
@@ -358,6 +434,32 @@ void AnswerNotes::take_usage() {
   }
 }
 
+void AnswerNotes::replace_usage() {
+  if (document.usage.empty()) return;
+  usage.clear();
+  take_usage();
+}
+
+FinishReason finish_reason_of(uint64_t google_number) {
+  switch (google_number) {
+    case 0:
+      return FinishReason::kUnknown;
+    case 1:
+      return FinishReason::kStop;
+    case 2:
+      return FinishReason::kLength;
+    case 3:   // SAFETY
+    case 4:   // RECITATION
+    case 6:   // BLOCKLIST
+    case 7:   // PROHIBITED_CONTENT
+    case 8:   // SPII
+    case 11:  // IMAGE_SAFETY
+      return FinishReason::kContentFilter;
+    default:
+      return FinishReason::kOther;
+  }
+}
+
 FinishReason finish_reason_of(std::string_view word) {
   struct Word {
     std::string_view word;
@@ -380,6 +482,28 @@ FinishReason finish_reason_of(std::string_view word) {
       {"function_call", FinishReason::kToolCalls},
       {"content_filter", FinishReason::kContentFilter},
       {"refusal", FinishReason::kContentFilter},
+      {"content_filtered", FinishReason::kContentFilter},
+      {"guardrail_intervened", FinishReason::kContentFilter},
+      {"max_output_reached", FinishReason::kLength},
+      {"limit", FinishReason::kLength},
+      {"STOP", FinishReason::kStop},
+      {"FINISH", FinishReason::kStop},
+      {"COMPLETE", FinishReason::kStop},
+      {"STOP_SEQUENCE", FinishReason::kStop},
+      {"MAX_TOKENS", FinishReason::kLength},
+      {"LENGTH", FinishReason::kLength},
+      {"TOOL_CALL", FinishReason::kToolCalls},
+      {"SAFETY", FinishReason::kContentFilter},
+      {"RECITATION", FinishReason::kContentFilter},
+      {"BLOCKLIST", FinishReason::kContentFilter},
+      {"PROHIBITED_CONTENT", FinishReason::kContentFilter},
+      {"SPII", FinishReason::kContentFilter},
+      {"IMAGE_SAFETY", FinishReason::kContentFilter},
+      {"IMAGE_PROHIBITED_CONTENT", FinishReason::kContentFilter},
+      {"CONTENT_FILTERED", FinishReason::kContentFilter},
+      {"ERROR_TOXIC", FinishReason::kContentFilter},
+      {"ERROR", FinishReason::kError},
+      {"TIMEOUT", FinishReason::kError},
       {"error", FinishReason::kError},
       {"failed", FinishReason::kError},
   };
@@ -407,11 +531,22 @@ std::string_view undated(std::string_view model) {
     }
     return true;
   };
-  for (std::string_view form :
-       {"-NNNN-NN-NN", "-NNNNNNNN", "@NNNNNNNN", "-NNNN", "-latest", "@latest", "@default"}) {
+  for (std::string_view form : {"-NNNN-NN-NN", "-NNNNNNNN", "@NNNNNNNN", "-NN-NNNN", "-NNNN",
+                                "-NNN", "-latest", "@latest", "@default"}) {
     if (dated_by(form.size(), form)) return model.substr(0, model.size() - form.size());
   }
   return model;
+}
+
+}  // namespace
+
+namespace {
+
+// Vertex writes '@' in front of a date where others write '-'.
+bool same_name(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+    return x == y || (x == '@' && y == '-') || (x == '-' && y == '@');
+  });
 }
 
 }  // namespace
@@ -424,8 +559,19 @@ bool same_model(std::string_view requested, std::string_view served) {
     requested = requested.substr(requested.rfind('/') + 1);
     served = served.substr(served.rfind('/') + 1);
   }
-  return requested == served || undated(requested) == served || requested == undated(served) ||
+  return same_name(requested, served) || undated(requested) == served ||
+         requested == undated(served) ||
          (requested.ends_with("latest") && undated(requested) == undated(served));
+}
+
+bool same_bedrock_model(std::string_view requested, std::string_view served) {
+  const size_t maker = requested.find('.');
+  if (maker == requested.npos) return false;
+  const size_t model = served.rfind('/') + 1;  // an ARN ends in …/id
+  served = served.substr(model);
+  if (requested == served) return true;
+  const size_t at = requested.find(undated(served));
+  return at != requested.npos && at > 0 && requested[at - 1] == '.';
 }
 
 }  // namespace wiretally::llm

@@ -24,10 +24,13 @@ enum class RequestSlot : uint8_t {
   kUser,
   kSafetyIdentifier,
   kMetadataUserId,
-  kPrompt,       // what the dialect calls its prompt: present in any form
-  kTurnRole,     // role of one message
-  kServerTool,   // `type` of a tool: does the server run it?
-  kServerSide,   // presence means that the server may call tools by itself
+  kPrompt,      // what the dialect calls its prompt: present in any form
+  kTurnRole,    // role of one message
+  kServerTool,  // `type` of a tool: does the server run it?
+  kServerSide,  // presence means that the server may call tools by itself
+  kRpcVersion,  // of JSON-RPC
+  kRpcMethod,
+  kRpcTool,
   kContextEdit,  // how the server may rewrite the context: compaction reads input again
   // Of a message on a WebSocket alone (SocketMessage):
   kEventType,
@@ -50,6 +53,10 @@ struct RequestNotes {
   bool has_prompt = false;
   bool has_turns = false;    // a message with a role
   bool server_side = false;  // input may still grow after the first statement of usage
+  bool has_form = false;     // multipart/form-data
+  bool json_rpc = false;
+  Text<32> rpc_method;
+  Text<64> tool;  // that the request calls
   bool text_cut = false;
 
   void note(const RequestPath& path, const JsonEvent& event);
@@ -79,6 +86,10 @@ enum class AnswerSlot : uint8_t {
   kOwnKey,            // true: that part is not in the cost
   kGeography,         // where it was served, if that has a price
   kSpeed,             // how fast, if that has a price
+  kUsageAddend,       // adds to that member: one number an input
+  kDetail,            // one part of a count, with its name: {modality, tokenCount}, {ttl, …}
+  kDetailName,
+  kDetailCount,
   kServerToolNumber,  // billable requests, outside the usage object
   kIterations,        // a list of iterations begins
   kIteration,         // one of them
@@ -90,11 +101,16 @@ enum class AnswerSlot : uint8_t {
   kToolId,
   kToolType,
   kToolName,
+  kContentItem,   // an object or list whose being there is content
+  kDone,          // true: the last document of the answer
+  kBlocked,       // why the prompt was refused
   kLoneToolName,  // the name of a tool call without an object of its own
   kError,         // an error object or text
   kErrorCode,
   kErrorType,
   kErrorStatus,
+  kErrorNumber,  // a number that names the error
+  kFailed,       // true: an error
   // Of a message on a WebSocket alone (SocketMessage):
   kStreamId,
   kErrorEventId,  // of the client's message that the error is about
@@ -120,6 +136,10 @@ struct Document {
   UsageSheet spare_usage;
   UsageSheet apart;  // iterations billed apart
   UsageSheet iteration;
+  Text<16> detail_name;
+  std::optional<uint64_t> detail_count;
+  bool last = false;   // says that it is
+  bool loads = false;  // its finish reason: a model was loaded or unloaded, nothing else
   bool usage_closed = false;
   bool has_iterations = false;
   bool iteration_apart = false;
@@ -212,9 +232,11 @@ struct AnswerNotes {
   bool has_body = false;
   bool has_role = false;
   bool has_usage = false;
-  bool type_known = false;  // a kind that only this dialect has
-  bool terminal = false;    // the dialect's last event was seen
-  bool failed = false;      // an error inside an answer
+  bool has_done = false;       // says of itself whether it is the last
+  bool bills_nothing = false;  // not a call, whatever its shape
+  bool type_known = false;     // a kind that only this dialect has
+  bool terminal = false;       // the dialect's last event was seen
+  bool failed = false;         // an error inside an answer
   bool text_cut = false;
   bool usage_malformed = false;
   Text<128> error_type;
@@ -235,7 +257,12 @@ struct AnswerNotes {
   void fail();
   // Merges the document's usage, if it has any.
   void take_usage();
+  // The same, but what earlier documents said is forgotten.
+  void replace_usage();
 };
+
+// Google's enumerations as numbers: finish reasons and modalities.
+FinishReason finish_reason_of(uint64_t google_number);
 
 // The normalised form of any dialect's finish reason; kUnknown for "".
 FinishReason finish_reason_of(std::string_view word);
@@ -243,5 +270,8 @@ FinishReason finish_reason_of(std::string_view word);
 // True if `served` is what a client that asked for `requested` may expect: the same, or one of them
 // a dated snapshot of the other.
 bool same_model(std::string_view requested, std::string_view served);
+// The same where `requested` is an id of Bedrock, which names geography, maker and version around
+// the model: us.anthropic.claude-…-v1:0.
+bool same_bedrock_model(std::string_view requested, std::string_view served);
 
 }  // namespace wiretally::llm

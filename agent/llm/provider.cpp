@@ -65,6 +65,9 @@ constexpr HeaderRow kAnswerHeaders[] = {
     {"x-groq-region", "groq"},
     {"x-generation-id", "openrouter"},
     {"fireworks-prompt-tokens", "fireworks"},
+    {"x-amzn-bedrock-input-token-count", "aws.bedrock"},
+    {"x-amzn-bedrock-invocation-latency", "aws.bedrock"},
+    {"x-gemini-service-tier", "gcp.gemini"},
 };
 
 }  // namespace
@@ -79,7 +82,10 @@ std::string_view provider_of_host(std::string_view host, std::string_view path) 
   }
   if (ends_with_no_case(host, "-aiplatform.googleapis.com")) return "gcp.vertex_ai";
   const bool of_aws = is_host(host, "amazonaws.com") || is_host(host, "api.aws");
-  if (of_aws && starts_with_no_case(host, "bedrock-")) return "aws.bedrock";
+  // An interface endpoint puts a name of its own in front.
+  const bool of_bedrock = starts_with_no_case(host, "bedrock-") ||
+                          host.find(".bedrock-runtime.") != std::string_view::npos;
+  if (of_aws && of_bedrock) return "aws.bedrock";
   if (of_aws && starts_with_no_case(host, "aws-external-anthropic.")) return "anthropic";
   if (path.find("/openai/deployments/") != std::string_view::npos) return "azure.ai.openai";
   return {};
@@ -103,11 +109,45 @@ std::string_view provider_of_answer_headers(const Headers& headers) {
 
 std::string_view provider_of_answer_body(const AnswerNotes& notes) {
   if (notes.fingerprint.view() == "fp_ollama") return "ollama";
+  if (notes.usage.get(UsageField::kCacheReadApart).has_value()) return "llamacpp";
   if (notes.spare_usage) return "groq";
   return {};
 }
 
+namespace {
+
+bool header_has(const Headers& headers, std::string_view name, std::string_view part) {
+  const std::optional<std::string_view> value = headers.find(name);
+  return value.has_value() && value->find(part) != value->npos;
+}
+
+}  // namespace
+
 bool request_head_proves(Dialect dialect, std::string_view provider, const Headers& headers) {
+  // Paths that others have too: no SDK of OpenAI's proves anything there.
+  switch (dialect) {
+    case Dialect::kOllama:
+      return header_has(headers, "host", ":11434") || header_has(headers, ":authority", ":11434") ||
+             header_has(headers, "user-agent", "ollama");
+    case Dialect::kCohereV1:
+    case Dialect::kCohereV2:
+      return provider == "cohere" || header_has(headers, "x-fern-sdk-name", "cohere");
+    case Dialect::kGeminiGenerate:
+    case Dialect::kGeminiInteractions:
+      return !provider.empty() || headers.find("x-goog-api-key").has_value();
+    case Dialect::kTgi:
+    case Dialect::kLlamacpp:
+      return false;
+    case Dialect::kMcp:
+    case Dialect::kA2a:
+      return false;
+    case Dialect::kBedrockConverse:
+    case Dialect::kBedrockInvoke:
+      return provider == "aws.bedrock" ||
+             header_has(headers, "authorization", "/bedrock/aws4_request");
+    default:
+      break;
+  }
   if (dialect == Dialect::kAnthropicMessages) {
     return provider == "anthropic" || headers.find("anthropic-version").has_value();
   }

@@ -63,13 +63,42 @@ void note_request_head(const RequestHead& head, UsageRecord& record) {
   record.server_name.assign(authority.host);
   record.server_port = authority.port;
   record.provider.assign(provider_of_host(authority.host, target.path));
-  record.request_model = azure_deployment(target.path);
+  record.request_model = model_of_path(target.path);
   record.organization.assign(
       first_of(head.headers, {"openai-organization", "x-goog-user-project"}));
   record.session.assign(
       first_of(head.headers, {"x-claude-code-session-id", "helicone-session-id", "x-session-id",
                               "session_id", "session-id", "x-conversation-id", "conversation_id"}));
 }
+
+namespace {
+
+// Numbers and errors in headers.
+//
+// AWS: The type of an error may carry the address of its description behind a
+// colon; for many models of InvokeModel the token counts stand nowhere else.
+void note_stated_headers(const Headers& headers, UsageRecord& record) {
+  const std::string_view error = first_of(headers, {"x-amzn-errortype"});
+  record.error_type.assign(error.substr(0, error.find(':')));
+  const auto count = [&](std::string_view name) { return number_of(first_of(headers, {name})); };
+  TokenCounts& tokens = record.tokens;
+  tokens.cache_read = count("x-amzn-bedrock-cache-read-input-token-count");
+  tokens.cache_write_5m = count("x-amzn-bedrock-cache-write-input-token-count");
+  tokens.output = count("x-amzn-bedrock-output-token-count");
+  if (const auto input = count("x-amzn-bedrock-input-token-count")) {
+    tokens.input = *input + tokens.cache_read.value_or(0) + tokens.cache_write_5m.value_or(0);
+    tokens.input_source = UsageSource::kReported;
+  }
+  // TGI's, where its own headers stand beside them.
+  if (headers.find("x-inference-time").has_value() && !tokens.input.has_value()) {
+    tokens.input = count("x-prompt-tokens");
+    tokens.output = count("x-generated-tokens");
+    if (tokens.input.has_value()) tokens.input_source = UsageSource::kReported;
+  }
+  if (tokens.output.has_value()) tokens.output_source = UsageSource::kReported;
+}
+
+}  // namespace
 
 void note_answer_head(const ResponseHead& head, UsageRecord& record) {
   record.saw_response = true;
@@ -92,6 +121,7 @@ void note_answer_head(const ResponseHead& head, UsageRecord& record) {
     record.provider.assign(provider_of_answer_headers(head.headers));
   }
   note_gateway(head.headers, record);
+  note_stated_headers(head.headers, record);
   if (const auto cost = head.headers.find("x-litellm-response-cost")) {
     StatedCost stated;
     stated.note(CostStatement::kGatewayHeader, *cost);
@@ -128,6 +158,10 @@ std::string_view session_of_user_id(std::string_view user_id) {
 void note_request_body(const RequestNotes& notes, UsageRecord& record) {
   if (!notes.model.empty()) record.request_model = notes.model;
   record.stream = notes.stream;
+  if (!notes.tool.empty() && record.operation == Operation::kToolCall) {
+    record.tool_calls[0] = notes.tool;
+    record.tool_call_count = 1;
+  }
   for (const Text<256>* user : {&notes.user, &notes.safety_identifier, &notes.metadata_user_id}) {
     if (user->empty()) continue;
     record.end_user = *user;
@@ -200,8 +234,10 @@ void set_final_flags(UsageRecord& record) {
 
   // An Azure deployment is the customer's own name for some model.
   const bool comparable = !record.request_model.empty() && !record.response_model.empty() &&
-                          record.provider.view() != "azure.ai.openai";
-  if (comparable && !same_model(record.request_model.view(), record.response_model.view())) {
+                          record.provider.view() != "azure.ai.openai" &&
+                          !record.request_model.view().starts_with("arn:");
+  if (comparable && !same_model(record.request_model.view(), record.response_model.view()) &&
+      !same_bedrock_model(record.request_model.view(), record.response_model.view())) {
     record.flags.set(RecordFlag::kModelMismatch);
   }
 }

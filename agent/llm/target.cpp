@@ -91,4 +91,20 @@ Text<256> azure_deployment(std::string_view path) {
   return percent_decoded(name);
 }
 
+Text<256> model_of_path(std::string_view path) {
+  const Text<256> deployment = azure_deployment(path);
+  if (!deployment.empty()) return deployment;
+  const size_t colon = path.rfind(':');
+  for (std::string_view mark : {"/models/", "/tunedModels/", "/endpoints/"}) {
+    const size_t begin = path.rfind(mark);
+    if (begin == path.npos || colon == path.npos || colon < begin) continue;
+    return percent_decoded(path.substr(begin + mark.size(), colon - begin - mark.size()));
+  }
+  static constexpr std::string_view kBedrock = "/model/";
+  const size_t begin = path.find(kBedrock);
+  const size_t end = path.rfind('/');
+  if (begin == path.npos || end < begin + kBedrock.size()) return {};
+  return percent_decoded(path.substr(begin + kBedrock.size(), end - begin - kBedrock.size()));
+}
+
 }  // namespace wiretally::llm

@@ -24,6 +24,11 @@ Authority split_authority(std::string_view authority);
 // The value of a member of the target's query, percent-decoded; empty if there is none.
 Text<256> query_value(std::string_view target, std::string_view name);
 
+// The model that a path names, percent-decoded: an Azure deployment, …/models/{model}:verb (Gemini,
+// Vertex), …/endpoints/{id}:verb, /model/{id}/verb (Bedrock; may be an ARN); empty if there is
+// none.
+Text<256> model_of_path(std::string_view path);
+
 // The deployment of an Azure path …/openai/deployments/{deployment}/…, percent-decoded; empty if
 // the path has none.
 Text<256> azure_deployment(std::string_view path);

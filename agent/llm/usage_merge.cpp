@@ -32,6 +32,22 @@ void UsageSheet::set(UsageField field, uint64_t value) {
   malformed_ &= ~bit(field);
 }
 
+void UsageSheet::note_addend(UsageField field, const JsonEvent& event) {
+  const std::optional<uint64_t> before = get(field);
+  const bool was_malformed = malformed(field);
+  note(field, event);
+  if (was_malformed) {
+    known_ &= ~bit(field);
+    malformed_ |= bit(field);
+  }
+  uint64_t& value = values_[static_cast<size_t>(field)];
+  if (get(field).has_value() && event.integer.has_value() && before.has_value() &&
+      __builtin_add_overflow(*before, *event.integer, &value)) {
+    known_ &= ~bit(field);
+    malformed_ |= bit(field);
+  }
+}
+
 void UsageSheet::forget(UsageField field) {
   known_ &= ~bit(field);
   malformed_ &= ~bit(field);
@@ -107,6 +123,10 @@ void normalise_openai(const UsageSheet& sheet, const OpenaiUsageHints& hints, To
   tokens.output = sheet.get(F::kOutput);
   tokens.cache_read = sheet.get(F::kCacheRead);
   if (!tokens.cache_read.has_value()) tokens.cache_read = sheet.get(F::kCacheReadAtRoot);
+  if (const auto apart = sheet.get(F::kCacheReadApart)) {
+    tokens.cache_read = apart;
+    if (tokens.input.has_value()) *tokens.input += *apart;
+  }
   tokens.cache_write_5m = sheet.get(F::kCacheWrite);
   tokens.input_audio = sheet.get(F::kInputAudio);
   tokens.input_image = sheet.get(F::kInputImage);
@@ -136,6 +156,55 @@ void normalise_openai(const UsageSheet& sheet, const OpenaiUsageHints& hints, To
   if (hints.cache_may_be_outside && tokens.input.has_value() &&
       tokens.cache_read.value_or(0) > *tokens.input) {
     tokens.input = *tokens.input + *tokens.cache_read;
+  }
+  clamp_parts(tokens, flags);
+}
+
+void normalise_gemini(const UsageSheet& sheet, TokenCounts& tokens, RecordFlags& flags) {
+  using F = UsageField;
+  if (sheet.malformed()) flags.set(RecordFlag::kUsageMalformed);
+  tokens.cache_read = sheet.get(F::kCacheRead);
+  tokens.reasoning = sheet.get(F::kReasoning);
+  tokens.input_audio = sheet.get(F::kInputAudio);
+  tokens.input_image = sheet.get(F::kInputImage);
+  tokens.output_audio = sheet.get(F::kOutputAudio);
+  tokens.output_image = sheet.get(F::kOutputImage);
+  const std::optional<uint64_t> prompt = sheet.get(F::kInput);
+  if (prompt.has_value() && !sheet.malformed(F::kToolUsePrompt)) {
+    tokens.input = *prompt + sheet.get_or_zero(F::kToolUsePrompt);
+  }
+  const std::optional<uint64_t> total = sheet.get(F::kTotal);
+  const std::optional<uint64_t> visible = sheet.get(F::kOutput);
+  const uint64_t thoughts = tokens.reasoning.value_or(0);
+  if (total.has_value() && tokens.input.has_value()) {
+    if (*total >= *tokens.input) tokens.output = *total - *tokens.input;
+    const uint64_t parts = visible.value_or(0) + thoughts;
+    const bool explained = tokens.output == parts || tokens.output == visible;
+    if (!explained) flags.set(RecordFlag::kUsageMalformed);
+    // A total that leaves thoughts out (Live) does not mean that they cost nothing.
+    if (tokens.output == visible && thoughts > visible.value_or(0)) tokens.output = parts;
+  } else if (visible.has_value()) {
+    tokens.output = *visible + thoughts;
+  }
+  clamp_parts(tokens, flags);
+}
+
+void normalise_cohere(const UsageSheet& sheet, TokenCounts& tokens, RecordFlags& flags) {
+  using F = UsageField;
+  if (sheet.malformed()) flags.set(RecordFlag::kUsageMalformed);
+  tokens.billed_input = sheet.get(F::kBilledInput);
+  tokens.billed_output = sheet.get(F::kBilledOutput);
+  tokens.cache_read = sheet.get(F::kCacheRead);
+  tokens.reasoning = sheet.get(F::kReasoning);
+  tokens.input_image = sheet.get(F::kInputImage);
+  tokens.input = sheet.get(F::kInput);
+  // Image tokens stand outside input_tokens.
+  if (tokens.input.has_value()) *tokens.input += tokens.input_image.value_or(0);
+  tokens.output = sheet.get(F::kOutput);
+  // Embeddings state only what is charged, which is all that was read.
+  if (!tokens.input.has_value() && !sheet.malformed(F::kInput)) tokens.input = tokens.billed_input;
+  if (!tokens.output.has_value() && !sheet.malformed(F::kOutput)) {
+    tokens.output = tokens.billed_output;
   }
   clamp_parts(tokens, flags);
 }

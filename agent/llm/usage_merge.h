@@ -24,6 +24,7 @@ enum class UsageField : uint8_t {
   kCacheRead,
   kCacheReadAtRoot,  // Mistral num_cached_tokens, Together cached_tokens, DeepSeek
                      // prompt_cache_hit_tokens
+  kCacheReadApart,   // llama.cpp timings.cache_n: beside kInput
   kCacheWrite,
   kCacheWrite5m,
   kCacheWrite1h,
@@ -34,6 +35,9 @@ enum class UsageField : uint8_t {
   kInputImage,
   kOutputAudio,
   kOutputImage,
+  kToolUsePrompt,  // Gemini: what server-side tools fed back, beside the prompt
+  kBilledInput,    // Cohere: what is charged, beside what was processed
+  kBilledOutput,
   kServerTools,  // billable requests of server-side tools, not tokens
   kCount,
 };
@@ -43,6 +47,8 @@ class UsageSheet {
   // Takes a JSON value: a whole number is known, null is nothing, anything else is malformed.
   void note(UsageField field, const JsonEvent& event);
   void set(UsageField field, uint64_t value);
+  // The value adds to what the same document has said: Vertex counts each input of a batch.
+  void note_addend(UsageField field, const JsonEvent& event);
   void forget(UsageField field);
   void clear() {
     known_ = 0;
@@ -81,6 +87,13 @@ struct OpenaiUsageHints {
 // their whole: they are cut to it, and kUsageMalformed is set. Leaves the sources alone.
 void normalise_openai(const UsageSheet& sheet, const OpenaiUsageHints& hints, TokenCounts& tokens,
                       RecordFlags& flags);
+
+// Gemini and Vertex: what tools fed back stands outside the prompt, thoughts outside the
+// candidates, and the total holds all; what is not input is output.
+void normalise_gemini(const UsageSheet& sheet, TokenCounts& tokens, RecordFlags& flags);
+
+// Cohere: `tokens` is what the model processed, `billed_units` what is charged.
+void normalise_cohere(const UsageSheet& sheet, TokenCounts& tokens, RecordFlags& flags);
 
 // Anthropic: both cache numbers stand outside input_tokens. `apart` holds iterations that the top
 // level leaves out (compaction, advisor).

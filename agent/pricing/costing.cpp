@@ -194,6 +194,20 @@ bool all_reported(const UsageRecord& record) {
   return input && (output || record.operation == Operation::kEmbeddings);
 }
 
+namespace {
+
+// Where a provider charges other numbers than what its model processed, those are priced, and
+// nothing apart: of them nobody knows what was cached, and the cached ones may be more.
+TokenCounts charged(const TokenCounts& tokens) {
+  if (!tokens.billed_input && !tokens.billed_output) return tokens;
+  TokenCounts billed;
+  billed.input = tokens.billed_input;
+  billed.output = tokens.billed_output;
+  return billed;
+}
+
+}  // namespace
+
 Quotation cost_of(const PriceRow& row, const UsageRecord& record, Ratio discount) {
   Quotation quotation;
   const auto fail = [&](Gap gap, Item item = {}) {
@@ -205,7 +219,7 @@ Quotation cost_of(const PriceRow& row, const UsageRecord& record, Ratio discount
   if (!tier) return fail(Gap::kTier);
   quotation.tier = *tier;
   if (row.bands.empty()) return fail(Gap::kNoTokenPrices);
-  const TokenCounts& tokens = record.tokens;
+  const TokenCounts tokens = charged(record.tokens);
   const auto count = [](const std::optional<uint64_t>& tokens_of) { return tokens_of.value_or(0); };
   const Band& band = band_of(row, count(tokens.input));
   quotation.band = band.above;

@@ -24,10 +24,33 @@ enum class Dialect : uint8_t {
   kOpenaiEmbeddings,
   kAnthropicMessages,
   kOpenaiRealtime,
+  kOpenaiImages,
+  kOpenaiAudio,
+  kGeminiGenerate,
+  kGeminiEmbeddings,
+  kGeminiInteractions,
+  kBedrockConverse,
+  kBedrockInvoke,
+  kCohereV1,
+  kCohereV2,
+  kOllama,
+  kTgi,
+  kLlamacpp,
+  kMcp,
+  kA2a,
 };
 std::string_view dialect_name(Dialect dialect);
 
-enum class Operation : uint8_t { kChat, kTextCompletion, kEmbeddings, kTranscription };
+enum class Operation : uint8_t {
+  kChat,
+  kTextCompletion,
+  kEmbeddings,
+  kTranscription,
+  kSpeech,
+  kImageGeneration,
+  kRerank,
+  kToolCall,
+};
 std::string_view operation_name(Operation operation);
 
 // How sure a number is, weakest first.
@@ -63,6 +86,9 @@ struct TokenCounts {
   std::optional<uint64_t> output_audio;
   std::optional<uint64_t> output_image;
   std::optional<uint64_t> cache_read_audio;  // part of cache_read and of input_audio
+  // What is charged, where the provider states it beside what the model processed (Cohere).
+  std::optional<uint64_t> billed_input;
+  std::optional<uint64_t> billed_output;
   UsageSource input_source = UsageSource::kNone;
   UsageSource output_source = UsageSource::kNone;
 };

@@ -1,5 +1,7 @@
 #include "dialogue.h"
 
+#include <zlib.h>
+
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -26,6 +28,8 @@ struct Options {
   std::pair<size_t, size_t> lost{0, 0};
   size_t repeat = 1;
   bool escapes = false;
+  bool aws_events = false;
+  bool unended = false;
 };
 
 std::string unescape(const std::string& text) {
@@ -103,6 +107,63 @@ const std::vector<Variant>& variants() {
   return kVariants;
 }
 
+std::string base64(const std::string& bytes) {
+  static constexpr char kAlphabet[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    uint32_t bits = 0;
+    for (size_t k = 0; k < 3; ++k) {
+      bits = bits << 8 | (i + k < bytes.size() ? static_cast<uint8_t>(bytes[i + k]) : 0u);
+    }
+    for (size_t k = 0; k < 4; ++k) {
+      text.push_back(i + k <= bytes.size() ? kAlphabet[bits >> (18 - 6 * k) & 63] : '=');
+    }
+  }
+  return text;
+}
+
+std::string big_endian(size_t number, size_t bytes) {
+  std::string text;
+  for (size_t i = bytes; i-- > 0;) text.push_back(static_cast<char>(number >> (8 * i) & 255));
+  return text;
+}
+
+std::string crc32_of(const std::string& bytes) {
+  const auto* const data = reinterpret_cast<const Bytef*>(bytes.data());
+  return big_endian(crc32(0, data, static_cast<uInt>(bytes.size())), 4);
+}
+
+std::string aws_header(const std::string& name, const std::string& value) {
+  return big_endian(name.size(), 1) + name + "\x07" + big_endian(value.size(), 2) + value;
+}
+
+std::vector<std::string> aws_messages(const std::string& body) {
+  std::vector<std::string> messages;
+  std::istringstream lines(body);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty()) continue;
+    const size_t space = line.find(' ');
+    std::string kind = line.substr(0, space);
+    std::string payload = space == line.npos ? "" : line.substr(space + 1);
+    const bool exception = kind.starts_with('!');
+    const bool damaged = kind.starts_with('~');
+    if (exception || damaged) kind.erase(0, 1);
+    if (kind == "chunk") payload = "{\"bytes\":\"" + base64(payload) + "\",\"p\":\"abcd\"}";
+    const std::string headers = aws_header(exception ? ":exception-type" : ":event-type", kind) +
+                                aws_header(":content-type", "application/json") +
+                                aws_header(":message-type", exception ? "exception" : "event");
+    std::string message =
+        big_endian(headers.size() + payload.size() + 16, 4) + big_endian(headers.size(), 4);
+    message += crc32_of(message);
+    message += headers + payload;
+    message += crc32_of(message);
+    if (damaged) message.back() = static_cast<char>(message.back() ^ 1);
+    messages.push_back(message);
+  }
+  return messages;
+}
+
 std::string wire_form(const std::string& text, const Options& options,
                       std::optional<TextMessage>& message) {
   if (options.escapes) return unescape(text);
@@ -122,18 +183,20 @@ std::string wire_form(const std::string& text, const Options& options,
     }
   }
 
-  const std::vector<std::string> coded =
-      coded_pieces(split_events(body, options.line_end), options);
+  const std::vector<std::string> coded = coded_pieces(
+      options.aws_events ? aws_messages(body) : split_events(body, options.line_end), options);
   std::string joined;
   for (const std::string& piece : coded) joined += piece;
 
-  message.emplace();
-  message->head = head_text;
-  for (const std::string& piece : coded) {
-    if (!piece.empty()) message->pieces.push_back(piece);
-  }
-  if (!options.codings.empty()) {
-    message->head += "Content-Encoding: " + field_of(options.codings) + "\n";
+  if (!options.unended) {
+    message.emplace();
+    message->head = head_text;
+    for (const std::string& piece : coded) {
+      if (!piece.empty()) message->pieces.push_back(piece);
+    }
+    if (!options.codings.empty()) {
+      message->head += "Content-Encoding: " + field_of(options.codings) + "\n";
+    }
   }
 
   std::string head;
@@ -158,7 +221,7 @@ std::string wire_form(const std::string& text, const Options& options,
     size << std::hex << chunk.size();
     wire += size.str() + "\r\n" + chunk + "\r\n";
   }
-  return wire + "0\r\n\r\n";
+  return options.unended ? wire : wire + "0\r\n\r\n";
 }
 
 Options read_options(std::istringstream& words, const Variant& variant) {
@@ -192,6 +255,10 @@ Options read_options(std::istringstream& words, const Variant& variant) {
       options.lost = {std::stoul(value), std::stoul(value.substr(dash + 1))};
     } else if (name == "repeat") {
       options.repeat = std::stoul(value);
+    } else if (name == "unended") {
+      options.chunked = options.unended = true;
+    } else if (name == "aws-events") {
+      options.aws_events = true;
     } else if (name == "escapes") {
       options.escapes = true;
     } else {

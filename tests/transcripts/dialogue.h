@@ -45,7 +45,10 @@
 // played plain and in every coding, flushed and not, with the same records) | crlf or cr (line ends
 // of the body) | lost=A-B (bytes A to B of this message's wire form, B excluded, were never
 // captured) | repeat=N (the body's text N times) | escapes (in the whole section \r \n \0 \\ and
-// \xHH stand for bytes, and physical line ends count for nothing).
+// \xHH stand for bytes, and physical line ends count for nothing) |
+// unended (chunked, and the last chunk never came) |
+// aws-events (each line of the body is a message of an AWS event stream: "kind json"; kind `chunk`
+// packs the json as base64, `!kind` is an exception, `~kind` has a wrong checksum).
 #pragma once
 
 #include <cstdint>

@@ -257,7 +257,8 @@ class Harness {
           found.push_back(record.at("response_id"));
           found.push_back(record.at("start_time"));
           const std::string text = contradiction(record, full);
-          if (text.empty() || shared_id(dialogue, record.at("response_id"))) continue;
+          const std::string& id = record.at("response_id");
+          if (text.empty() || id == "null" || shared_id(dialogue, id)) continue;
           report(dialogue, entrance, "joined at piece " + std::to_string(skip), text);
           good = false;
         }

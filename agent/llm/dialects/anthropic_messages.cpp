@@ -9,11 +9,12 @@
 //   error                             {error:{type}} after HTTP 200
 //   ping                              any time
 #include "dialect_table.h"
+#include "dialects/anthropic_shape.h"
 
 namespace wiretally::llm {
 namespace {
 
-constexpr std::string_view kPathTails[] = {"/messages"};
+constexpr std::string_view kPathTails[] = {"/messages", ":rawPredict", ":streamRawPredict"};
 
 constexpr RequestPath kRequest[] = {
     {"model", RequestSlot::kModel},
@@ -83,8 +84,15 @@ constexpr AnswerPath kAnswer[] = {
     {"error.code", AnswerSlot::kErrorCode},
 };
 
-bool request_has_shape(const RequestNotes& notes, bool /*model_in_path*/) {
-  return !notes.model.empty() && notes.has_turns;
+bool request_has_shape(const RequestNotes& notes, bool model_in_path) {
+  return (model_in_path || !notes.model.empty()) && notes.has_turns;
+}
+
+// Vertex serves all makers' models by the same verbs, and counts tokens by a model's name.
+bool path_fits(std::string_view path) {
+  return path.ends_with("/messages") ||
+         (path.find("/anthropic/") != std::string_view::npos &&
+          path.find("/models/count-tokens") == std::string_view::npos);
 }
 
 // A document of type `message` alone could be anybody's.
@@ -141,6 +149,14 @@ void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecor
 
 }  // namespace
 
+std::span<const AnswerPath> anthropic_answer_paths() { return kAnswer; }
+bool anthropic_answer_has_shape(const AnswerNotes& notes) { return answer_has_shape(notes); }
+void end_anthropic_document(AnswerNotes& notes, bool is_event) { end_document(notes, is_event); }
+void normalise_anthropic_answer(const AnswerNotes& notes, const UsageContext& context,
+                                UsageRecord& record) {
+  normalise(notes, context, record);
+}
+
 const DialectSpec& anthropic_messages() {
   static const PathSet request_paths = paths_of(kRequest);
   static const PathSet answer_paths = paths_of(kAnswer);
@@ -148,6 +164,7 @@ const DialectSpec& anthropic_messages() {
       .dialect = Dialect::kAnthropicMessages,
       .operation = Operation::kChat,
       .path_tails = kPathTails,
+      .path_fits = path_fits,
       .request_paths = &request_paths,
       .request_slots = kRequest,
       .answer_paths = &answer_paths,

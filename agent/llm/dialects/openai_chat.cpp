@@ -11,7 +11,7 @@
 namespace wiretally::llm {
 namespace {
 
-constexpr std::string_view kPathTails[] = {"/chat/completions"};
+constexpr std::string_view kPathTails[] = {"/chat/completions", ":rawPredict", ":streamRawPredict"};
 
 constexpr RequestPath kRequest[] = {
     {"model", RequestSlot::kModel},
@@ -62,8 +62,17 @@ constexpr AnswerPath kAnswer[] = {
     WIRETALLY_CHAT_USAGE("usage", AnswerSlot::kUsageNumber),
     WIRETALLY_CHAT_USAGE("x_groq.usage", AnswerSlot::kSpareUsageNumber),
     WIRETALLY_STATED_COST("usage"),
+    // llama.cpp says them in the last chunk whether asked or not.
+    {"timings.prompt_n", AnswerSlot::kSpareUsageNumber, UsageField::kInput},
+    {"timings.cache_n", AnswerSlot::kSpareUsageNumber, UsageField::kCacheReadApart},
+    {"timings.predicted_n", AnswerSlot::kSpareUsageNumber, UsageField::kOutput},
     WIRETALLY_OPENAI_ERRORS,
 };
+
+// Vertex serves Mistral's models in this dialect, by a verb that all makers share.
+bool path_fits(std::string_view path) {
+  return path.ends_with("/chat/completions") || path.find("/mistralai/") != std::string_view::npos;
+}
 
 bool request_has_shape(const RequestNotes& notes, bool model_in_path) {
   return (model_in_path || !notes.model.empty()) && notes.has_turns;
@@ -86,6 +95,7 @@ const DialectSpec& openai_chat() {
       .operation = Operation::kChat,
       .path_tails = kPathTails,
       .usage_on_request = true,
+      .path_fits = path_fits,
       .request_paths = &request_paths,
       .request_slots = kRequest,
       .answer_paths = &answer_paths,

@@ -108,6 +108,10 @@ const uint8_t* SseReader::line(const uint8_t* p, const uint8_t* end) {
       std::memcmp(p, kData.data(), kData.size()) == 0) {
     return data_line(p + kData.size(), end);
   }
+  if (c == '{' && !has_data_) {
+    state_ = State::kError;
+    return p;
+  }
   name_size_ = 0;
   state_ = State::kName;
   return name(p, end);

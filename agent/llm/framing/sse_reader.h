@@ -8,7 +8,8 @@
 // input, if the event has data. Several data lines of one event are joined by LF. `event:` may
 // stand before or after `data:`, so its value is known for sure only at on_sse_end. Other field
 // names are ignored, but for `error` (llama.cpp sends `error: {json}`), which is reported as it
-// stands, unless the event has data already.
+// stands, unless the event has data already; so is a line that begins with '{' (Google sends the
+// error itself).
 //
 //   state       where the reader is
 //   mark        at the start of the input: a byte order mark may stand here

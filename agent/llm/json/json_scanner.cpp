@@ -119,6 +119,7 @@ JsonScanner::Verdict JsonScanner::feed(ByteView bytes) {
         unread_ = static_cast<size_t>(end - p);
         return Verdict::kComplete;
       case State::kBad:
+        unread_ = static_cast<size_t>(end - p);
         return Verdict::kBad;
     }
   }

@@ -41,6 +41,7 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "json/repetition.h"
@@ -90,6 +91,7 @@ class JsonEvents {
 class PathSet {
  public:
   explicit PathSet(std::initializer_list<std::string_view> patterns);
+  explicit PathSet(std::span<const std::string_view> patterns);
   ~PathSet();
   PathSet(PathSet&&) noexcept;
 
@@ -128,8 +130,8 @@ class JsonScanner {
 
   // What feed or finish answered last (kMore after reset).
   Verdict verdict() const;
-  // Bytes behind the end of a complete document in the last feed (NDJSON and arrays of documents go
-  // on there).
+  // Bytes behind the end of a complete document, or from where a bad one is given up, in the last
+  // feed (NDJSON and arrays of documents go on there).
   size_t unread() const { return unread_; }
   // Brackets that are open: the depth is proved only if the document ends at 0.
   uint32_t depth() const;

@@ -59,7 +59,9 @@ void add_pattern(Tree& tree, std::string_view pattern, PathId id) {
 }  // namespace
 
 PathSet::PathSet(std::initializer_list<std::string_view> patterns)
-    : tree_(std::make_unique<Tree>()) {
+    : PathSet(std::span<const std::string_view>(patterns.begin(), patterns.size())) {}
+
+PathSet::PathSet(std::span<const std::string_view> patterns) : tree_(std::make_unique<Tree>()) {
   add_node(*tree_);
   PathId id = 0;
   for (std::string_view pattern : patterns) add_pattern(*tree_, pattern, id++);

@@ -53,18 +53,37 @@ struct Plan {
 };
 
 Plan plan_of(std::string_view input) {
-  static constexpr std::string_view kTargets[] = {
-      "/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings", "/v1/messages"};
-  static constexpr std::string_view kTypes[] = {"application/json", "text/event-stream", ""};
+  static constexpr std::string_view kTargets[] = {"/v1/chat/completions",
+                                                  "/v1/completions",
+                                                  "/v1/responses",
+                                                  "/v1/embeddings",
+                                                  "/v1/messages",
+                                                  "/v1beta/models/m:streamGenerateContent",
+                                                  "/v1beta/models/m:embedContent",
+                                                  "/v1beta/interactions",
+                                                  "/model/a.b/converse-stream",
+                                                  "/model/a.b/invoke-with-response-stream",
+                                                  "/v1/chat",
+                                                  "/v2/chat",
+                                                  "/v2/rerank",
+                                                  "/api/chat",
+                                                  "/v1/images/edits",
+                                                  "/v1/audio/transcriptions",
+                                                  "/generate",
+                                                  "/completion",
+                                                  "/mcp"};
+  static constexpr std::string_view kTypes[] = {"application/json", "text/event-stream", "",
+                                                "application/x-ndjson",
+                                                "application/vnd.amazon.eventstream"};
   static constexpr uint16_t kStatuses[] = {200, 200, 429, 500};
   Plan plan;
   const auto choice = [&](size_t i) { return static_cast<uint8_t>(input[i]); };
-  plan.target = kTargets[choice(0) % 5];
+  plan.target = kTargets[choice(0) % std::size(kTargets)];
   plan.has_request = (choice(1) & 1) == 0;
   plan.has_answer = (choice(1) & 2) == 0;
   plan.complete = (choice(1) & 4) == 0;
-  plan.content_type = kTypes[choice(2) % 3];
-  plan.status = kStatuses[choice(2) / 3 % 4];
+  plan.content_type = kTypes[choice(2) % std::size(kTypes)];
+  plan.status = kStatuses[choice(2) / std::size(kTypes) % 4];
   plan.step = static_cast<uint8_t>(1 + choice(3) % 64);
   input.remove_prefix(4);
   const size_t border = input.find('\x1E');

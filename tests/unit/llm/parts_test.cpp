@@ -41,6 +41,61 @@ TEST(Target, AzureDeployments) {
   EXPECT_EQ(azure_deployment("/openai/v1/chat/completions").view(), "");
 }
 
+TEST(Target, ModelsInPaths) {
+  const auto model = [](std::string_view path) { return std::string(model_of_path(path).view()); };
+  EXPECT_EQ(model("/v1beta/models/gemini-2.5-flash:generateContent"), "gemini-2.5-flash");
+  EXPECT_EQ(model("/v1/projects/p/locations/l/publishers/anthropic/models/claude@1:rawPredict"),
+            "claude@1");
+  EXPECT_EQ(model("/v1/projects/p/locations/l/endpoints/42:generateContent"), "42");
+  EXPECT_EQ(model("/model/us.anthropic.claude-v1%3A0/invoke"), "us.anthropic.claude-v1:0");
+  EXPECT_EQ(model("/gw/bedrock/model/arn:aws:bedrock:r:1:inference-profile/x.y/converse"),
+            "arn:aws:bedrock:r:1:inference-profile/x.y");
+  EXPECT_EQ(model("/v1/models"), "");
+  EXPECT_EQ(model("/model/"), "");
+  EXPECT_EQ(model("/v1/messages"), "");
+}
+
+TEST(DialectTable, TheChooserTakesAnyPrefix) {
+  struct Row {
+    std::string_view path;
+    std::string_view dialect;
+  };
+  static constexpr Row kRows[] = {
+      {"/v1beta/models/m:generateContent", "gemini_generate"},
+      {"/google-vertex/v1/publishers/google/models/m:streamGenerateContent", "gemini_generate"},
+      {"/v1/projects/p/locations/l/publishers/google/models/gemini-embedding-001:predict",
+       "gemini_embeddings"},
+      {"/v1/projects/p/locations/l/publishers/google/models/imagen-4:predict", "none"},
+      {"/v1beta/models/m:countTokens", "none"},
+      {"/v1beta/interactions", "gemini_interactions"},
+      {"/v1/p/publishers/anthropic/models/c:streamRawPredict", "anthropic_messages"},
+      {"/v1/p/publishers/anthropic/models/count-tokens:rawPredict", "none"},
+      {"/v1/p/publishers/mistralai/models/m:rawPredict", "openai_chat"},
+      {"/anthropic/v1/messages/", "anthropic_messages"},
+      {"/bedrock/model/a.b/converse", "bedrock_converse"},
+      {"/model/arn%3Aaws%3Abedrock%3Ax/converse-stream", "bedrock_converse"},
+      {"/model/a.b/invoke", "bedrock_invoke"},
+      {"/model/arn%3Aaws%3Abedrock%3Ax/invoke-with-response-stream", "bedrock_invoke"},
+      {"/model/7/invoke", "none"},
+      {"/lambda/invoke", "none"},
+      {"/model/a.b/count-tokens", "none"},
+      {"/v1/chat", "cohere_v1"},
+      {"/cohere/v2/chat", "cohere_v2"},
+      {"/v2/rerank", "cohere_v2"},
+      {"/api/chat", "ollama"},
+      {"/api/generate", "ollama"},
+      {"/generate", "tgi"},
+      {"/completion", "llamacpp"},
+      {"/v1/images/edits", "openai_images"},
+      {"/openai/deployments/d/audio/transcriptions", "openai_audio"},
+      {"/v1/traces/ingest", "none"},
+      {"/mcp", "mcp"}};
+  for (const Row& row : kRows) {
+    const DialectSpec* spec = suspect_dialect(row.path);
+    EXPECT_EQ(spec == nullptr ? "none" : dialect_name(spec->dialect), row.dialect) << row.path;
+  }
+}
+
 TEST(DialectTable, PathTails) {
   const auto dialect = [](std::string_view path) {
     const DialectSpec* spec = suspect_dialect(path);
@@ -76,7 +131,17 @@ TEST(Provider, Hosts) {
   EXPECT_EQ(provider_of_host("", "/"), "");
 }
 
+TEST(Models, IdsOfBedrock) {
+  EXPECT_TRUE(same_bedrock_model("us.anthropic.claude-3-5-sonnet-20240620-v1:0",
+                                 "claude-3-5-sonnet-20240620"));
+  EXPECT_TRUE(same_bedrock_model("anthropic.claude-opus-4-7", "claude-opus-4-7"));
+  EXPECT_FALSE(same_bedrock_model("anthropic.claude-opus-4-7", "claude-haiku-4-5"));
+  EXPECT_FALSE(same_bedrock_model("gpt-4", "gpt-4o"));
+}
+
 TEST(Models, DatedSnapshotsAreTheSame) {
+  EXPECT_TRUE(same_model("claude-opus-4-7@20260416", "claude-opus-4-7-20260416"));
+  EXPECT_TRUE(same_model("gemini-2.0-flash", "gemini-2.0-flash-001"));
   EXPECT_TRUE(same_model("gpt-4o", "gpt-4o-2024-11-20"));
   EXPECT_TRUE(same_model("claude-sonnet-4", "claude-sonnet-4-20250514"));
   EXPECT_TRUE(same_model("claude-x-latest", "claude-x-20250514"));

@@ -292,6 +292,8 @@ Lines naive(std::string stream) {
     if (!value.empty() && value[0] == ' ') value.erase(0, 1);
     if (line.empty()) {
       dispatch();
+    } else if (line[0] == '{' && data.empty()) {  // not in the standard: an error without a frame
+      lines.push_back("ERROR|" + line);
     } else if (name == "data") {
       data += value + "\n";
     } else if (name == "event") {

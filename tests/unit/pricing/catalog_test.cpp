@@ -52,6 +52,16 @@ void expect_none(const Cost& cost) {
   EXPECT_TRUE(cost.price_id.empty());
 }
 
+TEST(Billed, WhatIsChargedIsPricedNotWhatWasProcessed) {
+  const Catalog catalog = from_file(R"({"command-a-03-2025": {"litellm_provider": "cohere_chat",
+      "mode": "chat", "input_cost_per_token": 2.5e-06, "output_cost_per_token": 1e-05}})");
+  UsageRecord record = call("cohere", "command-a-03-2025", 66, 4);
+  record.tokens.cache_read = 48;
+  record.tokens.billed_input = 8;
+  record.tokens.billed_output = 2;
+  EXPECT_EQ(total(catalog.price(record)), 8 * 2'500'000 + 2 * 10'000'000);
+}
+
 class BuiltIn : public testing::Test {
  protected:
   Cost price(const UsageRecord& record) const { return catalog_.price(record); }

@@ -1,0 +1,176 @@
+// Bedrock InvokeModel: the body is the model's own, and so are its events in an AWS event stream
+// (kind `chunk`, packed as base64 into {"bytes":…,"p":padding}).
+//
+//   Claude           Anthropic Messages, whole or as its events
+//   Titan            inputTextTokenCount, results[].tokenCount; streams totalOutputTextTokenCount
+//   Nova             Converse's names, its events as members
+//   Llama            prompt_token_count, generation_token_count
+//   OpenAI, AI21, …  chat completions
+//   others           the headers x-amzn-bedrock-input-token-count … alone
+//
+// The last event of a stream repeats the numbers as amazon-bedrock-invocationMetrics, whose input
+// leaves the cache out; they count only where the model states none.
+#include <vector>
+
+#include "dialect_table.h"
+#include "dialects/anthropic_shape.h"
+#include "dialects/openai_shape.h"
+
+namespace wiretally::llm {
+namespace {
+
+constexpr std::string_view kPathTails[] = {"/invoke", "/invoke-with-response-stream"};
+
+constexpr RequestPath kRequest[] = {
+    {"messages", RequestSlot::kPrompt},         {"prompt", RequestSlot::kPrompt},
+    {"inputText", RequestSlot::kPrompt},        {"texts", RequestSlot::kPrompt},
+    {"message", RequestSlot::kPrompt},          {"anthropic_version", RequestSlot::kPrompt},
+    {"taskType", RequestSlot::kPrompt},         {"inputs", RequestSlot::kPrompt},
+    {"tools[].type", RequestSlot::kServerTool},
+};
+
+#define WIRETALLY_NOVA_USAGE(root)                                                            \
+  {root ".inputTokens", AnswerSlot::kUsageNumber, UsageField::kInput},                        \
+      {root ".outputTokens", AnswerSlot::kUsageNumber, UsageField::kOutput},                  \
+      {root ".cacheReadInputTokenCount", AnswerSlot::kUsageNumber, UsageField::kCacheRead}, { \
+    root ".cacheWriteInputTokenCount", AnswerSlot::kUsageNumber, UsageField::kCacheWrite      \
+  }
+
+constexpr AnswerPath kNative[] = {
+    {"inputTextTokenCount", AnswerSlot::kUsageNumber, UsageField::kInput},
+    {"results[].tokenCount", AnswerSlot::kUsageAddend, UsageField::kOutput},
+    {"results[].completionReason", AnswerSlot::kFinishReason},
+    {"totalOutputTextTokenCount", AnswerSlot::kUsageNumber, UsageField::kOutput},
+    {"completionReason", AnswerSlot::kFinishReason},
+    {"outputText", AnswerSlot::kContent},
+    {"prompt_token_count", AnswerSlot::kUsageNumber, UsageField::kInput},
+    {"generation_token_count", AnswerSlot::kUsageNumber, UsageField::kOutput},
+    {"generation", AnswerSlot::kContent},
+    {"outputs[].text", AnswerSlot::kContent},
+    {"outputs[].stop_reason", AnswerSlot::kFinishReason},
+    {"generations[].finish_reason", AnswerSlot::kFinishReason},
+    {"finish_reason", AnswerSlot::kFinishReason},
+    {"text", AnswerSlot::kContent},
+    {"stopReason", AnswerSlot::kFinishReason},
+    WIRETALLY_NOVA_USAGE("usage"),
+    WIRETALLY_NOVA_USAGE("metadata.usage"),
+    {"contentBlockDelta.delta.text", AnswerSlot::kContent},
+    {"messageStop.stopReason", AnswerSlot::kFinishReason},
+    {"output.message.content[].toolUse.name", AnswerSlot::kLoneToolName},
+    {"contentBlockStart.start.toolUse.name", AnswerSlot::kLoneToolName},
+    {"choices", AnswerSlot::kChoices},
+    {"choices[].delta.content", AnswerSlot::kContent},
+    {"choices[].finish_reason", AnswerSlot::kFinishReason},
+    {"choices[].stop_reason", AnswerSlot::kFinishReason},
+    {"choices[].message.tool_calls[].function.name", AnswerSlot::kLoneToolName},
+    {"usage.prompt_tokens", AnswerSlot::kUsageNumber, UsageField::kInput},
+    {"usage.completion_tokens", AnswerSlot::kUsageNumber, UsageField::kOutput},
+    {"usage.total_tokens", AnswerSlot::kUsageNumber, UsageField::kTotal},
+    {"usage.prompt_tokens_details.cached_tokens", AnswerSlot::kUsageNumber, UsageField::kCacheRead},
+    {"usage.completion_tokens_details.reasoning_tokens", AnswerSlot::kUsageNumber,
+     UsageField::kReasoning},
+    {"amazon-bedrock-invocationMetrics", AnswerSlot::kBody},
+    {"amazon-bedrock-invocationMetrics.inputTokenCount", AnswerSlot::kSpareUsageNumber,
+     UsageField::kInput},
+    {"amazon-bedrock-invocationMetrics.outputTokenCount", AnswerSlot::kSpareUsageNumber,
+     UsageField::kOutput},
+    {"amazon-bedrock-invocationMetrics.cacheReadInputTokenCount", AnswerSlot::kSpareUsageNumber,
+     UsageField::kCacheRead},
+    {"amazon-bedrock-invocationMetrics.cacheWriteInputTokenCount", AnswerSlot::kSpareUsageNumber,
+     UsageField::kCacheWrite},
+    {"__type", AnswerSlot::kErrorType},
+};
+
+const std::vector<AnswerPath>& answer_slots() {
+  static const std::vector<AnswerPath> slots = [] {
+    const std::span<const AnswerPath> claude = anthropic_answer_paths();
+    std::vector<AnswerPath> all(claude.begin(), claude.end());
+    all.insert(all.end(), std::begin(kNative), std::end(kNative));
+    return all;
+  }();
+  return slots;
+}
+
+// Ids are maker.model, a profile's, or an ARN; "/model/7/invoke" is somebody else's.
+bool path_fits(std::string_view path) {
+  const size_t begin = path.find("/model/");
+  if (begin == path.npos) return false;
+  const std::string_view rest = path.substr(begin);
+  return rest.find('.') != rest.npos || rest.find("arn:") != rest.npos ||
+         rest.find("arn%3A") != rest.npos || rest.find("arn%3a") != rest.npos;
+}
+
+Operation operation_of(std::string_view path) {
+  const bool embeds = path.find("embed") != path.npos;
+  return embeds ? Operation::kEmbeddings : Operation::kChat;
+}
+
+bool request_has_shape(const RequestNotes& notes, bool model_in_path) {
+  return model_in_path && notes.has_prompt;
+}
+
+// Without its request an answer may be anybody's, but for the metrics.
+bool answer_has_shape(const AnswerNotes& notes) { return notes.spare_usage; }
+
+bool is_claude(std::string_view type) {
+  return type == "message" || type.starts_with("message_") || type.starts_with("content_block") ||
+         type == "ping" || type == "error";
+}
+
+void end_document(AnswerNotes& notes, bool is_event) {
+  Document& doc = notes.document;
+  if (!doc.spare_usage.empty()) notes.terminal = true;
+  if (is_claude(doc.type.view())) {
+    if (doc.type.view() == "message_stop") notes.take_usage();
+    end_anthropic_document(notes, is_event);
+    return;
+  }
+  notes.take_usage();
+  if (doc.error || !doc.error_name.empty()) notes.fail();
+}
+
+void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecord& record) {
+  if (!notes.has_usage) return;
+  TokenCounts& tokens = record.tokens;
+  const TokenCounts by_headers = tokens;
+  tokens = {};
+  if (notes.has_choices) {
+    normalise_openai_answer(notes, context, record);
+  } else {
+    normalise_anthropic_answer(notes, context, record);
+  }
+  // Each number that the body leaves out.
+  if (!tokens.input.has_value()) {
+    tokens.input = by_headers.input;
+    tokens.input_source = by_headers.input_source;
+  }
+  if (!tokens.output.has_value()) {
+    tokens.output = by_headers.output;
+    tokens.output_source = by_headers.output_source;
+  }
+}
+
+}  // namespace
+
+const DialectSpec& bedrock_invoke() {
+  static const PathSet request_paths = paths_of(kRequest);
+  static const PathSet answer_paths = paths_of(std::span<const AnswerPath>(answer_slots()));
+  static const DialectSpec spec{
+      .dialect = Dialect::kBedrockInvoke,
+      .operation = Operation::kChat,
+      .path_tails = kPathTails,
+      .path_fits = path_fits,
+      .operation_of = operation_of,
+      .request_paths = &request_paths,
+      .request_slots = kRequest,
+      .answer_paths = &answer_paths,
+      .answer_slots = answer_slots(),
+      .request_has_shape = request_has_shape,
+      .answer_has_shape = answer_has_shape,
+      .end_document = end_document,
+      .normalise = normalise,
+  };
+  return spec;
+}
+
+}  // namespace wiretally::llm

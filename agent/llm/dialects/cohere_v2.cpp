@@ -1,0 +1,113 @@
+// Cohere's API, version 2: chat as JSON or SSE, embed, rerank.
+//
+//   message-start                             the answer's id
+//   content-delta, tool-call-start / delta    generated text, a tool's name, arguments
+//   message-end                               finish reason and usage; the stream's end
+//
+// `tokens` is what the model processed, its template included; `billed_units` is what is charged.
+#include "dialect_table.h"
+#include "dialects/cohere_shape.h"
+
+namespace wiretally::llm {
+namespace {
+
+constexpr std::string_view kChatTails[] = {"/v2/chat"};
+constexpr std::string_view kEmbedTails[] = {"/v2/embed"};
+constexpr std::string_view kRerankTails[] = {"/v2/rerank"};
+
+constexpr RequestPath kRequest[] = {
+    {"model", RequestSlot::kModel},        {"stream", RequestSlot::kStream},
+    {"input_type", RequestSlot::kPrompt},  {"documents", RequestSlot::kPrompt},
+    {"safety_mode", RequestSlot::kPrompt},
+};
+
+constexpr AnswerPath kAnswer[] = {
+    {"type", AnswerSlot::kType},
+    {"id", AnswerSlot::kResponseId},
+    {"finish_reason", AnswerSlot::kFinishReason},
+    {"message.role", AnswerSlot::kRole},
+    {"message", AnswerSlot::kBody},
+    {"message.tool_calls[]", AnswerSlot::kToolItem},
+    {"message.tool_calls[].id", AnswerSlot::kToolId},
+    {"message.tool_calls[].function.name", AnswerSlot::kToolName},
+    WIRETALLY_COHERE_USAGE("usage"),
+    {"delta.message.content.text", AnswerSlot::kContent},
+    {"delta.message.content.thinking", AnswerSlot::kContent},
+    {"delta.message.tool_plan", AnswerSlot::kContent},
+    {"delta.message.tool_calls", AnswerSlot::kToolItem},
+    {"delta.message.tool_calls.id", AnswerSlot::kToolId},
+    {"delta.message.tool_calls.function.name", AnswerSlot::kToolName},
+    {"delta.message.tool_calls.function.arguments", AnswerSlot::kContent},
+    {"delta.finish_reason", AnswerSlot::kFinishReason},
+    {"delta.error", AnswerSlot::kError},
+    WIRETALLY_COHERE_USAGE("delta.usage"),
+    {"embeddings", AnswerSlot::kBody},
+    {"results", AnswerSlot::kBody},
+    WIRETALLY_COHERE_USAGE("meta"),
+    {"error_type", AnswerSlot::kErrorType},
+};
+
+// Everybody's chats have a model and messages: only what Cohere alone has proves one.
+bool request_has_shape(const RequestNotes& notes, bool /*model_in_path*/) {
+  return !notes.model.empty() && notes.has_prompt;
+}
+
+bool answer_has_shape(const AnswerNotes& notes) {
+  const bool billed = notes.usage.get(UsageField::kBilledInput).has_value() ||
+                      notes.usage.get(UsageField::kBilledOutput).has_value() ||
+                      notes.usage.get(UsageField::kServerTools).has_value();
+  return notes.type_known || (notes.has_body && billed);
+}
+
+void end_document(AnswerNotes& notes, bool is_event) {
+  Document& doc = notes.document;
+  const std::string_view type = doc.type.view();
+  notes.take_usage();
+  if (is_event && (type == "message-end" || type == "content-delta")) notes.type_known = true;
+  if (is_event && type == "message-end") {
+    notes.usage_final = notes.has_usage;
+    notes.terminal = true;
+  }
+  const bool failed = doc.finished && notes.finish_reason == FinishReason::kError;
+  if (doc.error || failed || !doc.error_name.empty()) notes.fail();
+}
+
+DialectSpec spec_of(Operation operation, std::span<const std::string_view> tails) {
+  static const PathSet request_paths = paths_of(kRequest);
+  static const PathSet answer_paths = paths_of(kAnswer);
+  return {
+      .dialect = Dialect::kCohereV2,
+      .operation = operation,
+      .path_tails = tails,
+      .has_output = operation == Operation::kChat,
+      .has_tokens = operation != Operation::kRerank,
+      .joins = operation == Operation::kChat,
+      .request_paths = &request_paths,
+      .request_slots = kRequest,
+      .answer_paths = &answer_paths,
+      .answer_slots = kAnswer,
+      .request_has_shape = request_has_shape,
+      .answer_has_shape = answer_has_shape,
+      .end_document = end_document,
+      .normalise = normalise_cohere_answer,
+  };
+}
+
+}  // namespace
+
+const DialectSpec& cohere_v2_chat() {
+  static const DialectSpec spec = spec_of(Operation::kChat, kChatTails);
+  return spec;
+}
+
+const DialectSpec& cohere_v2_embed() {
+  static const DialectSpec spec = spec_of(Operation::kEmbeddings, kEmbedTails);
+  return spec;
+}
+
+const DialectSpec& cohere_v2_rerank() {
+  static const DialectSpec spec = spec_of(Operation::kRerank, kRerankTails);
+  return spec;
+}
+
+}  // namespace wiretally::llm

@@ -1,0 +1,110 @@
+// Gemini Interactions: one JSON document with `usage`, or SSE.
+//
+//   interaction.created               the interaction, without usage
+//   step.start / delta / stop         generated parts in `delta`
+//   interaction.completed             the whole interaction with its usage; the stream's end
+//   error                             {error:{code}}
+//
+// By the names alone: cached tokens are part of the input, those of tools stand beside it, thoughts
+// beside the output, and the total holds all.
+#include "dialect_table.h"
+
+namespace wiretally::llm {
+namespace {
+
+constexpr std::string_view kPathTails[] = {"/interactions"};
+
+constexpr RequestPath kRequest[] = {
+    {"model", RequestSlot::kModel},
+    {"agent", RequestSlot::kModel},
+    {"stream", RequestSlot::kStream},
+    {"input", RequestSlot::kPrompt},
+};
+
+#define WIRETALLY_INTERACTION(root)                                                               \
+  {root "id", AnswerSlot::kResponseId}, {root "model", AnswerSlot::kModel},                       \
+      {root "object", AnswerSlot::kObject}, {root "status", AnswerSlot::kStatus},                 \
+      {root "outputs[].type", AnswerSlot::kToolType}, {root "outputs[]", AnswerSlot::kToolItem},  \
+      {root "outputs[].name", AnswerSlot::kToolName}, {root "outputs[].id", AnswerSlot::kToolId}, \
+      {root "usage", AnswerSlot::kUsage},                                                         \
+      {root "usage.total_input_tokens", AnswerSlot::kUsageNumber, UsageField::kInput},            \
+      {root "usage.total_output_tokens", AnswerSlot::kUsageNumber, UsageField::kOutput},          \
+      {root "usage.total_thought_tokens", AnswerSlot::kUsageNumber, UsageField::kReasoning},      \
+      {root "usage.total_cached_tokens", AnswerSlot::kUsageNumber, UsageField::kCacheRead},       \
+      {root "usage.total_tool_use_tokens", AnswerSlot::kUsageNumber, UsageField::kToolUsePrompt}, \
+  {                                                                                               \
+    root "usage.total_tokens", AnswerSlot::kUsageNumber, UsageField::kTotal                       \
+  }
+
+constexpr AnswerPath kAnswer[] = {
+    {"event_type", AnswerSlot::kType},
+    {"type", AnswerSlot::kType},
+    WIRETALLY_INTERACTION(""),
+    WIRETALLY_INTERACTION("interaction."),
+    {"delta.text", AnswerSlot::kDelta},
+    {"delta.arguments", AnswerSlot::kContentItem},
+    {"delta.name", AnswerSlot::kLoneToolName},
+    {"error", AnswerSlot::kError},
+    {"error.code", AnswerSlot::kErrorCode},
+    {"error.status", AnswerSlot::kErrorStatus},
+};
+
+bool request_has_shape(const RequestNotes& notes, bool /*model_in_path*/) {
+  return !notes.model.empty() && notes.has_prompt;
+}
+
+bool answer_has_shape(const AnswerNotes& notes) {
+  return notes.type_known || (notes.object.view() == "interaction" && notes.has_usage);
+}
+
+void end_document(AnswerNotes& notes, bool is_event) {
+  Document& doc = notes.document;
+  const std::string_view type = doc.type.view();
+  if (type.starts_with("interaction.")) notes.type_known = true;
+  if (doc.delta) doc.content = true;
+  const bool completed = type == "interaction.completed" || type == "interaction.complete";
+  if (!is_event || completed) {
+    notes.take_usage();
+    notes.usage_final = notes.has_usage;
+    notes.terminal = true;
+    const bool well = doc.status.view() == "completed";
+    if (well && notes.finish_reason == FinishReason::kUnknown) {
+      notes.finish_reason =
+          notes.tools.count() > 0 ? FinishReason::kToolCalls : FinishReason::kStop;
+    }
+    if (doc.status.view() == "failed") notes.fail();
+  }
+  if (doc.error) notes.fail();
+}
+
+void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecord& record) {
+  if (!notes.has_usage) return;
+  TokenCounts& tokens = record.tokens;
+  normalise_gemini(notes.usage, tokens, record.flags);
+  const UsageSource source = context.settled ? UsageSource::kReported : UsageSource::kPartial;
+  if (tokens.input.has_value()) tokens.input_source = source;
+  if (tokens.output.has_value()) tokens.output_source = source;
+}
+
+}  // namespace
+
+const DialectSpec& gemini_interactions() {
+  static const PathSet request_paths = paths_of(kRequest);
+  static const PathSet answer_paths = paths_of(kAnswer);
+  static const DialectSpec spec{
+      .dialect = Dialect::kGeminiInteractions,
+      .operation = Operation::kChat,
+      .path_tails = kPathTails,
+      .request_paths = &request_paths,
+      .request_slots = kRequest,
+      .answer_paths = &answer_paths,
+      .answer_slots = kAnswer,
+      .request_has_shape = request_has_shape,
+      .answer_has_shape = answer_has_shape,
+      .end_document = end_document,
+      .normalise = normalise,
+  };
+  return spec;
+}
+
+}  // namespace wiretally::llm

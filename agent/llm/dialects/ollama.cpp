@@ -1,0 +1,111 @@
+// Ollama's own API: chat, generate and embed. NDJSON unless the request says stream:false; the line
+// with done:true holds the counts, and a line {"error":text} is the end.
+//
+// Counts that are 0 are left out, and so is the prompt's when all of it was in the prefix cache:
+// what is missing is unknown. A request without a prompt only loads or unloads a model. Web
+// applications have an /api/chat too: only the answer, or a request to Ollama's port or from its
+// clients, proves a call.
+#include "dialect_table.h"
+
+namespace wiretally::llm {
+namespace {
+
+constexpr std::string_view kChatTails[] = {"/api/chat"};
+constexpr std::string_view kGenerateTails[] = {"/api/generate"};
+constexpr std::string_view kEmbedTails[] = {"/api/embed"};
+
+constexpr RequestPath kRequest[] = {
+    {"model", RequestSlot::kModel},
+    {"stream", RequestSlot::kStream},
+    {"keep_alive", RequestSlot::kPrompt},
+    {"options.num_ctx", RequestSlot::kPrompt},
+};
+
+constexpr AnswerPath kAnswer[] = {
+    {"model", AnswerSlot::kModel},
+    {"created_at", AnswerSlot::kObject},
+    {"message", AnswerSlot::kBody},
+    {"message.content", AnswerSlot::kContent},
+    {"message.thinking", AnswerSlot::kContent},
+    {"message.tool_calls", AnswerSlot::kContentItem},
+    {"message.tool_calls[].function.name", AnswerSlot::kLoneToolName},
+    {"response", AnswerSlot::kBodyText},
+    {"thinking", AnswerSlot::kBodyText},
+    {"embeddings", AnswerSlot::kBody},
+    {"done", AnswerSlot::kDone},
+    {"done_reason", AnswerSlot::kFinishReason},
+    {"prompt_eval_count", AnswerSlot::kUsageNumber, UsageField::kInput},
+    {"eval_count", AnswerSlot::kUsageNumber, UsageField::kOutput},
+    {"error", AnswerSlot::kError},
+};
+
+bool request_has_shape(const RequestNotes& notes, bool /*model_in_path*/) {
+  return !notes.model.empty() && notes.has_prompt;
+}
+
+bool answer_has_shape(const AnswerNotes& notes) {
+  return notes.has_body && !notes.model.empty() && (notes.has_done || notes.has_usage);
+}
+
+void end_document(AnswerNotes& notes, bool /*is_event*/) {
+  Document& doc = notes.document;
+  notes.take_usage();
+  if (notes.has_done && !notes.object.empty()) notes.fingerprint.assign("fp_ollama");
+  if (doc.last) {
+    notes.terminal = true;
+    notes.usage_final = notes.has_usage;
+    notes.bills_nothing = doc.loads;
+  }
+  if (doc.error) notes.fail();
+}
+
+void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecord& record) {
+  if (notes.usage.malformed()) record.flags.set(RecordFlag::kUsageMalformed);
+  if (!notes.has_usage) return;
+  TokenCounts& tokens = record.tokens;
+  tokens.input = notes.usage.get(UsageField::kInput);
+  tokens.output = notes.usage.get(UsageField::kOutput);
+  const UsageSource source = context.settled ? UsageSource::kReported : UsageSource::kPartial;
+  if (tokens.input.has_value()) tokens.input_source = source;
+  if (tokens.output.has_value()) tokens.output_source = source;
+}
+
+DialectSpec spec_of(Operation operation, std::span<const std::string_view> tails) {
+  static const PathSet request_paths = paths_of(kRequest);
+  static const PathSet answer_paths = paths_of(kAnswer);
+  return {
+      .dialect = Dialect::kOllama,
+      .operation = operation,
+      .path_tails = tails,
+      .has_output = operation != Operation::kEmbeddings,
+      .joins = operation == Operation::kChat,
+      .series = JsonSeries::kLines,
+      .request_paths = &request_paths,
+      .request_slots = kRequest,
+      .answer_paths = &answer_paths,
+      .answer_slots = kAnswer,
+      .request_has_shape = request_has_shape,
+      .answer_has_shape = answer_has_shape,
+      .end_document = end_document,
+      .normalise = normalise,
+  };
+}
+
+}  // namespace
+
+const DialectSpec& ollama_chat() {
+  static const DialectSpec spec = spec_of(Operation::kChat, kChatTails);
+  return spec;
+}
+
+const DialectSpec& ollama_generate() {
+  static const DialectSpec spec = spec_of(Operation::kTextCompletion, kGenerateTails);
+  return spec;
+}
+
+const DialectSpec& ollama_embed() {
+  static const DialectSpec spec = spec_of(Operation::kEmbeddings, kEmbedTails);
+  return spec;
+}
+
+}  // namespace wiretally::llm

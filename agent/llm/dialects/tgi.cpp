@@ -1,0 +1,74 @@
+// Text Generation Inference, its own API: generate (JSON, whose numbers are in headers, and in
+// `details` if asked for) and generate_stream (SSE, one event a token; the last one has `details`).
+#include "dialect_table.h"
+#include "dialects/self_hosted.h"
+
+namespace wiretally::llm {
+namespace {
+
+constexpr std::string_view kPathTails[] = {"/generate", "/generate_stream"};
+
+constexpr RequestPath kRequest[] = {
+    {"inputs", RequestSlot::kPrompt},
+    {"stream", RequestSlot::kStream},
+};
+
+constexpr AnswerPath kAnswer[] = {
+    {"generated_text", AnswerSlot::kBody},
+    {"token", AnswerSlot::kContentItem},
+    {"details", AnswerSlot::kUsage},
+    {"details.input_length", AnswerSlot::kUsageNumber, UsageField::kInput},
+    {"details.generated_tokens", AnswerSlot::kUsageNumber, UsageField::kOutput},
+    {"details.finish_reason", AnswerSlot::kFinishReason},
+    {"error", AnswerSlot::kError},
+    {"error_type", AnswerSlot::kErrorType},
+};
+
+bool request_has_shape(const RequestNotes& /*notes*/, bool /*model_in_path*/) { return false; }
+
+bool answer_has_shape(const AnswerNotes& notes) {
+  return notes.has_body && (notes.has_usage || notes.type_known);
+}
+
+void end_document(AnswerNotes& notes, bool is_event) {
+  Document& doc = notes.document;
+  notes.take_usage();
+  if (is_event && doc.content) notes.type_known = true;
+  if (is_event && !doc.usage.empty()) {
+    notes.usage_final = true;
+    notes.terminal = true;
+  }
+  if (doc.error) notes.fail();
+}
+
+void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecord& record) {
+  const TokenCounts by_headers = record.tokens;
+  normalise_plain_counts(notes, context, record);
+  if (record.tokens.input.has_value() || !by_headers.input.has_value()) return;
+  record.tokens.input = by_headers.input;
+  record.tokens.input_source = by_headers.input_source;
+}
+
+}  // namespace
+
+const DialectSpec& tgi() {
+  static const PathSet request_paths = paths_of(kRequest);
+  static const PathSet answer_paths = paths_of(kAnswer);
+  static const DialectSpec spec{
+      .dialect = Dialect::kTgi,
+      .operation = Operation::kTextCompletion,
+      .path_tails = kPathTails,
+      .joins = false,
+      .request_paths = &request_paths,
+      .request_slots = kRequest,
+      .answer_paths = &answer_paths,
+      .answer_slots = kAnswer,
+      .request_has_shape = request_has_shape,
+      .answer_has_shape = answer_has_shape,
+      .end_document = end_document,
+      .normalise = normalise,
+  };
+  return spec;
+}
+
+}  // namespace wiretally::llm
