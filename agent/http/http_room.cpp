@@ -31,7 +31,7 @@ Connection* HttpRoom::open(const StreamEvent& event) {
     }
     return nullptr;
   }
-  return connections_.insert(std::make_unique<Connection>(lane_, event.flow, *event.info));
+  return connections_.emplace(lane_, event.flow, *event.info);
 }
 
 uint64_t HttpRoom::worst_case_bytes(const Limits& limits) {

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <cstdio>
 
+#include "support/encoder.h"
+
 namespace wiretally::test {
 namespace {
 
@@ -22,8 +24,10 @@ std::string stream_answer(const Call& call) {
   const std::string start = R"({"id":")" + response_id_of(call) +
                             R"(","object":"chat.completion.chunk","model":")" + model_of(call) +
                             R"(",)";
-  std::string body;
-  const auto event = [&body](const std::string& data) { body += "data: " + data + "\n\n"; };
+  Pieces events;
+  const auto event = [&events](const std::string& data) {
+    events.push_back("data: " + data + "\n\n");
+  };
   event(start + R"("choices":[{"index":0,"delta":{"role":"assistant","content":""}}]})");
   constexpr size_t kEventText = 40;
   for (size_t at = 0; at < call.text_bytes; at += kEventText) {
@@ -33,16 +37,14 @@ std::string stream_answer(const Call& call) {
   event(start + R"("choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})");
   event(start + R"("choices":[],"usage":)" + usage(call) + "}");
   event("[DONE]");
-  std::string chunked =
-      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-      "Transfer-Encoding: chunked\r\n\r\n";
-  size_t start_of_event = 0;
-  while (start_of_event < body.size()) {
-    const size_t end = body.find("\n\n", start_of_event) + 2;
+  if (call.gzip) events = encode(Coding::kGzip, events, {.flush = true});
+  std::string chunked = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n" +
+                        std::string(call.gzip ? "Content-Encoding: gzip\r\n" : "") +
+                        "Transfer-Encoding: chunked\r\n\r\n";
+  for (const std::string& chunk : events) {
     char size[16];
-    std::snprintf(size, sizeof size, "%zx\r\n", end - start_of_event);
-    chunked += size + body.substr(start_of_event, end - start_of_event) + "\r\n";
-    start_of_event = end;
+    std::snprintf(size, sizeof size, "%zx\r\n", chunk.size());
+    chunked += size + chunk + "\r\n";
   }
   return chunked + "0\r\n\r\n";
 }

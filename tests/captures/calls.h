@@ -19,6 +19,7 @@ struct Call {
   size_t prompt_bytes = 200;
   size_t text_bytes = 200;  // of the answer
   bool stream = false;
+  bool gzip = false;        // codes a streamed answer, flushed an event
   std::string prompt = {};  // put in front of the filling
   std::string text = {};    // likewise
 };
