@@ -50,7 +50,8 @@ std::string gzip_beginning(size_t zeros) {
 
 // A request, then an answer in pieces.
 std::vector<Piece> asked(uint32_t n, const std::vector<std::string>& answer) {
-  const std::string request = chat_request({.number = static_cast<int>(n % 100), .prompt_bytes = 20});
+  const std::string request =
+      chat_request({.number = static_cast<int>(n % 100), .prompt_bytes = 20});
   std::vector<Piece> pieces = {{Party::kClient, 0, request}};
   uint32_t offset = 0;
   for (const std::string& part : answer) {
@@ -131,13 +132,13 @@ TEST(Many, HostileConnectionsStayWithinTheWorstCaseAndCostNoCall) {
   int good = 0;
   const auto good_call = [&] {
     Connection::Options options;
-    options.client = endpoint("10.201." + std::to_string(good >> 8) + "." +
-                                  std::to_string(good & 255),
-                              40'000);
+    options.client =
+        endpoint("10.201." + std::to_string(good >> 8) + "." + std::to_string(good & 255), 40'000);
     options.server = endpoint("10.202.0.1", 8'080);
     options.start_ns = capture.next_time();
     Connection connection(options);
-    const Call call{.number = good, .subject = "good-" + std::to_string(good), .stream = good % 2 == 0};
+    const Call call{
+        .number = good, .subject = "good-" + std::to_string(good), .stream = good % 2 == 0};
     connection.open();
     connection.send(Party::kClient, chat_request(call));
     connection.send(Party::kServer, chat_answer(call));
@@ -156,10 +157,16 @@ TEST(Many, HostileConnectionsStayWithinTheWorstCaseAndCostNoCall) {
       if (n % kConnectionsAGoodCall == 0 && round < 4) good_call();
       const std::vector<Piece> pieces = kinds()[n % kinds().size()].pieces(n);
       if (round == 0) {
-        capture.add({.source = client(n), .destination = server, .sequence = kIsn - 1,
-                     .flags = TcpFlags::kSyn, .time_ns = capture.next_time()});
-        capture.add({.source = server, .destination = client(n), .sequence = kIsn - 1,
-                     .acknowledgment = kIsn, .flags = TcpFlags::kSyn | TcpFlags::kAck,
+        capture.add({.source = client(n),
+                     .destination = server,
+                     .sequence = kIsn - 1,
+                     .flags = TcpFlags::kSyn,
+                     .time_ns = capture.next_time()});
+        capture.add({.source = server,
+                     .destination = client(n),
+                     .sequence = kIsn - 1,
+                     .acknowledgment = kIsn,
+                     .flags = TcpFlags::kSyn | TcpFlags::kAck,
                      .time_ns = capture.next_time()});
       }
       if (round >= pieces.size()) continue;

@@ -51,6 +51,12 @@ bool answer_has_shape(const AnswerNotes& notes) {
   return notes.type_known || (notes.has_body && billed);
 }
 
+// An embedding or a rerank charges no output.
+bool chat_answer_has_shape(const AnswerNotes& notes) {
+  return answer_has_shape(notes) &&
+         (notes.type_known || notes.usage.get(UsageField::kBilledOutput).has_value());
+}
+
 void end_document(AnswerNotes& notes, bool is_event) {
   Document& doc = notes.document;
   const std::string_view type = doc.type.view();
@@ -82,7 +88,7 @@ DialectSpec spec_of(Operation operation, std::span<const std::string_view> tails
       .answer_paths = &answer_paths,
       .answer_slots = kAnswer,
       .request_has_shape = request_has_shape,
-      .answer_has_shape = answer_has_shape,
+      .answer_has_shape = operation == Operation::kChat ? chat_answer_has_shape : answer_has_shape,
       .end_document = end_document,
       .normalise = normalise_cohere_answer,
   };
