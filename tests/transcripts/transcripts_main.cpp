@@ -258,7 +258,9 @@ class Harness {
           found.push_back(record.at("start_time"));
           const std::string text = contradiction(record, full);
           const std::string& id = record.at("response_id");
-          if (text.empty() || id == "null" || shared_id(dialogue, id)) continue;
+          if (text.empty() || id == "null" || shared_id(dialogue, id) || fetched(dialogue, id)) {
+            continue;
+          }
           report(dialogue, entrance, "joined at piece " + std::to_string(skip), text);
           good = false;
         }
@@ -337,6 +339,22 @@ class Harness {
       return step.party == Party::kServer && step.bytes.find("\"id\":" + id) != std::string::npos;
     };
     return std::count_if(dialogue.steps.begin(), dialogue.steps.end(), names_it) > 1;
+  }
+
+  // The answer with this id (JSON text) was stored and is only fetched: its request alone says
+  // that.
+  static bool fetched(const Dialogue& dialogue, const std::string& id) {
+    bool by_get = false;
+    for (const Step& step : dialogue.steps) {
+      if (step.party == Party::kClient) {
+        by_get = step.message.has_value() && step.message->head.starts_with("GET ");
+      }
+      if (step.party == Party::kServer && by_get &&
+          step.bytes.find("\"id\":" + id) != std::string::npos) {
+        return true;
+      }
+    }
+    return false;
   }
 
   // As records write it.
