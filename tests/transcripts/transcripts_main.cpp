@@ -24,9 +24,16 @@
 namespace wiretally::test {
 namespace {
 
+#ifdef __SANITIZE_ADDRESS__
+// Ten times slower, and looking for other mistakes: a sample, and byte by byte.
+constexpr uint64_t kEveryCutBytes = 64;
+constexpr size_t kSeededCuts = 100;
+constexpr size_t kRandomRuns = 20;
+#else
 constexpr uint64_t kEveryCutBytes = 8192;
 constexpr size_t kSeededCuts = 2000;
 constexpr size_t kRandomRuns = 200;
+#endif
 
 // The written records of one run.
 class Lines final : public EntrySink {
