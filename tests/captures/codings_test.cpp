@@ -145,7 +145,7 @@ std::vector<TcpPacket> open_streams(int count) {
 
 TEST(DecoderBudget, FourThousandOpenStreamsStayWithinIt) {
   constexpr int kStreams = 4'000;
-  constexpr uint64_t kBudgetKib = 128 * 1024;
+  [[maybe_unused]] constexpr uint64_t kBudgetKib = 128 * 1024;
   const std::vector<TcpPacket> packets = open_streams(kStreams);
   const Outcome run = replay_packets(packets, "ndjson");
   EXPECT_EQ(run.exit_status, 0) << run.err;
