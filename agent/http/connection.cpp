@@ -1,10 +1,9 @@
 #include "connection.h"
 
-#include <strings.h>
-
 #include <algorithm>
 #include <cstring>
 
+#include "ascii_case.h"
 #include "preamble.h"
 
 namespace wiretally::http {
@@ -31,10 +30,6 @@ size_t blank_bytes(ByteView bytes) {
   return blank;
 }
 
-bool same(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
 std::string_view trimmed(std::string_view text) {
   const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
   while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
@@ -43,7 +38,7 @@ std::string_view trimmed(std::string_view text) {
 }
 
 bool decides_framing(std::string_view name) {
-  return same(name, "content-length") || same(name, "transfer-encoding");
+  return same_but_for_case(name, "content-length") || same_but_for_case(name, "transfer-encoding");
 }
 
 // RFC 9112 section 6.1: a transfer coding in a request of HTTP/1.0 is faulty framing, which some
@@ -612,7 +607,7 @@ bool Connection::begin_answer(Half& half) {
   const Headers headers = parsed_headers();
   const std::string_view upgrade = headers.find("upgrade").value_or("");
   // The answer to a request that was upgraded comes on stream 1: RFC 7540 section 3.2.
-  half.to_http2 = half.switches && same(upgrade, "h2c");
+  half.to_http2 = half.switches && same_but_for_case(upgrade, "h2c");
   half.interim = half.to_http2 || (status < 200 && !half.switches);
   if (half.interim) return false;
   Exchange* const exchange = pairing_.answer_begins(half.start, requests_known());

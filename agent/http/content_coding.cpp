@@ -1,15 +1,11 @@
 #include "content_coding.h"
 
-#include <strings.h>
-
 #include <algorithm>
+
+#include "ascii_case.h"
 
 namespace wiretally::http {
 namespace {
-
-bool same(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
 
 std::string_view trimmed(std::string_view text) {
   const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
@@ -19,11 +15,12 @@ std::string_view trimmed(std::string_view text) {
 }
 
 ContentCoding coding_named(std::string_view name) {
-  if (same(name, "identity")) return ContentCoding::kIdentity;
-  if (same(name, "gzip") || same(name, "x-gzip")) return ContentCoding::kGzip;
-  if (same(name, "deflate")) return ContentCoding::kDeflate;
-  if (same(name, "br")) return ContentCoding::kBrotli;
-  if (same(name, "zstd")) return ContentCoding::kZstd;
+  if (same_but_for_case(name, "identity")) return ContentCoding::kIdentity;
+  if (same_but_for_case(name, "gzip") || same_but_for_case(name, "x-gzip"))
+    return ContentCoding::kGzip;
+  if (same_but_for_case(name, "deflate")) return ContentCoding::kDeflate;
+  if (same_but_for_case(name, "br")) return ContentCoding::kBrotli;
+  if (same_but_for_case(name, "zstd")) return ContentCoding::kZstd;
   return ContentCoding::kUnsupported;
 }
 
@@ -53,9 +50,9 @@ ContentCodings content_coding(const Headers& headers) {
   // the last one applied stands last.
   bool outermost = true;
   for (auto field = headers.fields.rbegin(); field != headers.fields.rend(); ++field) {
-    if (!same(field->name, "transfer-encoding")) continue;
+    if (!same_but_for_case(field->name, "transfer-encoding")) continue;
     for_each_from_the_end(field->value, [&](std::string_view member) {
-      const bool chunked = same(member, "chunked");
+      const bool chunked = same_but_for_case(member, "chunked");
       // Chunks inside a coding are no framing that anybody reads.
       if (!(chunked && outermost)) {
         codings.add_innermost(chunked ? ContentCoding::kUnsupported : coding_named(member));
@@ -64,7 +61,7 @@ ContentCodings content_coding(const Headers& headers) {
     });
   }
   for (auto field = headers.fields.rbegin(); field != headers.fields.rend(); ++field) {
-    if (!same(field->name, "content-encoding")) continue;
+    if (!same_but_for_case(field->name, "content-encoding")) continue;
     for_each_from_the_end(field->value, [&](std::string_view member) {
       codings.add_innermost(coding_named(member));
     });

@@ -1,15 +1,11 @@
 #include "websocket_terms.h"
 
-#include <strings.h>
-
 #include <charconv>
+
+#include "ascii_case.h"
 
 namespace wiretally::http {
 namespace {
-
-bool same(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
 
 std::string_view trimmed(std::string_view text) {
   static constexpr std::string_view kSpace = " \t";
@@ -42,11 +38,12 @@ void read_parameter(std::string_view parameter, WebSocketTerms& terms) {
   const std::string_view name = trimmed(parameter.substr(0, equals));
   const std::string_view value =
       equals == parameter.npos ? std::string_view() : trimmed(parameter.substr(equals + 1));
-  if (same(name, "server_no_context_takeover") && value.empty()) {
+  if (same_but_for_case(name, "server_no_context_takeover") && value.empty()) {
     terms.keeps_window[static_cast<size_t>(Message::kResponse)] = false;
-  } else if (same(name, "client_no_context_takeover") && value.empty()) {
+  } else if (same_but_for_case(name, "client_no_context_takeover") && value.empty()) {
     terms.keeps_window[static_cast<size_t>(Message::kRequest)] = false;
-  } else if (same(name, "server_max_window_bits") || same(name, "client_max_window_bits")) {
+  } else if (same_but_for_case(name, "server_max_window_bits") ||
+             same_but_for_case(name, "client_max_window_bits")) {
     if (!is_window_bits(value)) terms.unreadable = true;
   } else {
     terms.unreadable = true;
@@ -58,7 +55,7 @@ void read_extensions(std::string_view list, WebSocketTerms& terms) {
     std::string_view extension = cut_off(list, ',');
     if (extension.empty()) continue;
     const std::string_view name = cut_off(extension, ';');
-    if (!same(name, "permessage-deflate") || terms.deflate) terms.unreadable = true;
+    if (!same_but_for_case(name, "permessage-deflate") || terms.deflate) terms.unreadable = true;
     terms.deflate = true;
     while (!extension.empty()) read_parameter(cut_off(extension, ';'), terms);
   }
@@ -69,7 +66,8 @@ void read_extensions(std::string_view list, WebSocketTerms& terms) {
 WebSocketTerms websocket_terms(const Headers& answer) {
   WebSocketTerms terms;
   for (const HeaderField& field : answer.fields) {
-    if (same(field.name, "sec-websocket-extensions")) read_extensions(field.value, terms);
+    if (same_but_for_case(field.name, "sec-websocket-extensions"))
+      read_extensions(field.value, terms);
   }
   if (answer.incomplete) terms.unreadable = true;
   return terms;
@@ -78,7 +76,7 @@ WebSocketTerms websocket_terms(const Headers& answer) {
 bool upgrades_to_websocket(const Headers& headers) {
   std::string_view list = headers.find("upgrade").value_or("");
   while (!list.empty()) {
-    if (same(cut_off(list, ','), "websocket")) return true;
+    if (same_but_for_case(cut_off(list, ','), "websocket")) return true;
   }
   return false;
 }

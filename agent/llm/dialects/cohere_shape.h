@@ -30,4 +30,26 @@ inline void normalise_cohere_answer(const AnswerNotes& notes, const UsageContext
   if (tokens.output.has_value()) tokens.output_source = source;
 }
 
+// Everybody's chats have a model and messages: only what Cohere alone has proves one.
+inline bool cohere_request_has_shape(const RequestNotes& notes, bool /*model_in_path*/) {
+  return !notes.model.empty() && notes.has_prompt;
+}
+
+inline bool cohere_answer_has_shape(const AnswerNotes& notes) {
+  const bool billed = notes.usage.get(UsageField::kBilledInput).has_value() ||
+                      notes.usage.get(UsageField::kBilledOutput).has_value() ||
+                      notes.usage.get(UsageField::kServerTools).has_value();
+  return notes.type_known || (notes.has_body && billed);
+}
+
+// An embedding or a rerank charges no output.
+inline bool cohere_chat_answer_has_shape(const AnswerNotes& notes) {
+  return cohere_answer_has_shape(notes) &&
+         (notes.type_known || notes.usage.get(UsageField::kBilledOutput).has_value());
+}
+
+inline auto cohere_answer_shape(Operation operation) {
+  return operation == Operation::kChat ? cohere_chat_answer_has_shape : cohere_answer_has_shape;
+}
+
 }  // namespace wiretally::llm

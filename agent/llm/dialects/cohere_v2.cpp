@@ -47,24 +47,6 @@ constexpr AnswerPath kAnswer[] = {
     {"error_type", AnswerSlot::kErrorType},
 };
 
-// Everybody's chats have a model and messages: only what Cohere alone has proves one.
-bool request_has_shape(const RequestNotes& notes, bool /*model_in_path*/) {
-  return !notes.model.empty() && notes.has_prompt;
-}
-
-bool answer_has_shape(const AnswerNotes& notes) {
-  const bool billed = notes.usage.get(UsageField::kBilledInput).has_value() ||
-                      notes.usage.get(UsageField::kBilledOutput).has_value() ||
-                      notes.usage.get(UsageField::kServerTools).has_value();
-  return notes.type_known || (notes.has_body && billed);
-}
-
-// An embedding or a rerank charges no output.
-bool chat_answer_has_shape(const AnswerNotes& notes) {
-  return answer_has_shape(notes) &&
-         (notes.type_known || notes.usage.get(UsageField::kBilledOutput).has_value());
-}
-
 void end_document(AnswerNotes& notes, bool is_event) {
   Document& doc = notes.document;
   const std::string_view type = doc.type.view();
@@ -92,8 +74,8 @@ DialectSpec spec_of(Operation operation, std::span<const std::string_view> tails
       .request_slots = kRequest,
       .answer_paths = &answer_paths,
       .answer_slots = kAnswer,
-      .request_has_shape = request_has_shape,
-      .answer_has_shape = operation == Operation::kChat ? chat_answer_has_shape : answer_has_shape,
+      .request_has_shape = cohere_request_has_shape,
+      .answer_has_shape = cohere_answer_shape(operation),
       .end_document = end_document,
       .normalise = normalise_cohere_answer,
   };
