@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "ascii_case.h"
+#include "field_text.h"
 #include "preamble.h"
 
 namespace wiretally::http {

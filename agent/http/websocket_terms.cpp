@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-#include "ascii_case.h"
+#include "field_text.h"
 
 namespace wiretally::http {
 namespace {

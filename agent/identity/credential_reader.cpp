@@ -1,12 +1,12 @@
 #include "credential_reader.h"
 
 #include <openssl/crypto.h>
-#include <strings.h>
 
 #include <array>
 
 #include "base64url.h"
 #include "claims_reader.h"
+#include "field_text.h"
 
 namespace wiretally::identity {
 namespace {
@@ -16,10 +16,6 @@ constexpr std::string_view kGatewayKeyHeaders[] = {"ocp-apim-subscription-key", 
                                                    "cf-aig-authorization", "helicone-auth",
                                                    "x-portkey-api-key"};
 constexpr std::string_view kQueryKeys[] = {"key", "api-key"};
-
-bool equal_without_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -47,9 +43,9 @@ SchemeAndRest split_scheme(std::string_view value) {
 }
 
 bool is_key_scheme(std::string_view scheme) {
-  return scheme.empty() || equal_without_case(scheme, "bearer") ||
-         equal_without_case(scheme, "token") || equal_without_case(scheme, "key") ||
-         equal_without_case(scheme, "basic");
+  return scheme.empty() || same_but_for_case(scheme, "bearer") ||
+         same_but_for_case(scheme, "token") || same_but_for_case(scheme, "key") ||
+         same_but_for_case(scheme, "basic");
 }
 
 CredentialKind opaque_kind(std::string_view token) {

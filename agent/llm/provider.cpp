@@ -1,27 +1,24 @@
 #include "provider.h"
 
-#include <strings.h>
-
 #include <algorithm>
+
+#include "field_text.h"
 
 namespace wiretally::llm {
 namespace {
 
-bool equals_no_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
 bool ends_with_no_case(std::string_view text, std::string_view tail) {
-  return text.size() >= tail.size() && equals_no_case(text.substr(text.size() - tail.size()), tail);
+  return text.size() >= tail.size() &&
+         same_but_for_case(text.substr(text.size() - tail.size()), tail);
 }
 
 bool starts_with_no_case(std::string_view text, std::string_view head) {
-  return text.size() >= head.size() && equals_no_case(text.substr(0, head.size()), head);
+  return text.size() >= head.size() && same_but_for_case(text.substr(0, head.size()), head);
 }
 
 // The host itself or one below it.
 bool is_host(std::string_view host, std::string_view domain) {
-  return equals_no_case(host, domain) ||
+  return same_but_for_case(host, domain) ||
          (ends_with_no_case(host, domain) && host[host.size() - domain.size() - 1] == '.');
 }
 
@@ -103,7 +100,7 @@ std::string_view provider_of_answer_headers(const Headers& headers) {
     if (headers.find(row.name).has_value()) return row.provider;
   }
   const std::optional<std::string_view> server = headers.find("server");
-  if (server.has_value() && equals_no_case(*server, "llama.cpp")) return "llamacpp";
+  if (server.has_value() && same_but_for_case(*server, "llama.cpp")) return "llamacpp";
   return {};
 }
 
