@@ -106,7 +106,14 @@ void BodyDelivery::gap(Lane& lane, uint64_t wire_bytes, EventTime time) {
   drop_reason_ = DropReason::kHttpDecodeFailed;
 }
 
-void BodyDelivery::end(Lane& /*lane*/) {
+void BodyDelivery::end(Lane& lane, MessageEnd end, EventTime time) {
+  const bool cut_short = mode_ == Mode::kCoded && end == MessageEnd::kComplete &&
+                         decoders_ != nullptr && !decoders_->at_end();
+  if (cut_short) fail(lane, DropReason::kHttpDecodeFailed, BodyLoss::kCorrupt, 0, time);
+  stop();
+}
+
+void BodyDelivery::stop() {
   decoders_.reset();
   mode_ = Mode::kSkip;
 }

@@ -27,7 +27,11 @@ class BodyDelivery {
   // Transfer framing around the parts.
   void framing(Lane& lane, uint64_t bytes);
   void gap(Lane& lane, uint64_t wire_bytes, EventTime time);
-  void end(Lane& lane);
+  // Says so if the body is complete and its coding is not: codings mark their own ends (RFC 1952,
+  // 7932, 8878), and what stands before a missing end was never held against a checksum.
+  void end(Lane& lane, MessageEnd end, EventTime time);
+  // Nobody wants the rest.
+  void stop();
 
  private:
   enum class Mode : uint8_t { kPlain, kCoded, kSkip, kDrop };

@@ -18,6 +18,7 @@ class BrotliDecoder final : public ContentDecoder {
   BrotliDecoder& operator=(const BrotliDecoder&) = delete;
 
   Step decode(ByteView coded, std::span<uint8_t> output) override;
+  bool at_end() const override { return state_ == State::kTrailer; }
 
  private:
   enum class State : uint8_t { kStart, kRunning, kTrailer, kFailed };

@@ -666,7 +666,7 @@ void Connection::evict(Exchange& exchange) {
   if (exchange.is_websocket) end_websocket(exchange.last_byte);
   for (Half& half : halves_) {
     if (half.exchange != &exchange) continue;
-    half.body.end(lane_);
+    half.body.stop();
     half.exchange = nullptr;
     half.body.begin(source_, nullptr, message_of(half), BodyInterest::kNotLlm,
                     ContentCoding::kIdentity);
@@ -744,7 +744,7 @@ void Connection::finish_message(Half& half, MessageEnd end, uint64_t end_offset)
   if (Exchange* const exchange = half.exchange; exchange != nullptr) {
     const Message message = message_of(half);
     half.exchange = nullptr;
-    half.body.end(lane_);
+    half.body.end(lane_, end, event_->time);
     if (message == Message::kRequest) {
       exchange->request_end = end_offset;
       if (half.to_websocket && exchange->answer == Exchange::Side::kAbsent) {
@@ -1100,7 +1100,7 @@ size_t Connection::take_hello(Half& half, ByteView rest) {
 void Connection::become_opaque() {
   protocol_ = Protocol::kOpaque;
   for (Half& half : halves_) {
-    if (half.exchange != nullptr) half.body.end(lane_);
+    if (half.exchange != nullptr) half.body.stop();
     half.exchange = nullptr;
     half.state = State::kOpaque;
     skip_opaque(release_held(half));
@@ -1132,7 +1132,7 @@ void Connection::hand_over(Half& half) {
   const bool evicted = half.held != nullptr && half.held->evicted();
   const bool fits = half.state == State::kStart || half.state == State::kHead;
   if (!fits || evicted) session_->lose(half.direction);
-  if (half.exchange != nullptr) half.body.end(lane_);
+  if (half.exchange != nullptr) half.body.stop();
   half.exchange = nullptr;
   release_hello(half);
   half.state = State::kHttp2;
@@ -1197,7 +1197,7 @@ void Connection::upgrade_to_http2() {
 void Connection::forget_ended_upgrade(Half& half) {
   if (session_ == nullptr || half.exchange == nullptr || session_->adopted_is_open()) return;
   half.exchange = nullptr;
-  half.body.end(lane_);
+  half.body.stop();
 }
 
 // Bytes of no known message.

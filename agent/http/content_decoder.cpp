@@ -45,6 +45,15 @@ DecoderChain::Fed DecoderChain::feed(ByteView coded, DecodeBuffers& buffers, Dec
   return {.consumed = static_cast<size_t>(coded_bytes_ - before), .status = status};
 }
 
+bool DecoderChain::at_end() const {
+  uint64_t given = coded_bytes_;  // to this layer
+  for (size_t i = 0; i < layers_; ++i) {
+    if (given > 0 && !decoders_[i]->at_end()) return false;
+    given = decoded_bytes_[i];
+  }
+  return true;
+}
+
 // What a layer decodes is fed to the next one at once, which takes all of it: the buffers are empty
 // between calls, however many bodies are open.
 DecodeStatus DecoderChain::feed(size_t layer, ByteView coded, DecodeBuffers& buffers,

@@ -52,6 +52,8 @@ class ContentDecoder : public InBudget {
   // Decodes as much of `coded` as `output` has room for. Call again while `coded` is left or
   // `output` was filled. After another status than kGood it must not be called again.
   virtual Step decode(ByteView coded, std::span<uint8_t> output) = 0;
+  // The coding may end here: no stream of it is under way.
+  virtual bool at_end() const = 0;
 };
 
 // Null if there is no memory. kIdentity and kUnsupported have no decoder.
@@ -80,6 +82,8 @@ class DecoderChain : public InBudget {
     DecodeStatus status = DecodeStatus::kGood;
   };
   Fed feed(ByteView coded, DecodeBuffers& buffers, DecodedSink& sink);
+  // Each layer has come to its end; false if the body was cut before it was coded, or behind that.
+  bool at_end() const;
 
  private:
   explicit DecoderChain(const Limits& limits) : limits_(limits) {}

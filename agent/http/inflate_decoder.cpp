@@ -43,7 +43,7 @@ bool InflateDecoder::restart(int window_bits) {
 ContentDecoder::Step InflateDecoder::decode(ByteView coded, std::span<uint8_t> output) {
   switch (state_) {
     case State::kUnwrapped:
-      return sniff_wrapper(coded);
+      return sniff_wrapper(coded, output);
     case State::kRunning:
       return run(coded, output);
     case State::kMemberEnded:
@@ -62,7 +62,8 @@ ContentDecoder::Step InflateDecoder::decode(ByteView coded, std::span<uint8_t> o
   return {.status = DecodeStatus::kBad};
 }
 
-ContentDecoder::Step InflateDecoder::sniff_wrapper(ByteView coded) {
+ContentDecoder::Step InflateDecoder::sniff_wrapper(ByteView coded,
+                                                   std::span<uint8_t> output) {
   if (coded.empty()) return {};
   if (!has_first_) {
     has_first_ = true;
@@ -78,7 +79,9 @@ ContentDecoder::Step InflateDecoder::sniff_wrapper(ByteView coded) {
     return {.consumed = 1, .status = DecodeStatus::kBad};
   }
   state_ = State::kRunning;
-  return {.consumed = 1};
+  Step step = run(coded.subspan(1), output);  // an empty stream is no longer than its prefix
+  ++step.consumed;
+  return step;
 }
 
 ContentDecoder::Step InflateDecoder::run(ByteView coded, std::span<uint8_t> output) {
@@ -99,7 +102,7 @@ ContentDecoder::Step InflateDecoder::run(ByteView coded, std::span<uint8_t> outp
   }
   if (result == Z_STREAM_END) {
     state_ = State::kMemberEnded;
-    if (replaying) return decode(coded, output);  // an empty stream is no longer than its prefix
+    if (replaying) return decode(coded, output);
   } else if (result == Z_MEM_ERROR) {
     state_ = State::kFailed;
     step.status = DecodeStatus::kNoMemory;

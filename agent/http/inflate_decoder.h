@@ -28,12 +28,13 @@ class InflateDecoder final : public ContentDecoder {
   InflateDecoder& operator=(const InflateDecoder&) = delete;
 
   Step decode(ByteView coded, std::span<uint8_t> output) override;
+  bool at_end() const override { return state_ == State::kMemberEnded || state_ == State::kTrailer; }
 
  private:
   enum class State : uint8_t { kUnwrapped, kRunning, kMemberEnded, kTrailer, kFailed };
 
   InflateDecoder(Wrapper wrapper, DecoderBudget& budget);
-  Step sniff_wrapper(ByteView coded);
+  Step sniff_wrapper(ByteView coded, std::span<uint8_t> output);
   Step run(ByteView coded, std::span<uint8_t> output);
   bool restart(int window_bits);
 

@@ -18,6 +18,7 @@ class ZstdDecoder final : public ContentDecoder {
   ZstdDecoder& operator=(const ZstdDecoder&) = delete;
 
   Step decode(ByteView coded, std::span<uint8_t> output) override;
+  bool at_end() const override { return state_ == State::kFrameStart; }
 
  private:
   enum class State : uint8_t { kFrameStart, kFrame, kFailed };

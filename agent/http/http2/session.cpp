@@ -752,7 +752,7 @@ void Session::note_byte(Stream& stream) {
 
 void Session::finish_message(Stream& stream, Message message, MessageEnd end) {
   Exchange& exchange = *stream.exchange;
-  stream.body(message).delivery.end(lane_);
+  stream.body(message).delivery.end(lane_, end, now_);
   lane_.sink.on_message_end(exchange.id, message, end, now_);
   side(stream, message) =
       end == MessageEnd::kComplete ? Exchange::Side::kComplete : Exchange::Side::kCut;
@@ -772,9 +772,9 @@ void Session::cut_message(Stream& stream, Message message) {
   }
   const bool whole = body.content_length.has_value() && body.received >= *body.content_length;
   if (body.in_doubt && !whole) exchange.evidence_lost = true;
-  stream.body(message).delivery.end(lane_);
-  lane_.sink.on_message_end(exchange.id, message, whole ? MessageEnd::kComplete : MessageEnd::kCut,
-                            now_);
+  const MessageEnd end = whole ? MessageEnd::kComplete : MessageEnd::kCut;
+  stream.body(message).delivery.end(lane_, end, now_);
+  lane_.sink.on_message_end(exchange.id, message, end, now_);
   side(stream, message) = whole ? Exchange::Side::kComplete : Exchange::Side::kCut;
 }
 
@@ -827,7 +827,7 @@ void Session::end_stream(Stream& stream, ExchangeOutcome outcome, EventTime time
 void Session::evict(Exchange& exchange) {
   lane_.counters.drop(source_, DropReason::kHttpPipelineFull, 0);
   Stream& stream = *streams_.find(exchange.stream);
-  for (Stream::Body& body : stream.bodies) body.delivery.end(lane_);
+  for (Stream::Body& body : stream.bodies) body.delivery.stop();
   exchange.evidence_lost = true;
   end_stream(stream, ExchangeOutcome::kUnknown, exchange.last_byte);
 }

@@ -119,9 +119,38 @@ TEST(Coding, SeveralFramesAndSkippableOnes) {
             answered("one two"));
 }
 
-TEST(Coding, AStreamCutAtItsEndIsNoError) {
-  const std::string whole = gzip("some text");
-  EXPECT_EQ(coded("gzip", whole.substr(0, whole.size() - 8)).everywhere(), answered("some text"));
+// Wherever it was cut: the framing is whole, the coding is not.
+TEST(Coding, AStreamThatEndsEarlyIsCorrupt) {
+  const std::string plain = "{\"usage\":{\"total_tokens\":12}}";
+  const std::vector<std::pair<std::string, std::string>> bodies = {
+      {"gzip", gzip(plain)},
+      {"deflate", encode(Coding::kZlib, plain)},
+      {"deflate", encode(Coding::kRawDeflate, plain)},
+      {"br", encode(Coding::kBrotli, plain)},
+      {"zstd", encode(Coding::kZstd, plain, {.checksum = true})},
+      {"gzip, br", encode(Coding::kBrotli, gzip(plain))},
+      {"gzip, br", encode(Coding::kBrotli, gzip(plain).substr(0, 20))},
+  };
+  for (const auto& [coding, body] : bodies) {
+    for (size_t bytes = 1; bytes < body.size(); ++bytes) {
+      const std::string log = coded(coding, body.substr(0, bytes)).once();
+      EXPECT_NE(log.find("1 answer corrupt\n" + kDone), std::string::npos)
+          << coding << " " << bytes << "\n" << log;
+    }
+  }
+  EXPECT_NE(coded("gzip, br", bodies.back().second).once().find("corrupt"), std::string::npos);
+  EXPECT_EQ(coded("gzip", gzip(plain).substr(0, 30)).run().drops(DropReason::kHttpDecodeFailed), 1u);
+}
+
+// The connection cut it, not the server: that is said by the message's end.
+TEST(Coding, ABodyCutByTheConnectionIsNotCorrupt) {
+  const std::string body = gzip("some text");
+  Scenario s;
+  s.a("GET /v1 HTTP/1.1\r\n\r\n");
+  s.b("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: " +
+      std::to_string(body.size()) + "\r\n\r\n" + body.substr(0, body.size() - 9));
+  s.close(CloseReason::kReset, Direction::kBToA);
+  EXPECT_EQ(s.once().find("corrupt"), std::string::npos) << s.once();
 }
 
 TEST(Coding, RequestsToo) {
