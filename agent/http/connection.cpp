@@ -552,6 +552,10 @@ void Connection::decide(Half& half, Direction request_direction) {
     pairing_.gap_between(Message::kRequest, asking.undecided_gap_at, asking.undecided_gap_bytes,
                          event_->time);
   }
+  const Half& answering = half_of(Message::kResponse);
+  if (joined_) {
+    note_unread_answers(answering, &answering == &half ? half.start.offset : answering.next_offset);
+  }
   Half& peer = other(half);
   if (peer.state == State::kStart) {
     if (joined_) {
@@ -838,7 +842,13 @@ void Connection::poison(Half& half, DropReason reason, uint64_t offset) {
       be_wary(half, peer_offset_of(half, seen), !had_exchange);
     }
   }
+  note_unread_answers(half, offset);
   seek(half, reason, false);
+}
+
+void Connection::note_unread_answers(const Half& half, uint64_t until) {
+  if (protocol_ != Protocol::kHttp1 || message_of(half) != Message::kResponse) return;
+  pairing_.unread_answers(until);
 }
 
 void Connection::note_unread(Half& half, uint64_t offset, std::optional<uint64_t> peer_offset) {
@@ -877,6 +887,8 @@ void Connection::gap(Half& half) {
       gap_in_body(half);
       break;
     case State::kChunkSeek:
+      note_unread(half, event_->offset, std::nullopt);
+      note_unread_answers(half, half.next_offset);
       lose(half, event_->gap_bytes);
       break;
     case State::kHello:
@@ -910,6 +922,8 @@ void Connection::gap_in_body(Half& half) {
         return;
       }
       pairing_.doubt(message_of(half));
+      note_unread(half, event_->offset, std::nullopt);
+      note_unread_answers(half, half.next_offset);
       half.state = State::kChunkSeek;
     }
   } else {
@@ -952,6 +966,7 @@ void Connection::gap_between(Half& half, uint64_t offset, uint64_t bytes) {
   } else {
     pairing_.gap_between(message_of(half), offset, bytes, event_->time);
   }
+  note_unread_answers(half, offset + bytes);
   seek(half, DropReason::kHttpResync, false);
 }
 
@@ -960,6 +975,7 @@ size_t Connection::take_chunk_seek(Half& half, ByteView rest, bool event_begins)
       half.exchange != nullptr &&
       pairing_.proves_same_message(*half.exchange, message_of(half), event_->peer_offset);
   if (event_begins && same_message && looks_like_chunk(rest)) {
+    pairing_.lost_was_in(*half.exchange, message_of(half));
     resume_chunks(half);
     return 0;
   }
@@ -969,7 +985,9 @@ size_t Connection::take_chunk_seek(Half& half, ByteView rest, bool event_begins)
     poison(half, DropReason::kHttpResync, offset_);
     return 0;
   }
+  if (event_begins) pairing_.lost_was_in(*half.exchange, message_of(half));
   drop(DropReason::kHttpResync, rest.size());
+  note_unread_answers(half, offset_ + rest.size());
   return rest.size();
 }
 
@@ -1206,6 +1224,7 @@ void Connection::pass_over(Half& half, ByteView bytes) {
   if (protocol_ != Protocol::kUndecided) {
     drop(half.trouble, bytes.size());
     note_unread(half, offset_, event_->peer_offset);
+    note_unread_answers(half, offset_ + bytes.size());
     return;
   }
   half.undecided_bytes += bytes.size();

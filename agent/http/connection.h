@@ -181,6 +181,7 @@ class Connection final : private ExchangeOwner {
   void poison(Half& half, DropReason reason, uint64_t offset);
   void seek(Half& half, DropReason trouble, bool line_begins);
   void note_unread(Half& half, uint64_t offset, std::optional<uint64_t> peer_offset);
+  void note_unread_answers(const Half& half, uint64_t until);
   void be_wary(Half& half, uint64_t peer_offset, bool of_no_exchange);
   bool may_begin(const Half& half, bool event_begins);
   uint64_t peer_offset_of(const Half& half, std::optional<uint64_t> stated) {

@@ -54,6 +54,9 @@ struct Exchange {
   // Where bytes behind the request begin that are lost, or could not be read: maybe another one.
   std::optional<uint64_t> unread_behind;
   std::optional<uint64_t> answer_proof;  // request bytes its answer's sender had received
+  uint64_t answers_seen = 0;  // offset that the answers' direction had reached at the request
+  uint64_t answer_offset = 0;
+  uint64_t answer_known_from = 0;  // from there up to its answer nothing was lost or unread
   uint64_t lost_bytes = 0;
   EventTime last_byte;
 

@@ -62,8 +62,7 @@ ContentDecoder::Step InflateDecoder::decode(ByteView coded, std::span<uint8_t> o
   return {.status = DecodeStatus::kBad};
 }
 
-ContentDecoder::Step InflateDecoder::sniff_wrapper(ByteView coded,
-                                                   std::span<uint8_t> output) {
+ContentDecoder::Step InflateDecoder::sniff_wrapper(ByteView coded, std::span<uint8_t> output) {
   if (coded.empty()) return {};
   if (!has_first_) {
     has_first_ = true;

@@ -28,7 +28,9 @@ class InflateDecoder final : public ContentDecoder {
   InflateDecoder& operator=(const InflateDecoder&) = delete;
 
   Step decode(ByteView coded, std::span<uint8_t> output) override;
-  bool at_end() const override { return state_ == State::kMemberEnded || state_ == State::kTrailer; }
+  bool at_end() const override {
+    return state_ == State::kMemberEnded || state_ == State::kTrailer;
+  }
 
  private:
   enum class State : uint8_t { kUnwrapped, kRunning, kMemberEnded, kTrailer, kFailed };

@@ -7,7 +7,7 @@ Exchange* Pairing::request_begins(const MessageStart& start, uint64_t answers_se
   if (exchange == nullptr) {
     notice_pipelining(start, answers_seen);
     if (open_ >= lane_.limits.http_pipeline_max) {
-      pipelining_ = true;
+      pipelines();
       doubt(Message::kRequest);
       return nullptr;
     }
@@ -22,6 +22,7 @@ Exchange* Pairing::request_begins(const MessageStart& start, uint64_t answers_se
   exchange->request = Exchange::Side::kOpen;
   exchange->request_may_come = false;
   exchange->request_start = start;
+  exchange->answers_seen = answers_seen;
   return exchange;
 }
 
@@ -30,8 +31,15 @@ Exchange* Pairing::attach_to_early_answer(const MessageStart& start) {
   while (x != nullptr) {
     Exchange* const next = x->next;
     if (x->waits_for_request()) {
-      const bool proven = x->answer_proof.has_value() && start.offset < *x->answer_proof;
-      if (proven || (!doubt_ && !x->answer_proof.has_value())) return x;
+      const bool before = x->answer_proof.has_value() && start.offset < *x->answer_proof;
+      if (doubt_ ? before && is_answered_next(start, *x) : before || !x->answer_proof.has_value()) {
+        assumed_ = assumed_ || doubt_;
+        return x;
+      }
+      if (doubt_ && before && start.peer_offset.value_or(UINT64_MAX) < x->answer_known_from) {
+        x = next;  // a later one may be its request
+        continue;
+      }
       x->request_may_come = false;
       settle(*x, start.time);
     }
@@ -40,13 +48,21 @@ Exchange* Pairing::attach_to_early_answer(const MessageStart& start) {
   return nullptr;
 }
 
+// The first answer behind what a client had received when it asked is its request's, if it does not
+// pipeline and nothing in between was lost.
+bool Pairing::is_answered_next(const MessageStart& request, const Exchange& answered) const {
+  return !pipelining_ && request.peer_offset.has_value() &&
+         *request.peer_offset >= answered.answer_known_from &&
+         *request.peer_offset <= answered.answer_offset;
+}
+
 // A request that was sent before the previous one's answer was over. With loss, an unanswered
 // request alone shows nothing: only that the client had received nothing in between does.
 void Pairing::notice_pipelining(const MessageStart& start, uint64_t answers_seen) {
   // A request among bytes that could not be read, or were lost, was not answered before this one.
   if (doubt_ && start.offset > 0 && start.peer_offset.has_value() &&
       *start.peer_offset <= start.peer_offset_before) {
-    pipelining_ = true;
+    pipelines();
   }
   if (last_ == nullptr || last_->request == Exchange::Side::kAbsent ||
       Exchange::is_over(last_->answer)) {
@@ -56,17 +72,43 @@ void Pairing::notice_pipelining(const MessageStart& start, uint64_t answers_seen
     const std::optional<uint64_t> before = last_->request_start.peer_offset;
     const bool nothing_between = doubt_ ? before.has_value() && *start.peer_offset <= *before
                                         : *start.peer_offset <= answers_seen;
-    if (nothing_between) pipelining_ = true;
+    if (nothing_between) pipelines();
   } else if (!doubt_ && last_->waits_for_answer()) {
-    pipelining_ = true;
+    pipelines();
+  }
+}
+
+// A request that was sent before an answer whose sender had not got it.
+void Pairing::notice_pipelining_before(const MessageStart& answer) {
+  if (pipelining_ || !answer.peer_offset.has_value()) return;
+  for (const Exchange* x = first_; x != nullptr; x = x->next) {
+    if (!x->waits_for_answer() || x->request_start.offset < *answer.peer_offset) continue;
+    const std::optional<uint64_t> received = x->request_start.peer_offset;
+    if (received.has_value() && *received <= answer.offset) pipelines();
+  }
+}
+
+// What was paired in doubt was paired because the client did not seem to pipeline: the order that
+// followed from it is in doubt again.
+void Pairing::pipelines() {
+  pipelining_ = true;
+  if (!assumed_) return;
+  doubt(Message::kRequest);
+  for (Exchange* x = first_; x != nullptr; x = x->next) {
+    const bool paired =
+        x->request != Exchange::Side::kAbsent && x->answer != Exchange::Side::kAbsent;
+    if (paired) x->pairing_uncertain = true;
   }
 }
 
 Exchange* Pairing::answer_begins(const MessageStart& start, uint64_t requests_known) {
+  notice_pipelining_before(start);
   Exchange* exchange = doubt_ ? answer_in_doubt(start, requests_known) : first_waiting();
   if (exchange == nullptr) exchange = answer_alone(start, requests_known);
   exchange->answer = Exchange::Side::kOpen;
   exchange->answer_proof = start.peer_offset;
+  exchange->answer_offset = start.offset;
+  exchange->answer_known_from = answers_known_from_;
   return exchange;
 }
 
@@ -84,6 +126,7 @@ Exchange* Pairing::answer_in_doubt(const MessageStart& start, uint64_t requests_
     give_up_before(paired, false, start.time);
     if (paired->request_start.offset >= lost_at_) lost_bytes_ = 0;
     if (paired->request_start.offset >= doubt_end_) doubt_ = false;
+    assumed_ = true;
     return paired;
   }
   if (start.peer_offset.has_value() || first_waiting() == nullptr) return nullptr;
@@ -160,6 +203,10 @@ void Pairing::unread_requests(uint64_t offset, std::optional<uint64_t> peer_offs
     if (peer_offset.has_value() && received.has_value() && *peer_offset <= *received) continue;
     x->unread_behind = offset;
   }
+}
+
+void Pairing::lost_was_in(Exchange& exchange, Message message) {
+  if (message == Message::kRequest) exchange.unread_behind.reset();
 }
 
 void Pairing::doubt(Message message) {
@@ -284,7 +331,9 @@ Exchange* Pairing::answered_by(std::optional<uint64_t> proof, uint64_t requests_
         latest != nullptr && latest->unread_behind.has_value() && *latest->unread_behind < *proof;
     return maybe_of_another ? nullptr : latest;
   }
-  const bool only_one = waiting == 1 && !latest->unread_behind.has_value();
+  // Its answer may have been among what was lost, and another request be still to come.
+  const bool only_one = waiting == 1 && !latest->unread_behind.has_value() &&
+                        answers_known_from_ <= latest->answers_seen;
   return only_one && latest->began_idle ? latest : nullptr;
 }
 

@@ -7,7 +7,14 @@
 //                   unanswered request that begins before p, if the client does not pipeline.
 //                   While a hole holds requests back, that one may still be to come
 //   idle connection without p: the only unanswered request, if nothing was under way at its start
+//                   and no byte of an answer was lost since
 //   neither         the answer becomes an exchange of its own, marked pairing_uncertain
+//
+// That a client does not pipeline is taken for granted until a request shows that it does: one that
+// was sent before anything was received behind the request before it, or before an answer whose
+// sender had not got it. From then on nothing is paired on this connection behind a loss, and what
+// had been paired behind one is uncertain. A client that pipelines only among bytes that were never
+// captured cannot be told from one that does not.
 //
 // A proven pair behind the loss ends the doubt. What a lost message leaves over ends with
 // ExchangeOutcome::kUnknown, so that one lost message costs its own call and none after it.
@@ -43,6 +50,10 @@ class Pairing {
   // Bytes of the requests' direction are in no message. Their sender had received so much; nothing
   // where that is not known.
   void unread_requests(uint64_t offset, std::optional<uint64_t> peer_offset);
+  // Bytes of the answers' direction up to here are in no message, or were lost.
+  void unread_answers(uint64_t until) { answers_known_from_ = until; }
+  // What was lost or unread behind the beginning of this message turned out to be of it.
+  void lost_was_in(Exchange& exchange, Message message);
   // The connection's first bytes were not seen.
   void join_midstream() { doubt_ = true; }
 
@@ -88,6 +99,9 @@ class Pairing {
   Exchange* answer_in_doubt(const MessageStart& start, uint64_t requests_known);
   Exchange* answer_alone(const MessageStart& start, uint64_t requests_known);
   void notice_pipelining(const MessageStart& start, uint64_t answers_seen);
+  void notice_pipelining_before(const MessageStart& answer);
+  void pipelines();
+  bool is_answered_next(const MessageStart& request, const Exchange& answered) const;
   void give_up_before(const Exchange* kept, bool uncertain, EventTime time);
   void give_up(Exchange& exchange, bool uncertain, EventTime time);
   void settle(Exchange& exchange, EventTime time);
@@ -100,9 +114,12 @@ class Pairing {
   size_t open_ = 0;
   bool doubt_ = false;
   bool pipelining_ = false;
+  bool assumed_ = false;   // a doubt was ended because the client was not seen to pipeline
   bool conflict_ = false;  // for the next exchange
   // Requests that begin before this offset may be missing among those seen.
   uint64_t doubt_end_ = 0;
+  // From here on every byte of the answers' direction was read.
+  uint64_t answers_known_from_ = 0;
   uint64_t lost_at_ = 0;  // request bytes lost between messages that no exchange has yet
   uint64_t lost_bytes_ = 0;
 };

@@ -481,7 +481,8 @@ void PacketFlows::pass_on(TcpFlow& flow, int side, const Arrival& arrival, ByteV
 // What the capture cut off is a gap as well; the source has counted it as missing.
 void PacketFlows::skip_cut(TcpFlow& flow, int side, EventTime time, uint64_t until) {
   TcpSide& me = flow.sides[side];
-  const uint64_t end = me.holds() ? std::min(until, me.held->lowest_offset()) : until;
+  const uint64_t sent = std::min(until, me.fin_offset);  // two FINs may contradict each other
+  const uint64_t end = me.holds() ? std::min(sent, me.held->lowest_offset()) : sent;
   if (end <= me.next) return;
   const uint64_t offset = me.next;
   me.advance_to(end);

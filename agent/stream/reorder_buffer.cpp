@@ -80,7 +80,9 @@ bool ReorderBuffer::hold_cut(uint64_t from, uint64_t until, const Arrival& arriv
   return true;
 }
 
-uint64_t ReorderBuffer::end_offset() const { return entries_.back().end(); }
+uint64_t ReorderBuffer::end_offset() const {
+  return std::max(entries_.back().end(), entries_.back().piece->cut_until);
+}
 
 void ReorderBuffer::trust_all() {
   for (size_t i = first_; i < entries_.size(); ++i) entries_[i].piece->arrival.suspect = false;

@@ -74,7 +74,7 @@ class ReorderBuffer {
   bool empty() const { return first_ == entries_.size(); }
   uint64_t bytes() const { return bytes_; }
   uint64_t lowest_offset() const { return entries_[first_].offset; }
-  uint64_t end_offset() const;  // behind the highest piece
+  uint64_t end_offset() const;  // behind the highest piece, and what was cut off it
   const Piece& lowest() const { return *entries_[first_].piece; }
   uint64_t lowest_end() const { return entries_[first_].end(); }
   // The lowest waits no longer for a good copy; where it did, it is marked as a conflict.

@@ -10,6 +10,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,10 +35,12 @@ uint64_t number_in(std::string_view text, std::string_view mark) {
 class PairSink final : public ExchangeSink {
  public:
   BodyInterest on_request(ExchangeId id, const RequestHead& head) override {
+    requests_.insert(number_in(head.target, "/v1/"));
     note(id, number_in(head.target, "/v1/"));
     return BodyInterest::kWanted;
   }
   BodyInterest on_response(ExchangeId id, const ResponseHead& head) override {
+    answers_.insert(number_in(head.headers.find("x-answers").value_or(""), "n"));
     note(id, number_in(head.headers.find("x-answers").value_or(""), "n"));
     return BodyInterest::kWanted;
   }
@@ -49,31 +52,39 @@ class PairSink final : public ExchangeSink {
   void on_exchange_end(ExchangeId id, const ExchangeEnd& end) override {
     const auto seen = open_.find(static_cast<uint64_t>(id));
     require(seen != open_.end(), "an exchange that ends was open");
-    require(end.pairing_uncertain || !seen->second.mixed || lossy_pipeline,
+    require(end.pairing_uncertain || !seen->second.mixed || seen->second.excused,
             "request and answer of an exchange belong together");
     open_.erase(seen);
   }
   void on_tls_connection(const TlsHello&) override {}
   void on_time(EventTime) override {}
 
+  bool saw(uint64_t request) const { return requests_.count(request) > 0; }
+  bool saw_answer(uint64_t request) const { return answers_.count(request) > 0; }
   size_t open() const { return open_.size(); }
 
-  // Not held yet: with a client that pipelines, and losses or bytes that are no HTTP, pairs can
-  // still be wrong.
-  bool lossy_pipeline = false;
+  // The client pipelines, and nothing that was captured shows it: nobody can tell it from one that
+  // does not.
+  bool hidden_pipeline = false;
 
  private:
   struct Seen {
     uint64_t number = 0;
     bool mixed = false;
+    bool excused = false;
   };
   void note(ExchangeId id, uint64_t number) {
     Seen& seen = open_[static_cast<uint64_t>(id)];
     if (number == 0) return;
-    if (seen.number != 0 && seen.number != number) seen.mixed = true;
+    if (seen.number != 0 && seen.number != number) {
+      seen.mixed = true;
+      seen.excused = hidden_pipeline;
+    }
     seen.number = number;
   }
   std::map<uint64_t, Seen> open_;
+  std::set<uint64_t> requests_;
+  std::set<uint64_t> answers_;
 };
 
 class Talk {
@@ -81,7 +92,7 @@ class Talk {
   explicit Talk(uint8_t options) : pipelines_(options & 1), room_(limits(), *counters_, sink_) {
     info_.source = options & 2 ? Source::kTls : Source::kPacket;
     info_.joined_midstream = options & 4;
-    sink_.lossy_pipeline = pipelines_ && info_.joined_midstream;
+    if (info_.joined_midstream) harm();
   }
 
   void request(uint8_t shape) {
@@ -89,23 +100,37 @@ class Talk {
     if (ended_[0] || (!pipelines_ && !unanswered_.empty())) return;
     if (unanswered_.size() >= 8) return;
     const uint64_t number = ++requests_;
+    const bool behind_another = !unanswered_.empty();
+    const uint64_t had_received = request_at_;
+    request_at_ = received_[0];
+    request_begins_ = sent_[0];
     unanswered_.push_back(number);
     std::string head = "POST /v1/" + std::to_string(number) + " HTTP/1.1\r\n";
     say(0, head + body(shape, "r" + std::to_string(number)), shape);
+    // Seen by the room, one behind the other, and no answer was received in between.
+    const bool shows = behind_another && sink_.saw(number - 1) && sink_.saw(number) &&
+                       received_[0] == had_received;
+    if (shows) shown();
+    request_ends_[number] = sent_[0];
   }
   void answer(uint8_t shape) {
     if (ended_[1] || unanswered_.empty()) return;
-    received_[1] = sent_[0];
     const uint64_t number = unanswered_.front();
+    // The server may not have got yet what was sent behind the request that it answers.
+    const bool slow = shape & 0x80;
+    received_[1] = slow ? std::max(received_[1], request_ends_[number]) : sent_[0];
     unanswered_.pop_front();
     std::string head = shape & 0x40 ? "HTTP/1.1 100 Continue\r\n\r\n" : "";
     head += "HTTP/1.1 200 OK\r\nX-Answers: n" + std::to_string(number) + "\r\n";
     say(1, head + body(shape, "a" + std::to_string(number)), shape);
+    // The room saw a request that was sent before the answer, and that the server had not got yet.
+    if (sink_.saw(requests_) && received_[1] <= request_begins_ && sink_.saw_answer(number))
+      shown();
     received_[0] = sent_[1];
   }
   void junk(int side, uint8_t shape) {
     if (ended_[side]) return;
-    sink_.lossy_pipeline = pipelines_;
+    harm();
     say(side, std::string(1 + shape % 40, "x\n 0"[shape % 4]), shape);
   }
   // Of what is said next: how it is cut into events, and which of them the capture lost.
@@ -115,6 +140,16 @@ class Talk {
   void hide_proof(bool hidden) {
     hides_proof_ = hidden && info_.source == Source::kPacket && !pipelines_;
   }
+  // What the client says waits in a reorder buffer: the room sees it later, behind answers to it.
+  void hold(bool holds) {
+    holds_ = holds;
+    if (holds) return;
+    for (Held& held : held_) {
+      held.event.bytes = held.bytes;
+      deliver(held.event);
+    }
+    held_.clear();
+  }
   void end(int side) {
     if (ended_[side]) return;
     ended_[side] = true;
@@ -123,6 +158,7 @@ class Talk {
     send(side, event, 0);
   }
   void close() {
+    hold(false);
     StreamEvent event;
     event.kind = StreamEvent::Kind::kClose;
     send(0, event, 0);
@@ -160,6 +196,15 @@ class Talk {
     }
   }
 
+  // From here on the capture lacks something. A client that was not seen to pipeline before may do
+  // so where nobody sees it.
+  void harm() { sink_.hidden_pipeline = pipelines_ && !shown_; }
+
+  void shown() {
+    shown_ = true;
+    sink_.hidden_pipeline = false;
+  }
+
   void say(int side, const std::string& text, uint8_t shape) {
     const size_t pieces = 1 + (shape & 7);
     const size_t step = std::max<size_t>(1, text.size() / pieces);
@@ -170,14 +215,13 @@ class Talk {
       StreamEvent event;
       const std::vector<uint8_t> bytes(part.begin(), part.end());
       if (lost) {
-        sink_.lossy_pipeline = pipelines_;
+        harm();
         event.kind = StreamEvent::Kind::kGap;
         event.gap_bytes = part.size();
       } else {
         event.kind = StreamEvent::Kind::kData;
         event.bytes = bytes;
         if (!hides_proof_) event.peer_offset = received_[side];
-        given_ += part.size();
       }
       send(side, event, part.size());
     }
@@ -191,6 +235,16 @@ class Talk {
     event.time.ns = ++now_;
     event.offset = sent_[side];
     sent_[side] += length;
+    if (side == 0 && holds_) {
+      held_.push_back({event, {event.bytes.begin(), event.bytes.end()}});
+    } else {
+      deliver(event);
+    }
+  }
+
+  void deliver(const StreamEvent& event) {
+    const int side = event.direction == Direction::kAToB ? 0 : 1;
+    given_ += event.bytes.size();
     room_.on_stream(event);
     const SourceCounters& counts = counters_->of(info_.source);
     uint64_t accounted = counts.parsed_bytes.value() + counts.buffered_bytes.value();
@@ -211,6 +265,16 @@ class Talk {
   uint64_t received_[2] = {};  // of the peer's bytes
   bool ended_[2] = {};
   bool hides_proof_ = false;
+  bool holds_ = false;
+  struct Held {
+    StreamEvent event;
+    std::vector<uint8_t> bytes;
+  };
+  std::deque<Held> held_;
+  bool shown_ = false;
+  uint64_t request_at_ = 0;      // what the client had received when it began its latest request
+  uint64_t request_begins_ = 0;  // offset of that
+  std::map<uint64_t, uint64_t> request_ends_;
   uint8_t lost_ = 0;
   uint64_t given_ = 0;
   int64_t now_ = 0;
@@ -247,6 +311,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         break;
       case 10:
         talk.hide_proof(shape & 1);
+        talk.hold(shape & 2);
         break;
       default:
         if (shape < 8) talk.end(shape & 1);

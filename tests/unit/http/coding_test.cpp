@@ -135,11 +135,13 @@ TEST(Coding, AStreamThatEndsEarlyIsCorrupt) {
     for (size_t bytes = 1; bytes < body.size(); ++bytes) {
       const std::string log = coded(coding, body.substr(0, bytes)).once();
       EXPECT_NE(log.find("1 answer corrupt\n" + kDone), std::string::npos)
-          << coding << " " << bytes << "\n" << log;
+          << coding << " " << bytes << "\n"
+          << log;
     }
   }
   EXPECT_NE(coded("gzip, br", bodies.back().second).once().find("corrupt"), std::string::npos);
-  EXPECT_EQ(coded("gzip", gzip(plain).substr(0, 30)).run().drops(DropReason::kHttpDecodeFailed), 1u);
+  EXPECT_EQ(coded("gzip", gzip(plain).substr(0, 30)).run().drops(DropReason::kHttpDecodeFailed),
+            1u);
 }
 
 // The connection cut it, not the server: that is said by the message's end.

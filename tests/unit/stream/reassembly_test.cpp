@@ -573,6 +573,26 @@ TEST_F(Reassembly, CutPayloadOutOfOrder) {
   EXPECT_EQ(table.lost(), 0u);
 }
 
+// What was on the wire behind the captured bytes was sent, too: a FIN before it is none.
+TEST_F(Reassembly, FinInsideWhatWasCutOffIsNotTheEnd) {
+  handshake();
+  table.send(talk.answer(10, "mid", {.cut = 7}));
+  table.send(talk.answer(14, "", {.flags = kAckFin}));
+  table.send(talk.answer(0, "head", {.cut = 6}));
+  table.send(talk.answer(20, "tail"));
+  EXPECT_EQ(table.answered(), "head[6]mid[7]tail");
+  EXPECT_EQ(table.dropped(DropReason::kStreamPastFin), 0u);
+}
+
+TEST_F(Reassembly, CutBehindAFinIsNoLoss) {
+  handshake();
+  table.send(talk.answer(4, "", {.flags = kAckFin}));
+  table.send(talk.answer(0, "head", {.cut = 6}));
+  table.end();
+  EXPECT_EQ(table.answered(), "head");
+  EXPECT_FALSE(table.last().incomplete);
+}
+
 TEST_F(Reassembly, CutInsideWhatIsHeld) {
   handshake();
   table.send(talk.answer(5, "0123456789"));
