@@ -56,7 +56,8 @@ struct Exchange {
   std::optional<uint64_t> answer_proof;  // request bytes its answer's sender had received
   uint64_t answers_seen = 0;  // offset that the answers' direction had reached at the request
   uint64_t answer_offset = 0;
-  uint64_t answer_known_from = 0;  // from there up to its answer nothing was lost or unread
+  // From there up to its answer nothing was lost or unread, and no other answer began.
+  uint64_t answer_known_from = 0;
   uint64_t lost_bytes = 0;
   EventTime last_byte;
 

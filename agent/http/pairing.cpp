@@ -109,6 +109,7 @@ Exchange* Pairing::answer_begins(const MessageStart& start, uint64_t requests_kn
   exchange->answer_proof = start.peer_offset;
   exchange->answer_offset = start.offset;
   exchange->answer_known_from = answers_known_from_;
+  answers_known_from_ = start.offset + 1;
   return exchange;
 }
 
@@ -137,7 +138,10 @@ Exchange* Pairing::answer_in_doubt(const MessageStart& start, uint64_t requests_
 }
 
 Exchange* Pairing::answer_alone(const MessageStart& start, uint64_t requests_known) {
-  if (open_ >= lane_.limits.http_pipeline_max) requests_end(start.time);
+  if (open_ >= lane_.limits.http_pipeline_max) {
+    doubt(Message::kRequest);
+    requests_end(start.time);
+  }
   Exchange* const exchange = append(start.time);
   exchange->request_may_come =
       start.peer_offset.has_value() ? *start.peer_offset > requests_known : !doubt_;
@@ -247,7 +251,7 @@ Exchange* Pairing::release_only_waiting() {
 }
 
 void Pairing::evict(Exchange& exchange) {
-  if (exchange.waits_for_answer()) doubt(Message::kRequest);
+  if (exchange.waits_for_answer() || exchange.waits_for_request()) doubt(Message::kRequest);
   exchange.evidence_lost = true;
   end(exchange, ExchangeOutcome::kUnknown, exchange.last_byte);
 }

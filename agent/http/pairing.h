@@ -118,7 +118,7 @@ class Pairing {
   bool conflict_ = false;  // for the next exchange
   // Requests that begin before this offset may be missing among those seen.
   uint64_t doubt_end_ = 0;
-  // From here on every byte of the answers' direction was read.
+  // From here on every byte of the answers' direction was read, and no other answer began.
   uint64_t answers_known_from_ = 0;
   uint64_t lost_at_ = 0;  // request bytes lost between messages that no exchange has yet
   uint64_t lost_bytes_ = 0;

@@ -243,7 +243,6 @@ class Talk {
   }
 
   void deliver(const StreamEvent& event) {
-    const int side = event.direction == Direction::kAToB ? 0 : 1;
     given_ += event.bytes.size();
     room_.on_stream(event);
     const SourceCounters& counts = counters_->of(info_.source);
