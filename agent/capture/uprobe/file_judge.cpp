@@ -9,14 +9,12 @@
 #include "file_descriptor.h"
 #include "probe_points.h"
 #include "tls_functions.h"
-#include "wiretally/limits.h"
 
 namespace wiretally::uprobe {
 namespace {
 
 constexpr size_t kBlockBytes = 256 * 1024;
 constexpr size_t kOverlapBytes = 64;  // longer than any trace
-constexpr size_t kFilesMax = Limits::files_known_max;
 constexpr uint64_t kSearchedBytesMax = 512ULL << 20;
 
 // Texts that only one TLS implementation leaves in the programs it is compiled into.
@@ -71,7 +69,7 @@ FileJudge::Finding FileJudge::judge(uint32_t pid, const Mapping& mapping, bool i
   if (name.starts_with("libjvm.so")) return {.tls = TlsVerdict::kJava};
   if (name.starts_with("libgnutls.so")) return {.tls = TlsVerdict::kGnuTls};
   if (name.starts_with("libssl3.so")) return {.tls = TlsVerdict::kNss};
-  if (files_.size() >= kFilesMax) files_.clear();
+  if (files_.size() >= files_max_ && !files_.contains(mapping.file)) files_.clear();
   const auto [known, fresh] = files_.try_emplace(mapping.file);
   File& file = known->second;
   if (file.run == run_) return file.finding;

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "process_maps.h"
+#include "wiretally/limits.h"
 
 namespace wiretally::uprobe {
 
@@ -37,12 +38,15 @@ class FileJudge {
     bool go = false;                // built by the Go toolchain, whether or not with its TLS
   };
 
-  explicit FileJudge(std::string proc) : proc_(std::move(proc)) {}
+  explicit FileJudge(std::string proc, size_t files_max = Limits::files_known_max)
+      : proc_(std::move(proc)), files_max_(files_max) {}
 
   void begin_run() { ++run_; }
 
   // `is_program`: it is the process's executable, which may have TLS compiled in.
   Finding judge(uint32_t pid, const Mapping& mapping, bool is_program);
+  // Files that are remembered; beyond the limit all are forgotten, and looked at again.
+  size_t known() const { return files_.size(); }
 
  private:
   struct File {
@@ -54,6 +58,7 @@ class FileJudge {
   static Finding look(const std::string& path, bool is_program);
 
   const std::string proc_;
+  const size_t files_max_;
   std::unordered_map<FileKey, File, FileKeyHash> files_;
   uint64_t run_ = 0;
 };

@@ -278,6 +278,31 @@ TEST_F(LlmRoomTest, DigestsAreOfWholeMessagesHoweverTheyAreCut) {
   EXPECT_EQ(sink_.records.back().response_bytes, kEvent.size());
 }
 
+TEST_F(LlmRoomTest, NamesOfToolsBeyondTheLimitAreLeftOut) {
+  const auto calls = [](size_t count) {
+    std::string list;
+    for (size_t i = 0; i < count; ++i) {
+      list += (i == 0 ? "" : ",") + std::string(R"({"id":"call_)") + std::to_string(i) +
+              R"(","type":"function","function":{"name":"tool)" + std::to_string(i) +
+              R"(","arguments":"{}"}})";
+    }
+    return R"({"object":"chat.completion","choices":[{"message":{"tool_calls":[)" + list + "]}}]}";
+  };
+  for (const size_t count : {Limits::tool_calls_max, Limits::tool_calls_max + 1}) {
+    request(count, "/v1/chat/completions");
+    body(count, Message::kRequest, kChat);
+    end_message(count, Message::kRequest);
+    answer(count, {{"content-type", "application/json"}});
+    body(count, Message::kResponse, calls(count));
+    end_message(count, Message::kResponse);
+    end(count);
+    const UsageRecord& record = sink_.records.back();
+    EXPECT_EQ(record.tool_call_count, Limits::tool_calls_max);
+    EXPECT_EQ(record.tool_calls[Limits::tool_calls_max - 1].view(), "tool15");
+    EXPECT_EQ(record.flags.has(RecordFlag::kTextCut), count > Limits::tool_calls_max);
+  }
+}
+
 constexpr std::string_view kBeforeGap =
     R"({"id":"chatcmpl-1","object":"chat.completion","choices":[{"index":0,"message":{"content":"a)";
 constexpr std::string_view kBehindGap =
