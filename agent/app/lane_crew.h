@@ -103,7 +103,7 @@ class LaneCrew final : public CaptureSink, public pcap::PacketTaker {
 
   // Of the reader's thread, and in a cache line of its own.
   alignas(64) uint64_t dealt_ = 0;  // rounds handed out
-  uint64_t collected_ = 0;  // rounds that are over
+  uint64_t collected_ = 0;          // rounds that are over
   uint64_t position_ = 0;
   ByteView lasting_;
   size_t events_ = 0;  // of the round that is filled

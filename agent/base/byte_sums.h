@@ -37,12 +37,11 @@ class ByteSums {
   uint64_t sum() const { return even_[0] + even_[1] + odd_[0] + odd_[1]; }
 
   uint64_t hash() const {
-    const uint64_t mixed = even_[0] * 0x9e37'79b9'7f4a'7c15 + even_[1] * 0xbf58'476d'1ce4'e5b9 +
-                           odd_[0] * 0x94d0'49bb'1331'11eb + odd_[1] * 0xd6e8'feb8'6659'fd93 +
-                           even_sums_[0] * 0xa076'1d64'78bd'642f +
-                           even_sums_[1] * 0xe703'7ed1'a0b4'28db +
-                           odd_sums_[0] * 0x8ebc'6af0'9c88'c6e3 +
-                           odd_sums_[1] * 0x5899'65cc'7537'4cc3;
+    const uint64_t mixed =
+        even_[0] * 0x9e37'79b9'7f4a'7c15 + even_[1] * 0xbf58'476d'1ce4'e5b9 +
+        odd_[0] * 0x94d0'49bb'1331'11eb + odd_[1] * 0xd6e8'feb8'6659'fd93 +
+        even_sums_[0] * 0xa076'1d64'78bd'642f + even_sums_[1] * 0xe703'7ed1'a0b4'28db +
+        odd_sums_[0] * 0x8ebc'6af0'9c88'c6e3 + odd_sums_[1] * 0x5899'65cc'7537'4cc3;
     return mixed ^ mixed >> 32;
   }
 

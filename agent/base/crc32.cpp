@@ -50,8 +50,9 @@ __attribute__((target("pclmul,sse4.1"))) __m128i fold(__m128i remainder, __m128i
 // The first `count` bytes of a lane, with zeros in front.
 __attribute__((target("ssse3"))) __m128i last_in_lane(__m128i lane, size_t count) {
   alignas(16) static constexpr uint8_t kPlaces[2 * kLaneBytes] = {
-      0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
-      0,    1,    2,    3,    4,    5,    6,    7,    8,    9,    10,   11,   12,   13,   14,   15};
+      0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
+      0x80, 0x80, 0x80, 0x80, 0x80, 0,    1,    2,    3,    4,    5,
+      6,    7,    8,    9,    10,   11,   12,   13,   14,   15};
   return _mm_shuffle_epi8(lane, load(kPlaces + count));
 }
 
@@ -60,8 +61,7 @@ __attribute__((target("pclmul,ssse3,sse4.1"))) uint32_t crc32_by_folding(uint32_
                                                                          ByteView bytes) {
   const uint8_t* at = bytes.data();
   const uint8_t* const end = at + bytes.size();
-  const __m128i first =
-      _mm_xor_si128(load(at), _mm_cvtsi32_si128(static_cast<int>(~before)));
+  const __m128i first = _mm_xor_si128(load(at), _mm_cvtsi32_si128(static_cast<int>(~before)));
   const size_t odd = bytes.size() % kLaneBytes;
   __m128i lanes[4];
   if (odd == 0) {

@@ -6,8 +6,8 @@
 
 namespace wiretally {
 
-// As wide as what stands beside it: a copy of an EventTime that was just put together would otherwise
-// wait until its parts are stored.
+// As wide as what stands beside it: a copy of an EventTime that was just put together would
+// otherwise wait until its parts are stored.
 enum class Clock : uint64_t {
   kCapture,  // packet time stamps: nanoseconds since the Unix epoch; may run backwards between
              // interfaces

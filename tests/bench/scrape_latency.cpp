@@ -91,12 +91,14 @@ class Connection {
       R"(data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1763700000,)"
       R"("model":"gpt-4o-2024-08-06",)";
   const std::string event_ =
-      chunk(head_ + R"("choices":[{"index":0,"delta":{"content":" token"},"logprobs":null,)"
-                    R"("finish_reason":null}],"usage":null})" +
+      chunk(head_ +
+            R"("choices":[{"index":0,"delta":{"content":" token"},"logprobs":null,)"
+            R"("finish_reason":null}],"usage":null})" +
             "\n\n");
   const std::string end_ =
-      chunk(head_ + R"("choices":[],"usage":{"prompt_tokens":7,"completion_tokens":50,)"
-                    R"("total_tokens":57}})" +
+      chunk(head_ +
+            R"("choices":[],"usage":{"prompt_tokens":7,"completion_tokens":50,)"
+            R"("total_tokens":57}})" +
             "\n\ndata: [DONE]\n\n") +
       "0\r\n\r\n";
 };

@@ -44,12 +44,9 @@ class CaptureFile {
 
   // Whether packets' bytes stay where they are as long as this object lives (a mapped file).
   bool bytes_last() const { return input_->bytes_last(); }
-  // Packets' bytes are read later, by other threads: of a mapped file, keep so many bytes resident
-  // behind the packet at hand.
-  void keep_behind(size_t bytes) {
-    input_->keep_behind(bytes);
-    reads_bytes_ = false;
-  }
+  // Of a mapped file, keep so many bytes resident behind the packet at hand, for those who read
+  // them later.
+  void keep_behind(size_t bytes) { input_->keep_behind(bytes); }
 
   // One line, after kCorrupt.
   const std::string& error() const { return error_; }
@@ -111,7 +108,6 @@ class CaptureFile {
 
   bool swapped_ = false;  // the file's byte order is not ours
   bool pcapng_ = false;
-  bool reads_bytes_ = true;  // whoever asks for packets reads them at once
   uint64_t packets_ = 0;
   int64_t last_time_ns_ = 0;
 

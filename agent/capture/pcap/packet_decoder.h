@@ -54,8 +54,8 @@ class PacketDecoder {
   // they were not in the capture. No ports: all count.
   void only_ports(std::span<const uint16_t> ports);
 
-  // From now on packets of TCP without tags, tunnels and fragmentation go there, and nothing of them
-  // is counted here; those that only_ports() passes over do not. It outlives the decoder.
+  // From now on packets of TCP without tags, tunnels and fragmentation go there, and nothing of
+  // them is counted here; those that only_ports() passes over do not. It outlives the decoder.
   void deal_out_to(PacketTaker& taker) { taker_ = &taker; }
 
   // Delivers the packet's segment to the sink, at most one.

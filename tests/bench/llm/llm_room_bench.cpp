@@ -94,9 +94,9 @@ BENCHMARK(BM_AnthropicEvent);
 
 // A stream of the chat API as it comes: each event its own token, each in its own place in memory.
 std::vector<std::string> chat_stream() {
-  static constexpr const char* kTokens[] = {" The", " light", "house", " keeper", ",", " who",
-                                            " had",  " not",   " seen",  " a",      " ship",
-                                            " in",   " \\\"years\\\"", ".",     "\\n\\n",  " Then"};
+  static constexpr const char* kTokens[] = {
+      " The", " light", "house", " keeper",        ",", " who",   " had", " not", " seen",
+      " a",   " ship",  " in",   " \\\"years\\\"", ".", "\\n\\n", " Then"};
   std::vector<std::string> events;
   for (size_t i = 0; i < 4'000; ++i) {
     std::string event(kChatEvent);
