@@ -204,6 +204,7 @@ Status Agent::open_sources() {
                         .decoder = pcap::PacketDecoder(limits_, counters_, lane_entrance()),
                         .gone = false,
                         .kernel_drops_published = 0});
+      if (crew_) interfaces_.back()->decoder.deal_out_to(*crew_);
     }
   }
   if (settings_.tls) {

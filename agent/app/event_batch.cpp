@@ -41,6 +41,7 @@ ByteView EventBatch::keep(ByteView bytes) {
 
 void EventBatch::clear() {
   entries_.clear();
+  events_.clear();
   if (blocks_.size() > kBlocksKept) blocks_.resize(kBlocksKept);
   block_ = used_ = 0;
 }

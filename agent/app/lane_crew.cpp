@@ -1,10 +1,25 @@
 #include "lane_crew.h"
 
+#include <algorithm>
 #include <functional>
 #include <iterator>
 #include <utility>
 
 namespace wiretally {
+namespace {
+
+// Packets were last looked at by another processor, and every other one is another lane's: no
+// pattern that this processor would foresee.
+constexpr size_t kPacketsAhead = 4;
+
+void fetch(const EventBatch::Entry& entry) {
+  constexpr size_t kLineBytes = 64;
+  constexpr size_t kFetchedMax = 512;  // behind that the pattern is plain
+  const size_t size = std::min<size_t>(entry.size, kFetchedMax);
+  for (size_t at = 0; at < size; at += kLineBytes) __builtin_prefetch(entry.bytes + at);
+}
+
+}  // namespace
 
 LaneCrew::LaneCrew(std::vector<Seat> seats, Listener listener)
     : seats_(std::move(seats)), listener_(std::move(listener)) {
@@ -32,6 +47,13 @@ ByteView LaneCrew::lasting(Part& part, ByteView bytes) {
   const bool stays = not_behind(lasting_.data(), bytes.data()) &&
                      not_behind(bytes.data() + bytes.size(), lasting_.data() + lasting_.size());
   return stays ? bytes : part.events.keep(bytes);
+}
+
+void LaneCrew::on_packet(const pcap::RawPacket& packet, const Endpoint& source,
+                         const Endpoint& destination) {
+  Part& part = part_of(lane_of(source, destination, lanes()));
+  part.events.add_packet(position_, packet, lasting(part, packet.bytes));
+  dealt(packet.bytes.size());
 }
 
 FlowDemand LaneCrew::on_segment(const Segment& segment) {
@@ -91,23 +113,24 @@ void LaneCrew::send() {
   sent_.notify_all();
   ++dealt_;
   events_ = bytes_ = 0;
-  // The next round's place must be free; what is over besides is taken on the way.
-  while (collected_ < dealt_) {
-    Round& oldest = rounds_[collected_ % kRounds];
-    const bool needed = dealt_ - collected_ == kRounds;
-    if (!needed && oldest.lanes_left.load(std::memory_order_acquire) > 0) break;
-    wait_for(oldest);
-    collect(oldest);
+  // The next round's place must be free. Where it is not, half of them are to be: to be woken up
+  // round by round costs more than it is worth. What is over besides is taken on the way.
+  if (dealt_ - collected_ == kRounds) collect_until(collected_ + kRounds / 2);
+  while (collected_ < dealt_ &&
+         rounds_[collected_ % kRounds].lanes_left.load(std::memory_order_acquire) == 0) {
+    collect(rounds_[collected_ % kRounds]);
   }
 }
 
 void LaneCrew::finish() {
   send();
-  while (collected_ < dealt_) {
-    Round& oldest = rounds_[collected_ % kRounds];
-    wait_for(oldest);
-    collect(oldest);
-  }
+  collect_until(dealt_);
+}
+
+// Lanes do rounds in order: when the last of these is over, all are.
+void LaneCrew::collect_until(uint64_t rounds) {
+  if (collected_ < rounds) wait_for(rounds_[(rounds - 1) % kRounds]);
+  while (collected_ < rounds) collect(rounds_[collected_ % kRounds]);
 }
 
 void LaneCrew::wait_for(Round& round) {
@@ -151,8 +174,17 @@ void LaneCrew::run(uint32_t lane) {
 
 void LaneCrew::work_through(const Seat& seat, Part& part) {
   CaptureSink& sink = seat.lane->capture();
-  for (const EventBatch::Entry& entry : part.events.entries()) {
-    const EventBatch::Event& event = entry.event;
+  pcap::PacketDecoder& decoder = seat.lane->decoder();
+  const std::vector<EventBatch::Entry>& entries = part.events.entries();
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const EventBatch::Entry& entry = entries[i];
+    if (i + kPacketsAhead < entries.size()) fetch(entries[i + kPacketsAhead]);
+    if (entry.event == EventBatch::Entry::kIsPacket) {
+      if (seat.log != nullptr) seat.log->at(entry.position);
+      decoder.decode(entry.packet());
+      continue;
+    }
+    const EventBatch::Event& event = part.events.event_of(entry);
     if (const auto* segment = std::get_if<Segment>(&event)) {
       if (seat.log != nullptr) seat.log->at(entry.position);
       sink.on_segment(*segment);

@@ -1,6 +1,7 @@
 // Several lanes, each on a thread of its own, and the one thread that reads the sources and deals
-// out what they say: segments by their (inner) addresses, chunks by process and connection; time
-// and the end to every lane.
+// out what they say: packets and segments by their (inner) addresses, chunks by process and
+// connection; time and the end to every lane. Packets are decoded by their lane; where it takes
+// decoding to see whose they are (tunnels, fragments) the reader's thread hands over segments.
 //
 // What is dealt out is gathered in rounds. Each round holds a batch for each lane; a lane works
 // through its batches in order and at its own pace, a few rounds ahead of the slowest at most. When
@@ -20,12 +21,13 @@
 
 #include "event_batch.h"
 #include "message_log.h"
+#include "packet_decoder.h"
 #include "pipeline.h"
 #include "wiretally/capture.h"
 
 namespace wiretally {
 
-class LaneCrew final : public CaptureSink {
+class LaneCrew final : public CaptureSink, public pcap::PacketTaker {
  public:
   struct Seat {
     Lane* lane = nullptr;
@@ -44,6 +46,8 @@ class LaneCrew final : public CaptureSink {
   // rounds, so that they need no copy.
   void at(uint64_t position, ByteView lasting = {});
 
+  void on_packet(const pcap::RawPacket& packet, const Endpoint& source,
+                 const Endpoint& destination) override;
   FlowDemand on_segment(const Segment& segment) override;
   FlowDemand on_chunk(const Chunk& chunk) override;
   void on_connection_close(const ConnectionClose& close) override;
@@ -58,7 +62,7 @@ class LaneCrew final : public CaptureSink {
   void finish();
 
  private:
-  // A round's events, of some 150 bytes each, stay in the processors' caches on their way.
+  // A round's entries, of some 50 bytes each, stay in the processors' caches on their way.
   static constexpr size_t kRounds = 8;
   static constexpr size_t kRoundEvents = 1024;
   static constexpr size_t kRoundBytes = 1 << 20;
@@ -86,6 +90,7 @@ class LaneCrew final : public CaptureSink {
   void dealt(size_t bytes);
   void collect(Round& round);
   void wait_for(Round& round);
+  void collect_until(uint64_t rounds);
 
   void run(uint32_t lane);
   void work_through(const Seat& seat, Part& part);
@@ -96,9 +101,9 @@ class LaneCrew final : public CaptureSink {
   // Rounds handed out so far, and kStop. Lanes wait for it.
   std::atomic<uint64_t> sent_{0};
 
-  // Of the reader's thread.
-  uint64_t dealt_ = 0;      // rounds handed out
-  uint64_t collected_ = 0;  // rounds that are over
+  // Of the reader's thread, and in a cache line of its own.
+  alignas(64) uint64_t dealt_ = 0;  // rounds handed out
+  uint64_t collected_ = 0;          // rounds that are over
   uint64_t position_ = 0;
   ByteView lasting_;
   size_t events_ = 0;  // of the round that is filled

@@ -6,6 +6,7 @@
 
 #include "http_room.h"
 #include "llm_room.h"
+#include "packet_decoder.h"
 #include "stream_room.h"
 #include "wiretally/capture.h"
 #include "wiretally/counters.h"
@@ -23,9 +24,12 @@ class Lane {
        const CredentialReader& credentials, UsageSink& usage)
       : llm_(limits, index, credentials, usage),
         http_(limits, counters, llm_),
-        stream_(limits, counters, http_) {}
+        stream_(limits, counters, http_),
+        decoder_(limits, counters, stream_) {}
 
   CaptureSink& capture() { return stream_; }
+  // For packets that are the lane's alone, with all of their connection.
+  pcap::PacketDecoder& decoder() { return decoder_; }
   // Answers without request that were not looked at: Limits::undecided_answers_max.
   uint64_t refused() const { return llm_.refused(); }
   // The connection that the lane is at, kept up to date.
@@ -35,6 +39,7 @@ class Lane {
   llm::LlmRoom llm_;
   http::HttpRoom http_;
   stream::StreamRoom stream_;
+  pcap::PacketDecoder decoder_;
 };
 
 }  // namespace wiretally

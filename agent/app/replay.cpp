@@ -97,7 +97,7 @@ Status feed(const std::string& path, const Limits& limits, const Settings& setti
   if (!file) return file.error();
   if (settings.lanes > 1) file->keep_behind(ReplayLanes::kBytesBehind);
   const bool bytes_last = file->bytes_last();
-  pcap::PacketDecoder decoder(limits, lanes.decoder_counters(), lanes.capture());
+  pcap::PacketDecoder decoder = lanes.make_decoder();
   decoder.only_ports(settings.ports);
   pcap::RawPacket packet;
   EventTime last;

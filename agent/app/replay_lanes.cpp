@@ -12,8 +12,8 @@ constexpr uint64_t place_behind(uint64_t packet) { return packet * 3 + 2; }
 
 ReplayLanes::ReplayLanes(const Limits& limits, uint32_t lanes, const CredentialReader& credentials,
                          UsageSink& ledger)
-    : ledger_(ledger) {
-  counters_.emplace_back();  // the decoder's
+    : limits_(limits), ledger_(ledger) {
+  counters_.emplace_back();  // the reader's decoder's
   std::vector<LaneCrew::Seat> seats;
   for (uint32_t lane = 0; lane < lanes; ++lane) {
     logs_.push_back(std::make_unique<MessageLog>(lanes == 1 ? &ledger : nullptr));

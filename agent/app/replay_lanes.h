@@ -33,9 +33,12 @@ class ReplayLanes {
   ReplayLanes(const Limits& limits, uint32_t lanes, const CredentialReader& credentials,
               UsageSink& ledger);
 
-  // Where the decoder's segments go.
-  CaptureSink& capture() {
-    return crew_ ? static_cast<CaptureSink&>(*crew_) : lanes_[0]->capture();
+  // The reader's decoder, for one file: its segments go to the lanes, and with several lanes
+  // packets that show at first sight whose they are.
+  pcap::PacketDecoder make_decoder() {
+    pcap::PacketDecoder decoder(limits_, counters_.front(), capture());
+    if (crew_) decoder.deal_out_to(*crew_);
+    return decoder;
   }
 
   // Before each packet is decoded. `lasting`: its bytes, if they stay where they are until end().
@@ -44,18 +47,21 @@ class ReplayLanes {
   // A file has ended: every connection closes, and the ledger has heard everything.
   void end(EventTime time);
 
-  // Of each lane, and of the decoder.
+  // Of each lane, and of the reader's decoder.
   const std::deque<Counters>& counters() const { return counters_; }
-  Counters& decoder_counters() { return counters_.front(); }
 
  private:
   static constexpr int64_t kTickNs = 100'000'000;
   // Time stamps of several interfaces may run back by so much; more is a clock that was set.
   static constexpr int64_t kBackwardsNs = 1'000'000'000;
 
+  CaptureSink& capture() {
+    return crew_ ? static_cast<CaptureSink&>(*crew_) : lanes_[0]->capture();
+  }
   bool tick_is_due(EventTime now);
   void tell_all(uint64_t position, EventTime time, bool end);
 
+  const Limits& limits_;
   UsageSink& ledger_;
   std::deque<Counters> counters_;
   std::vector<std::unique_ptr<MessageLog>> logs_;

@@ -70,7 +70,9 @@ void BodyDelivery::deliver_coded(Lane& lane, ByteView part, EventTime time) {
     return;
   }
   Taker taker(lane, id_, message_, time);
-  const DecoderChain::Fed fed = decoders_->feed(part, lane.decode_buffers, taker);
+  // Not copied as a whole: that would wait for its parts to be stored.
+  const ByteView coded(part.data(), part.size());
+  const DecoderChain::Fed fed = decoders_->feed(coded, lane.decode_buffers, taker);
   lane.counters.parse(source_, fed.consumed);
   const size_t left = part.size() - fed.consumed;
   switch (fed.status) {

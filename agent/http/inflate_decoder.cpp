@@ -1,6 +1,9 @@
 #include "inflate_decoder.h"
 
 #include <algorithm>
+#include <cstring>
+
+#include "crc32.h"
 
 namespace wiretally::http {
 namespace {
@@ -37,7 +40,33 @@ InflateDecoder::~InflateDecoder() {
 }
 
 bool InflateDecoder::restart(int window_bits) {
+  library_checks_ = true;
+  crc_ = decoded_bytes_ = 0;
   return inflateReset2(&stream_, window_bits) == Z_OK;
+}
+
+void InflateDecoder::check_ourselves(ByteView consumed, ByteView produced) {
+  crc_ = crc32_of(crc_, produced);
+  decoded_bytes_ += static_cast<uint32_t>(produced.size());
+  if (consumed.size() >= kTrailerBytes) {
+    std::memcpy(latest_, consumed.data() + consumed.size() - kTrailerBytes, kTrailerBytes);
+  } else {
+    std::memmove(latest_, latest_ + consumed.size(), kTrailerBytes - consumed.size());
+    std::copy(consumed.begin(), consumed.end(), latest_ + kTrailerBytes - consumed.size());
+  }
+  // The header is behind us: zlib has checked it, where it says how.
+  if (library_checks_ && decoded_bytes_ > 0 && inflateValidate(&stream_, 0) == Z_OK) {
+    library_checks_ = false;
+  }
+}
+
+// RFC 1952 section 2.3.1.
+bool InflateDecoder::trailer_agrees() const {
+  const auto number = [this](size_t at) {
+    return latest_[at] | latest_[at + 1] << 8 | latest_[at + 2] << 16 |
+           static_cast<uint32_t>(latest_[at + 3]) << 24;
+  };
+  return number(0) == crc_ && number(4) == decoded_bytes_;
 }
 
 ContentDecoder::Step InflateDecoder::decode(ByteView coded, std::span<uint8_t> output) {
@@ -94,6 +123,14 @@ ContentDecoder::Step InflateDecoder::run(ByteView coded, std::span<uint8_t> outp
   const int result = inflate(&stream_, Z_NO_FLUSH);
   const size_t consumed = offered - stream_.avail_in;
   Step step{.consumed = consumed, .produced = output.size() - stream_.avail_out};
+  if (wrapper_ == Wrapper::kGzip) {
+    check_ourselves(input.first(consumed), output.first(step.produced));
+    if (result == Z_STREAM_END && !library_checks_ && !trailer_agrees()) {
+      state_ = State::kFailed;
+      step.status = DecodeStatus::kBad;
+      return step;
+    }
+  }
   if (replaying) {
     replay_bytes_ -= consumed;
     step.consumed = 0;

@@ -8,6 +8,9 @@
 //   kTrailer      padding behind the end, which clients ignore
 //   kFailed       for good
 //
+// gzip's CRC-32 is half of what zlib spends on small parts: once a member's header is read it is
+// computed here (crc32.h), and compared with the member's last eight bytes.
+//
 // Memory: 39 KiB a body, the window among it when the first output does not come in one piece.
 #pragma once
 
@@ -39,6 +42,8 @@ class InflateDecoder final : public ContentDecoder {
   Step sniff_wrapper(ByteView coded, std::span<uint8_t> output);
   Step run(ByteView coded, std::span<uint8_t> output);
   bool restart(int window_bits);
+  void check_ourselves(ByteView consumed, ByteView produced);
+  bool trailer_agrees() const;
 
   const Wrapper wrapper_;
   z_stream stream_{};
@@ -48,6 +53,12 @@ class InflateDecoder final : public ContentDecoder {
   uint8_t first_byte_ = 0;
   size_t replay_bytes_ = 0;  // of prefix_, still to be fed
   uint8_t prefix_[2] = {};
+  // Of a gzip member.
+  static constexpr size_t kTrailerBytes = 8;
+  bool library_checks_ = true;
+  uint32_t crc_ = 0;
+  uint32_t decoded_bytes_ = 0;          // modulo 2^32
+  uint8_t latest_[kTrailerBytes] = {};  // of what was consumed
 };
 
 }  // namespace wiretally::http

@@ -389,7 +389,7 @@ void AnswerReader::end_event(std::string_view type) {
     if (!cut_ && type == "error") notes_.failed = true;
     return;
   }
-  if (doc.type.empty()) doc.type.assign(type);
+  if (doc.type.empty() && !type.empty()) doc.type.assign(type);
   if (type == "error") doc.error = true;
   spec_.end_document(notes_, true);
   if (doc.error || notes_.failed) learned_.forget();

@@ -22,7 +22,7 @@ bool FlowOutput::data(Flow& flow, const Data& data) {
   if (flow.ignored()) return false;
   StreamEvent event = event_of(flow, Kind::kData, data.direction, data.time);
   event.offset = data.offset;
-  event.bytes = data.bytes;
+  event.bytes = ByteView(data.bytes.data(), data.bytes.size());
   if (data.peer_offset.has_value()) event.peer_offset = *data.peer_offset;
   event.conflict = data.conflict;
   flow.demand = next_.on_stream(event);

@@ -1,9 +1,8 @@
 // Which bytes of its stream a segment carries: reassembly of one connection.
-#define XXH_INLINE_ALL  // half the price of the call for small segments
-#include <xxhash.h>
 
 #include <algorithm>
 
+#include "byte_sums.h"
 #include "packet_flows.h"
 
 namespace wiretally::stream {
@@ -21,15 +20,9 @@ uint32_t payload_sequence(const Segment& segment) {
   return segment.sequence + (segment.flags.syn() ? 1 : 0);
 }
 
-// XXH3 has a fast path up to 240 bytes; behind it the set-up costs as much as some 200 bytes do. A
-// segment with one event of a stream is often a little longer, and takes the fast path twice.
-uint64_t hash_of_payload(ByteView bytes) {
-  constexpr size_t kFastBytesMax = 240;
-  if (bytes.size() <= kFastBytesMax || bytes.size() > 2 * kFastBytesMax) {
-    return XXH3_64bits(bytes.data(), bytes.size());
-  }
-  const ByteView rest = bytes.subspan(kFastBytesMax);
-  return XXH3_64bits_withSeed(rest.data(), rest.size(), XXH3_64bits(bytes.data(), kFastBytesMax));
+uint64_t hash_of_payload(const Segment& segment) {
+  return segment.payload_hash.has_value() ? *segment.payload_hash
+                                          : ByteSums(segment.payload).hash();
 }
 
 // A payload larger than any good one was put together by offload, which keeps the first checksum.
@@ -74,6 +67,7 @@ std::optional<uint64_t> peer_offset_of(const TcpSide& peer, uint64_t ahead_max,
 
 // The part of a segment that is neither old nor past the FIN.
 struct PacketFlows::Arrived {
+  const Segment* segment = nullptr;
   uint64_t offset = 0;
   ByteView bytes;         // as captured
   uint64_t wire_end = 0;  // behind what was on the wire
@@ -224,6 +218,7 @@ void PacketFlows::read_payload(TcpFlow& flow, int side, const Segment& segment) 
   me.strays = 0;
 
   Arrived arrived;
+  arrived.segment = &segment;
   arrived.bytes = segment.payload;
   arrived.wire_end = static_cast<uint64_t>(offset + wire);
   arrived.whole = offset >= next;
@@ -343,7 +338,7 @@ void PacketFlows::repeat(TcpSide& me, const Segment& segment, int64_t offset) {
   const bool same_place =
       offset == static_cast<int64_t>(me.last_offset) && bytes.size() == me.last_size;
   const bool copy_is_corrupt = segment.checksum_bad && !me.last_checksum_bad;
-  if (same_place && !copy_is_corrupt && hash_of_payload(bytes) != me.last_hash) {
+  if (same_place && !copy_is_corrupt && hash_of_payload(segment) != me.last_hash) {
     me.conflict_pending = true;
     return drop(DropReason::kStreamConflict, bytes.size());
   }
@@ -360,7 +355,7 @@ void PacketFlows::deliver(TcpFlow& flow, int side, Arrived& arrived) {
   if (arrived.whole && !arrived.bytes.empty()) {
     me.last_offset = arrived.offset;
     me.last_size = static_cast<uint32_t>(arrived.bytes.size());
-    me.last_hash = hash_of_payload(arrived.bytes);
+    me.last_hash = hash_of_payload(*arrived.segment);
     me.last_checksum_bad = arrived.arrival.checksum_bad;
   }
   while (!flow.ignored() && me.holds() && !arrived.bytes.empty() &&
@@ -469,8 +464,8 @@ void PacketFlows::pass_on(TcpFlow& flow, int side, const Arrival& arrival, ByteV
   data.direction = flow.direction(side);
   data.time = arrival.time;
   data.offset = offset;
-  data.bytes = bytes;
-  // Not copied as a whole: that would wait for its parts to be stored.
+  // Neither is copied as a whole: that would wait for its parts to be stored.
+  data.bytes = ByteView(bytes.data(), bytes.size());
   if (arrival.peer_offset.has_value()) data.peer_offset = *arrival.peer_offset;
   data.conflict = conflict || me.conflict_pending;
   const bool taken = output_.data(flow, data);

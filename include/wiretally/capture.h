@@ -70,6 +70,9 @@ struct Segment {
   ByteView payload;                     // as captured
   uint32_t payload_wire_bytes =
       0;  // >= payload.size(); the difference was cut by the capture's snap length
+  // Of the payload's bytes, to tell a repeated segment from one with other content; the sum over
+  // the segment gives it away. Compared within one source only; nothing: the source makes none.
+  std::optional<uint64_t> payload_hash;
   uint64_t encapsulation = 0;  // hash of VLANs and tunnels around it; 0 = none
   // The sum over the segment is wrong and not just left to the network card (offload). No reason to
   // drop: it matters where bytes contradict a good segment's, or stand alone among good ones.

@@ -6,7 +6,9 @@
 
 namespace wiretally {
 
-enum class Clock : uint8_t {
+// As wide as what stands beside it: a copy of an EventTime that was just put together would
+// otherwise wait until its parts are stored.
+enum class Clock : uint64_t {
   kCapture,  // packet time stamps: nanoseconds since the Unix epoch; may run backwards between
              // interfaces
   kBoot,     // CLOCK_BOOTTIME nanoseconds, stamped in the kernel by a probe

@@ -58,7 +58,7 @@ std::vector<std::string> replayed(const std::string& capture, uint32_t lanes, By
   ReplayLanes replay(limits, lanes, credentials(), ledger);
   auto file = pcap::CaptureFile::open_memory(as_bytes(capture));
   EXPECT_TRUE(file);
-  pcap::PacketDecoder decoder(limits, replay.decoder_counters(), replay.capture());
+  pcap::PacketDecoder decoder = replay.make_decoder();
   pcap::RawPacket packet;
   EventTime last;
   std::string passing;  // each packet's bytes give way to the next one's

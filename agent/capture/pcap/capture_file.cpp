@@ -71,6 +71,17 @@ std::string_view decompressor_of(ByteView start) {
   return {};
 }
 
+// Brings to the processor what lies ahead by as much as this packet takes. Its own foresight ends
+// at each page's end. It pays also where other threads read the bytes: they find them in a cache
+// that the processors share.
+void fetch_ahead(ByteView packet) {
+  constexpr size_t kAheadBytes = 2048, kLineBytes = 64, kFetchedMax = 512;
+  const size_t size = std::min(packet.size(), kFetchedMax);
+  for (size_t at = 0; at < size; at += kLineBytes) {
+    __builtin_prefetch(packet.data() + kAheadBytes + at);
+  }
+}
+
 }  // namespace
 
 CaptureFile::CaptureFile(std::unique_ptr<Input> input, std::string name, const Limits& limits)
@@ -360,7 +371,8 @@ ByteView CaptureFile::whole_block(Part part, uint32_t block_bytes) {
 // --- both ----------------------------------------------------------------------------------------
 
 void CaptureFile::deliver(RawPacket& packet, uint64_t offset) {
-  packet.time = EventTime{last_time_ns_, Clock::kCapture};
+  fetch_ahead(packet.bytes);
+  packet.time = {.ns = last_time_ns_, .clock = Clock::kCapture};
   packet.number = ++packets_;
   packet.file_offset = offset;
 }

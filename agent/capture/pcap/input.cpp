@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -108,7 +109,9 @@ void Input::release_pages() {
   const size_t read = static_cast<size_t>(cursor_ - begin_);
   const size_t passed = (read - std::min(read, kept_behind_)) / page_bytes() * page_bytes();
   const uint8_t* const keep_from = begin_ + passed;
-  if (keep_from <= released_) return;
+  // With several threads on the mapping each time interrupts the processors of all.
+  const size_t step = std::max(page_bytes(), kept_behind_ / 8);
+  if (keep_from < released_ + step) return;
   ::madvise(const_cast<uint8_t*>(released_), static_cast<size_t>(keep_from - released_),
             MADV_DONTNEED);
   released_ = keep_from;

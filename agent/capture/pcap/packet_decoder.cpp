@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "byte_order.h"
+#include "byte_sums.h"
 
 namespace wiretally::pcap {
 namespace {
@@ -30,6 +31,8 @@ constexpr uint32_t kLinkIpv6 = 229;
 constexpr uint32_t kLinkNflog = 239;
 constexpr uint32_t kLinkPktap = 258;
 constexpr uint32_t kLinkCookedV2 = 276;
+
+constexpr uint16_t kHardwareNetlink = 824;  // in a cooked header: the type is a netlink family
 
 constexpr uint16_t kTypeIpv4 = 0x0800;
 constexpr uint16_t kTypeVlan = 0x8100;
@@ -82,10 +85,11 @@ uint64_t mix(uint64_t hash, uint32_t kind, uint32_t id) {
 }
 
 IpAddress address_v4(const uint8_t* at) {
-  // Stored in one piece: a copy of it would wait for pieces.
-  uint32_t words[4] = {};
-  std::memcpy(words, at, 4);
-  return {.bytes = std::bit_cast<std::array<uint8_t, 16>>(words), .version = 4};
+  // Made in a register and stored in one piece: a copy of it would wait for pieces.
+  typedef uint32_t Words __attribute__((vector_size(16)));
+  uint32_t first = 0;
+  std::memcpy(&first, at, sizeof first);
+  return {.bytes = std::bit_cast<std::array<uint8_t, 16>>(Words{first, 0, 0, 0}), .version = 4};
 }
 IpAddress address_v6(const uint8_t* at) {
   IpAddress address;
@@ -179,50 +183,30 @@ bool is_ethernet(ByteView bytes) {
   return bytes.size() >= 14 && is_ip_or_tag(load_be16(bytes.data() + 12));
 }
 
-// RFC 1071, with the words in this machine's byte order: that the sum of a good packet is a
-// multiple of 0xffff does not depend on it, nor on the words' size. Halves of 64 bits cannot
-// overflow.
-uint64_t sum_of(ByteView bytes) {
-  typedef uint64_t Words __attribute__((vector_size(16)));
-  constexpr uint64_t kLow = 0xffff'ffff;
-  const uint8_t* at = bytes.data();
-  size_t left = bytes.size();
-  Words low = {0, 0}, high = {0, 0};
-  for (; left >= 2 * sizeof(Words); left -= 2 * sizeof(Words), at += 2 * sizeof(Words)) {
-    Words first, second;
-    std::memcpy(&first, at, sizeof first);
-    std::memcpy(&second, at + sizeof first, sizeof second);
-    low += (first & kLow) + (second & kLow);
-    high += (first >> 32) + (second >> 32);
-  }
-  low += high;
-  uint64_t sum = low[0] + low[1];
-  for (; left >= sizeof(uint32_t); left -= sizeof(uint32_t), at += sizeof(uint32_t)) {
-    uint32_t word = 0;
-    std::memcpy(&word, at, sizeof word);
-    sum += word;
-  }
-  for (size_t i = 0; i < left; ++i) sum += uint64_t{at[i]} << 8 * i;
-  return sum;
-}
-
 enum class Checksum : uint8_t { kGood, kOffloaded, kBad };
 
-// RFC 9293 section 3.1: the sum over the pseudo header and the whole TCP segment. A host that
-// leaves it to its network card puts the pseudo header's own sum there, with or without the length,
-// or nothing.
-Checksum checksum_of(const IpAddress& source, const IpAddress& destination, ByteView segment) {
-  const uint32_t length = __builtin_bswap32(static_cast<uint32_t>(segment.size()));
+// RFC 9293 section 3.1: the sum over the pseudo header and the whole TCP segment, of which the
+// header's words come first. A host that leaves it to its network card puts the pseudo header's own
+// sum there, with or without the length, or nothing.
+Checksum checksum_of(const IpAddress& source, const IpAddress& destination, ByteView header,
+                     const ByteSums& payload, size_t segment_bytes) {
+  const uint32_t length = __builtin_bswap32(static_cast<uint32_t>(segment_bytes));
   uint64_t sum = uint64_t{kProtocolTcp} << 8;
   for (const IpAddress* address : {&source, &destination}) {
     uint32_t words[4];  // the rest of an IPv4 address's bytes is 0
     std::memcpy(words, address->bytes.data(), sizeof words);
     sum += uint64_t{words[0]} + words[1] + words[2] + words[3];
   }
-  if ((sum + length + sum_of(segment)) % 0xffff == 0) return Checksum::kGood;
+  uint64_t bytes_sum = payload.sum();
+  for (size_t at = 0; at < header.size(); at += sizeof(uint32_t)) {
+    uint32_t word = 0;
+    std::memcpy(&word, header.data() + at, sizeof word);
+    bytes_sum += word;
+  }
+  if ((sum + length + bytes_sum) % 0xffff == 0) return Checksum::kGood;
   constexpr size_t kChecksumAt = 16;
   uint16_t stated = 0;
-  std::memcpy(&stated, segment.data() + kChecksumAt, sizeof stated);
+  std::memcpy(&stated, header.data() + kChecksumAt, sizeof stated);
   const bool offloaded =
       stated == 0 || (sum + length) % 0xffff == stated % 0xffff || sum % 0xffff == stated % 0xffff;
   return offloaded ? Checksum::kOffloaded : Checksum::kBad;
@@ -290,8 +274,54 @@ bool PacketDecoder::knows_link_type(uint32_t link_type) {
 }
 
 void PacketDecoder::decode(const RawPacket& raw) {
+  if (taker_ != nullptr && deal_out(raw)) return;
   Packet packet{.raw = raw, .layer = {raw.bytes, raw.wire_bytes}, .source = {}, .destination = {}};
   read_link(packet, raw.link_type);
+}
+
+// Whatever is out of the ordinary is left to decode().
+bool PacketDecoder::deal_out(const RawPacket& raw) {
+  size_t ip_at = 0;
+  if (raw.link_type == kLinkEthernet) ip_at = 14;
+  if (raw.link_type == kLinkCookedV2) ip_at = 20;
+  constexpr size_t kPortsBytes = 4;
+  const uint8_t* const at = raw.bytes.data() + ip_at;
+  Endpoint source, destination;
+  size_t ports_at = 0;
+  if (raw.bytes.size() < ip_at + 20 + kPortsBytes) return false;
+  switch (raw.link_type) {
+    case kLinkEthernet:
+      if (load_be16(at - 2) != (at[0] >> 4 == 4 ? kTypeIpv4 : kTypeIpv6)) return false;
+      break;
+    case kLinkCookedV2:
+      if (load_be16(at - 20) != (at[0] >> 4 == 4 ? kTypeIpv4 : kTypeIpv6)) return false;
+      if (load_be16(at - 12) == kHardwareNetlink) return false;
+      break;
+    case kLinkRaw:
+      break;
+    default:
+      return false;
+  }
+  constexpr uint16_t kFragment = 0x3fff;  // more of them, or an offset
+  if (at[0] >> 4 == 4) {
+    if (at[9] != kProtocolTcp || (load_be16(at + 6) & kFragment) != 0) return false;
+    source.address = address_v4(at + 12);
+    destination.address = address_v4(at + 16);
+    ports_at = (size_t{at[0]} & 0x0f) * 4;
+  } else if (at[0] >> 4 == 6) {
+    ports_at = 40;
+    if (at[6] != kProtocolTcp || raw.bytes.size() < ip_at + ports_at) return false;
+    source.address = address_v6(at + 8);
+    destination.address = address_v6(at + 24);
+  } else {
+    return false;
+  }
+  if (raw.bytes.size() < ip_at + ports_at + kPortsBytes) return false;
+  source.port = load_be16(at + ports_at);
+  destination.port = load_be16(at + ports_at + 2);
+  if (!wanted(source.port, destination.port)) return false;
+  taker_->on_packet(raw, source, destination);
+  return true;
 }
 
 void PacketDecoder::read_link(Packet& packet, uint32_t link_type) {
@@ -443,7 +473,6 @@ void PacketDecoder::read_cooked_v2(Packet& packet) {
 }
 
 void PacketDecoder::read_cooked(Packet& packet, uint16_t hardware, uint16_t type) {
-  constexpr uint16_t kHardwareNetlink = 824;  // there the type is a netlink family
   if (hardware == kHardwareNetlink) return not_tcp();
   read_ether_type(packet, has_leftover_tag(packet.layer.bytes, type) ? kTypeVlan : type);
 }
@@ -704,12 +733,15 @@ void PacketDecoder::read_tcp(Packet& packet) {
   const size_t header_bytes = (size_t{at[12]} >> 4) * 4;
   if (header_bytes < kTcpHeaderBytes || header_bytes > layer.wire_bytes) return drop_malformed();
   const bool verifiable = layer.bytes.size() == layer.wire_bytes && !packet.source_routed;
-  const Checksum checksum =
-      verifiable ? checksum_of(packet.source.address, packet.destination.address, layer.bytes)
-                 : Checksum::kGood;
-  const ByteView options =
-      layer.bytes.first(std::min(header_bytes, layer.bytes.size())).subspan(kTcpHeaderBytes);
+  const ByteView header = layer.bytes.first(std::min(header_bytes, layer.bytes.size()));
+  const ByteView options = header.subspan(kTcpHeaderBytes);
+  const size_t segment_bytes = layer.bytes.size();
   layer.remove_front(header_bytes);
+  const ByteSums sums(layer.bytes);
+  const Checksum checksum = verifiable
+                                ? checksum_of(packet.source.address, packet.destination.address,
+                                              header, sums, segment_bytes)
+                                : Checksum::kGood;
 
   Segment segment;
   segment.time = packet.raw.time;
@@ -724,6 +756,7 @@ void PacketDecoder::read_tcp(Packet& packet) {
   segment.window = load_be16(at + 14);
   if (segment.flags.syn()) segment.window_scale = window_scale_of(options);
   segment.payload = layer.bytes;
+  segment.payload_hash = sums.hash();
   segment.payload_wire_bytes = static_cast<uint32_t>(layer.wire_bytes);
   segment.encapsulation = packet.encapsulation;
   segment.checksum_bad = checksum == Checksum::kBad && !packet.length_unstated;

@@ -18,8 +18,8 @@
 // Every TCP segment is counted as captured, and then delivered or dropped under one reason.
 //
 // Where lanes are chosen: by the addresses of the Segment that comes out, so behind tunnels and
-// fragments. Fragments have ports in their first only, so whoever deals out raw packets before they
-// are decoded must do it by the pair of outer addresses, or decode first and deal out segments.
+// fragments. A packet that is a TCP segment with nothing around it shows them at first sight, and
+// need not be decoded by the thread that deals out: a PacketTaker gets it as it is.
 #pragma once
 
 #include <bitset>
@@ -36,6 +36,15 @@
 
 namespace wiretally::pcap {
 
+// Takes packets to be decoded elsewhere.
+class PacketTaker {
+ public:
+  virtual ~PacketTaker() = default;
+  // These are the endpoints of the segment that decoding the packet delivers, if it delivers one.
+  virtual void on_packet(const RawPacket& packet, const Endpoint& source,
+                         const Endpoint& destination) = 0;
+};
+
 class PacketDecoder {
  public:
   // Counters and sink must outlive the decoder.
@@ -44,6 +53,10 @@ class PacketDecoder {
   // From now on only segments to or from one of these ports count; the others are passed over as if
   // they were not in the capture. No ports: all count.
   void only_ports(std::span<const uint16_t> ports);
+
+  // From now on packets of TCP without tags, tunnels and fragmentation go there, and nothing of
+  // them is counted here; those that only_ports() passes over do not. It outlives the decoder.
+  void deal_out_to(PacketTaker& taker) { taker_ = &taker; }
 
   // Delivers the packet's segment to the sink, at most one.
   void decode(const RawPacket& packet);
@@ -63,6 +76,7 @@ class PacketDecoder {
     uint64_t packets = 0;
   };
 
+  bool deal_out(const RawPacket& packet);
   void read_link(Packet& packet, uint32_t link_type);
   void read_ethernet(Packet& packet);
   void read_ether_type(Packet& packet, uint16_t type);
@@ -101,6 +115,7 @@ class PacketDecoder {
   Limits limits_;
   Counters& counters_;
   CaptureSink& sink_;
+  PacketTaker* taker_ = nullptr;
   bool filters_ports_ = false;
   std::bitset<65'536> ports_;
   FragmentTable fragments_;

@@ -1,9 +1,9 @@
 #include "framing/aws_event_stream_reader.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <cstring>
+
+#include "crc32.h"
 
 namespace wiretally::llm {
 namespace {
@@ -13,7 +13,7 @@ uint32_t big_endian(const uint8_t* p) {
 }
 
 uint32_t crc_of(const uint8_t* p, size_t bytes, uint32_t before = 0) {
-  return static_cast<uint32_t>(::crc32(before, p, static_cast<uInt>(bytes)));
+  return crc32_of(before, {p, bytes});
 }
 
 }  // namespace

@@ -39,6 +39,20 @@ TEST(Coding, Each) {
   EXPECT_EQ(coded("identity", plain).everywhere(), answered(plain));
 }
 
+// The CRC and the length behind a gzip member, whoever computes them, however they are cut.
+TEST(Coding, AFlippedByteOfATrailerIsSeen) {
+  const std::string plain(300, 'x');
+  const std::string good = gzip(plain + "y");
+  EXPECT_EQ(coded("gzip", good).everywhere(), answered(plain + "y"));
+  for (size_t back = 1; back <= 8; ++back) {
+    std::string flipped = good;
+    flipped[flipped.size() - back] ^= 0x10;
+    EXPECT_EQ(coded("gzip", flipped).everywhere(),
+              kAsked + "1 answer body " + plain + "y\n1 answer corrupt\n" + kDone)
+        << back;
+  }
+}
+
 TEST(Coding, EmptyBodies) {
   for (const Coding coding :
        {Coding::kGzip, Coding::kZlib, Coding::kRawDeflate, Coding::kBrotli, Coding::kZstd}) {

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -660,6 +662,103 @@ TEST(PacketDecoder, OneUnknownInterfaceAmongKnownOnes) {
   while (file->next(raw) == CaptureFile::Step::kPacket) bench.decoder.decode(raw);
   EXPECT_EQ(bench.sink.kept.size(), 2u);
   EXPECT_THAT(bench.decoder.link_type_error(), HasSubstr("link type 147"));
+}
+
+// --- dealing out ---------------------------------------------------------------------------------
+
+// Has a decoder of its own for what it is given, as a lane has.
+class Lane final : public PacketTaker {
+ public:
+  void on_packet(const RawPacket& packet, const Endpoint& source,
+                 const Endpoint& destination) override {
+    ++taken;
+    const size_t before = bench.sink.kept.size();
+    bench.decoder.decode(packet);
+    bench.check_identity();
+    if (bench.sink.kept.size() == before) return;
+    EXPECT_EQ(bench.sink.kept.back().segment.source, source);
+    EXPECT_EQ(bench.sink.kept.back().segment.destination, destination);
+  }
+
+  Bench bench;
+  size_t taken = 0;
+};
+
+// A decoder that deals out, its lane, and one decoder that does everything: they see the same.
+struct Dealing {
+  Dealing() { dealing.decoder.deal_out_to(lane); }
+  void decode(uint32_t link_type, const std::string& frame, size_t wire_bytes = 0) {
+    dealing.decode(link_type, frame, wire_bytes);
+    alone.decode(link_type, frame, wire_bytes);
+    EXPECT_EQ(dealing.sink.kept.size() + lane.bench.sink.kept.size(), alone.sink.kept.size());
+    EXPECT_EQ(dealing.not_tcp() + lane.bench.not_tcp(), alone.not_tcp());
+    EXPECT_EQ(dealing.missing() + lane.bench.missing(), alone.missing());
+    for (size_t i = 0; i < static_cast<size_t>(DropReason::kCount); ++i) {
+      const auto reason = static_cast<DropReason>(i);
+      EXPECT_EQ(dealing.drops(reason) + lane.bench.drops(reason), alone.drops(reason));
+    }
+  }
+
+  Lane lane;
+  Bench dealing, alone;
+};
+
+TEST(PacketDealing, PlainTcpIsDealtOutAndNothingElse) {
+  const auto taken = [](uint32_t link_type, const std::string& frame) {
+    Dealing both;
+    both.decode(link_type, frame);
+    return both.lane.taken;
+  };
+  for (const TcpPacket& packet : {request_v4(), request_v6()}) {
+    for (const Link link : {Link::kEthernet, Link::kSll2, Link::kRaw101}) {
+      EXPECT_EQ(taken(link_type_of(link), frame_bytes(link, packet)), 1u) << test::link_name(link);
+    }
+    for (const Link link : {Link::kVlan, Link::kQinq, Link::kSll, Link::kNull}) {
+      EXPECT_EQ(taken(link_type_of(link), frame_bytes(link, packet)), 0u) << test::link_name(link);
+    }
+  }
+  const std::string inner = frame_bytes(Link::kEthernet, request_v4());
+  EXPECT_EQ(taken(1, ethernet_bytes(0x0800, outer_udp(4789, vxlan_bytes(7, inner)))), 0u);
+  EXPECT_EQ(taken(1, ethernet_bytes(0x0800, ip_bytes(kOuterA, kOuterB, 4, inner.substr(14)))), 0u);
+  std::string fragment = inner;
+  fragment[20] = '\x20';  // more fragments
+  EXPECT_EQ(taken(1, fragment), 0u);
+  std::string netlink = frame_bytes(Link::kSll2, request_v4());
+  netlink.replace(8, 2, be16(824));
+  EXPECT_EQ(taken(276, netlink), 0u);
+}
+
+TEST(PacketDealing, PortsThatDoNotCountAreNotDealtOut) {
+  const uint16_t other[] = {9};
+  Dealing both;
+  both.dealing.decoder.only_ports(other);
+  both.alone.decoder.only_ports(other);
+  both.decode(1, frame_bytes(Link::kEthernet, request_v4()));
+  EXPECT_EQ(both.lane.taken, 0u);
+}
+
+TEST(PacketDealing, WhateverBytesThereAreLaneAndAddressesAgree) {
+  std::mt19937 random(7);
+  size_t taken = 0;
+  for (const Link link : {Link::kEthernet, Link::kVlan, Link::kSll2, Link::kRaw101}) {
+    for (const TcpPacket& packet : {request_v4(), request_v6()}) {
+      const std::string frame = frame_bytes(link, packet);
+      Dealing both;
+      for (size_t size = 0; size <= frame.size(); ++size) {
+        both.decode(link_type_of(link), frame.substr(0, size), frame.size());
+      }
+      for (int round = 0; round < 3'000; ++round) {
+        std::string changed = frame;
+        for (int i = 0; i < 1 + round % 3; ++i) {
+          changed[random() % std::min<size_t>(changed.size(), 76)] = static_cast<char>(random());
+        }
+        both.decode(link_type_of(link), changed);
+        if (testing::Test::HasFailure()) return;
+      }
+      taken += both.lane.taken;
+    }
+  }
+  EXPECT_GT(taken, 5'000u);
 }
 
 }  // namespace
