@@ -364,8 +364,7 @@ TEST(EstimatesInTheLedger, AreMadeInTheOrderOfFinishAndCostOnlyWhenConfigured) {
     const LedgerEntry& estimated = out.entries[5];
     EXPECT_EQ(estimated.record.tokens.input, 100u);
     EXPECT_EQ(estimated.record.tokens.output_source, UsageSource::kEstimated);
-    EXPECT_EQ(estimated.cost.total.has_value(), priced);
-    if (priced) EXPECT_EQ(*estimated.cost.total, Picodollars{110});
+    EXPECT_EQ(estimated.cost.total.value_or(Picodollars{}), Picodollars{priced ? 110 : 0});
     EXPECT_FALSE(out.entries[6].record.tokens.output.has_value());
     EXPECT_FALSE(out.entries[6].cost.total.has_value());
     EXPECT_EQ(out.entries[0].cost.total, Picodollars{110});

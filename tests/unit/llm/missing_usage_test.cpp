@@ -142,6 +142,35 @@ TEST(UsageMissingReason, NoneIsNeeded) {
       "");
 }
 
+// 0, absent, null and a placeholder of zeros are four things.
+TEST(StatedNumbers, ZeroAbsentNullAndPlaceholderAreToldApart) {
+  const auto answer = [](const std::string& usage) {
+    return only_record(asking().json(
+        R"({"id":"chatcmpl-1","object":"chat.completion","model":"m","choices":[])" + usage + "}"));
+  };
+  const UsageRecord zero =
+      answer(R"(,"usage":{"prompt_tokens":3,"completion_tokens":0,"total_tokens":3})");
+  EXPECT_EQ(zero.tokens.output, 0u);
+  EXPECT_EQ(zero.tokens.output_source, UsageSource::kReported);
+  for (const char* usage : {"", R"(,"usage":null)", R"(,"usage":{"prompt_tokens":3})",
+                            R"(,"usage":{"prompt_tokens":3,"completion_tokens":null})"}) {
+    const UsageRecord r = answer(usage);
+    EXPECT_FALSE(r.tokens.output.has_value()) << usage;
+    EXPECT_EQ(r.tokens.output_source, UsageSource::kNone) << usage;
+  }
+  const std::string placeholder =
+      R"(,"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0})";
+  const UsageRecord kept =
+      only_record(asking().events(chunk(placeholder) + chunk(kUsage) + chunk(placeholder) + kDone));
+  EXPECT_EQ(kept.tokens.input, 3u);
+  EXPECT_EQ(kept.tokens.output, 4u);
+  // Zeros in each chunk of a stream that was cut are no statement.
+  const UsageRecord cut = only_record(
+      asking().events(chunk(placeholder) + chunk(placeholder)).cut(ExchangeOutcome::kClientClosed));
+  EXPECT_FALSE(cut.tokens.input.has_value());
+  EXPECT_FALSE(cut.tokens.output.has_value());
+}
+
 // --- what is counted for estimates
 // -----------------------------------------------------------------
 
@@ -282,7 +311,8 @@ TEST(WordCounts, PromptsThatAreNotAllTextAreNotMeasured) {
     dialogue.json("{}");
     const UsageRecord record = only_record(dialogue);
     EXPECT_EQ(record.words.prompt_bytes.has_value(), row.measured) << row.body;
-    if (row.measured) EXPECT_EQ(record.words.prompt_bytes, std::string_view(row.body).size());
+    if (!row.measured) continue;
+    EXPECT_EQ(record.words.prompt_bytes, std::string_view(row.body).size());
   }
 }
 

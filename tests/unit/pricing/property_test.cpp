@@ -207,7 +207,7 @@ TEST(Pricing, trap_19_IterationsOfAnotherModelHaveTheirOwnPrice) {
   EXPECT_EQ(pico(cost.total), pico(cost.input) + pico(cost.output) + pico(cost.cache_read) +
                                   pico(cost.cache_write) + pico(cost.tools));
   EXPECT_EQ(cost.price_id.view(),
-            "builtin-2026-09/anthropic/claude-haiku-4-5+builtin-2026-09/anthropic/claude-opus-4-7");
+            "builtin-2026-09/claude-haiku-4-5+builtin-2026-09/claude-opus-4-7");
   // A compaction is of the same model.
   record.apart.model.clear();
   EXPECT_EQ(pico(built_in().price(record).total), cost_of("claude-haiku-4-5", 1'500, 130));

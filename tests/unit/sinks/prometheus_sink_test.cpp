@@ -426,6 +426,7 @@ TEST(MetricsText, PromtoolIsSilent) {
   failed.record.usage_missing = UsageMissing::kNotInAnswer;
   failed.record.flags.set(RecordFlag::kModelMismatch);
   s.sink.on_entry(failed);
+  s.sink.on_estimator(rich.record, TokenSide::kOutput, {.off_by = 1, .reported = 3});
   s.sink.on_call_opened({});
   s.sink.on_suspect(Dialect::kOpenaiChat);
   s.sink.on_connection("api.openai.com", true, "");
