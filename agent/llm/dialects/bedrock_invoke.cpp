@@ -163,7 +163,6 @@ void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecor
 }  // namespace
 
 const DialectSpec& bedrock_invoke() {
-  static const PathSet request_paths = paths_of(kRequest);
   static const PathSet answer_paths = paths_of(std::span<const AnswerPath>(answer_slots()));
   static const DialectSpec spec{
       .dialect = Dialect::kBedrockInvoke,
@@ -172,7 +171,7 @@ const DialectSpec& bedrock_invoke() {
       .path_fits = path_fits,
       .operation_of = operation_of,
       .prompt_is_body = true,
-      .request_paths = &request_paths,
+      .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
       .answer_paths = &answer_paths,
       .answer_slots = answer_slots(),

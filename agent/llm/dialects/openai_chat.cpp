@@ -90,8 +90,6 @@ bool answer_has_shape(const AnswerNotes& notes) {
 }  // namespace
 
 const DialectSpec& openai_chat() {
-  static const PathSet request_paths = paths_of(kRequest);
-  static const PathSet answer_paths = paths_of(kAnswer);
   static const DialectSpec spec{
       .dialect = Dialect::kOpenaiChat,
       .operation = Operation::kChat,
@@ -99,9 +97,9 @@ const DialectSpec& openai_chat() {
       .usage_on_request = true,
       .path_fits = path_fits,
       .prompt_is_body = true,
-      .request_paths = &request_paths,
+      .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
-      .answer_paths = &answer_paths,
+      .answer_paths = path_set<kAnswer>(),
       .answer_slots = kAnswer,
       .request_has_shape = request_has_shape,
       .answer_has_shape = answer_has_shape,
