@@ -164,6 +164,7 @@ const Setting kSettings[] = {
     {"ring_mib", "--ring-mib", "N", "", kRun, "size of the probes' ring buffer in MiB, rounded up to a power of two (64)", set_count<&Settings::ring_mib, 1, 1024>},
     {"prices", "--prices", "FILE", "", kPricing, "price list in LiteLLM's JSON format, over the built-in one; read again when it changes", set_text<&Settings::prices>},
     {"price_overrides", "--price-overrides", "FILE", "", kPricing, "own prices, discounts, deployments and own machines, in YAML (docs/prices.md)", set_text<&Settings::price_overrides>},
+    {"price_estimates", "--price-estimates", "", "true", kCounting, "estimated tokens cost what reported ones would (docs/metrics.md); without it their cost is unknown", set_bool<&Settings::price_estimates>},
     {"key_secret", "--key-secret", "FILE", "", kCounting, "secret of the hashes of keys and subjects (/var/lib/wiretally/key)", set_text<&Settings::key_secret>},
     {"all_legs", "--all-legs", "", "true", kCounting, "also write the observations that were folded into another record", set_bool<&Settings::all_legs>},
     {"dry_run", "--dry-run", "", "true", kRun, "say what would be probed and served, and stop", set_bool<&Settings::dry_run>},

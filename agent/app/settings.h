@@ -29,6 +29,7 @@ struct Settings {
   std::string prices;
   std::string price_overrides;
   std::string key_secret;  // empty: the default place (run), the public replay key (replay)
+  bool price_estimates = false;
   bool all_legs = false;
   bool dry_run = false;
   std::string node;

@@ -31,6 +31,7 @@ identity::SubjectPrivacy privacy_of(const Settings& settings, identity::SubjectP
 ledger::LedgerOptions ledger_options(const Settings& settings, const PriceBook& prices) {
   ledger::LedgerOptions options;
   options.prices = &prices;
+  options.price_estimates = settings.price_estimates;
   options.all_legs = settings.all_legs;
   options.node = settings.node;
   return options;

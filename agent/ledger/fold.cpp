@@ -70,6 +70,7 @@ RecordFlags without_usage_flags(const RecordFlags& flags) {
 
 void take_tokens(UsageRecord& mine, const UsageRecord& theirs) {
   mine.tokens = theirs.tokens;
+  mine.apart = theirs.apart;
   mine.usage_missing = theirs.usage_missing;
   mine.server_tool_requests = theirs.server_tool_requests;
   RecordFlags flags = without_usage_flags(mine.flags);

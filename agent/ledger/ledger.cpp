@@ -42,6 +42,7 @@ Ledger::Ledger(const Limits& limits, const LedgerOptions& options, std::vector<E
       sinks_(std::move(sinks)),
       open_(limits.open_calls_max * std::max<uint32_t>(1, options.lanes)),
       ids_(limits.remembered_ids_max, limits.remembered_ids_ns),
+      estimator_(limits.estimated_models_max),
       connections_(limits_, options_.wall, sinks_) {}
 
 void Ledger::on_call_opened(const CallOpened& call) {
@@ -342,6 +343,7 @@ void Ledger::count(uint32_t group_index) {
   const std::vector<Observation> observations = unpacked(group.seen);
   std::vector<const Observation*> seen = pointers_to(observations);
   make_entry(seen);
+  estimate(entry_.record);
   price(entry_);
   group.record_id = entry_.record_id;
   group.counted = true;
@@ -408,10 +410,33 @@ void Ledger::retire(uint32_t group_index) {
   free_groups_.push_back(group_index);
 }
 
+void Ledger::estimate(UsageRecord& record) {
+  const Estimator::News news = estimator_.take(record);
+  for (EntrySink* sink : sinks_) {
+    if (news.input) sink->on_estimator(record, TokenSide::kInput, *news.input);
+    if (news.output) sink->on_estimator(record, TokenSide::kOutput, *news.output);
+  }
+}
+
+namespace {
+
+// As if what was estimated had been reported.
+UsageRecord with_estimates_reported(const UsageRecord& record) {
+  UsageRecord reported = record;
+  for (UsageSource* source : {&reported.tokens.input_source, &reported.tokens.output_source}) {
+    if (*source == UsageSource::kEstimated) *source = UsageSource::kReported;
+  }
+  return reported;
+}
+
+}  // namespace
+
 void Ledger::price(LedgerEntry& entry) const {
   if (options_.prices == nullptr) return;
   if (entry.leg == Leg::kProvider) {
-    entry.cost = options_.prices->price_at(entry.record, entry.start_epoch_ns);
+    entry.cost = options_.prices->price_at(
+        options_.price_estimates ? with_estimates_reported(entry.record) : entry.record,
+        entry.start_epoch_ns);
   } else if (entry.leg == Leg::kGateway) {
     entry.cost = options_.prices->stated_cost(entry.record);
   }
@@ -436,6 +461,7 @@ uint64_t Ledger::worst_case_bytes(const Limits& limits, uint32_t lanes) {
          records * (a_place + queued) +
          sightings * (2 * sizeof(Sighting) + a_group + kKeys * kNode) +
          CountedIds::worst_case_bytes(limits.remembered_ids_max) +
+         Estimator::worst_case_bytes(limits.estimated_models_max) +
          OpenCalls::worst_case_bytes(limits.open_calls_max * std::max<uint32_t>(1, lanes)) +
          Connections::worst_case_bytes(limits);
 }

@@ -21,6 +21,7 @@
 
 #include "connections.h"
 #include "counted_ids.h"
+#include "estimator.h"
 #include "fold.h"
 #include "open_calls.h"
 #include "packed.h"
@@ -36,6 +37,7 @@ struct LedgerOptions {
   const ProcessDirectory* processes = nullptr;  // optional; outlives the ledger
   const PriceBook* prices = nullptr;            // optional; outlives the ledger
   ConnectionOwners* owners = nullptr;           // optional; outlives the ledger
+  bool price_estimates = false;                 // estimated tokens cost what reported ones do
   bool all_legs = false;  // hand on the uncounted twins too, each behind its counted one
   std::string node;
   // Lanes that feed this ledger. With one, every event moves event time on. With several, only
@@ -150,6 +152,7 @@ class Ledger final : public UsageSink {
   void make_room();
   std::optional<ProcessIdentity> process_of(const UsageRecord& record) const;
   bool to_gateway(const UsageRecord& record) const;
+  void estimate(UsageRecord& record);
   void price(LedgerEntry& entry) const;
   void deliver(const LedgerEntry& entry);
 
@@ -172,6 +175,7 @@ class Ledger final : public UsageSink {
   std::set<Place> queue_;         // held calls
   std::deque<uint32_t> counted_;  // counted calls, oldest first
   CountedIds ids_;
+  Estimator estimator_;
   Connections connections_;
   RecordIds record_ids_;
   LedgerEntry entry_;  // reused: it is large

@@ -52,8 +52,8 @@ namespace {
 
 // Text that is read only for being there.
 bool counts_by_presence(AnswerSlot slot) {
-  return slot == AnswerSlot::kContent || slot == AnswerSlot::kDelta ||
-         slot == AnswerSlot::kBodyText;
+  return slot == AnswerSlot::kContent || slot == AnswerSlot::kContentData ||
+         slot == AnswerSlot::kDelta || slot == AnswerSlot::kBodyText;
 }
 
 // Whether a value at this slot changes nothing when the same event comes again at once.
@@ -69,6 +69,7 @@ bool says_nothing_new(AnswerSlot slot, const JsonEvent& event) {
     case AnswerSlot::kStatus:
     case AnswerSlot::kDelta:
     case AnswerSlot::kContent:
+    case AnswerSlot::kContentData:
     case AnswerSlot::kChoices:
     case AnswerSlot::kChoice:
     case AnswerSlot::kBody:
@@ -103,6 +104,7 @@ bool says_nothing_new(AnswerSlot slot, const JsonEvent& event) {
     case AnswerSlot::kIterations:
     case AnswerSlot::kIteration:
     case AnswerSlot::kIterationType:
+    case AnswerSlot::kIterationModel:
     case AnswerSlot::kIterationNumber:
     case AnswerSlot::kCost:
     case AnswerSlot::kUpstreamCost:
@@ -305,7 +307,8 @@ void AnswerReader::on_json(PathId path, const JsonEvent& event) {
   const bool there = event.kind == JsonEvent::Kind::kString && event.text_bytes > 0;
   if (there && event.in_place && counts_by_presence(at.slot)) {
     const uint8_t* const begin = as_bytes(event.text).data();
-    spans_->add(begin, begin + event.text_bytes, SpanLog::Kind::kText);
+    spans_->add(begin, begin + event.text_bytes,
+                at.slot == AnswerSlot::kContentData ? SpanLog::Kind::kData : SpanLog::Kind::kText);
   }
 }
 
@@ -345,11 +348,13 @@ void AnswerReader::on_sse_data(ByteView part) {
 // notes and document are as the learned event left them.
 size_t AnswerReader::on_sse_repetition(ByteView rest) {
   if (in_document_ || !repetitions_) return 0;
-  const size_t size = learned_.match(rest);
+  uint64_t text_bytes = 0;
+  const size_t size = learned_.match(rest, &text_bytes);
   if (size == 0 || size == rest.size() || !LineEnd::hit(rest[size])) return 0;
   in_document_ = true;
   data_bytes_ = size;
   notes_.document.content = learned_content_;
+  notes_.document.text_bytes = learned_text_ + text_bytes;
   if (type_from_field_) notes_.document.type.clear();
   return size;
 }
@@ -366,6 +371,7 @@ void AnswerReader::read_to_learn(ByteView part) {
   if (!whole || !plain_) return;
   learned_.learn(part, spans);
   learned_content_ = notes_.document.content;
+  learned_text_ = notes_.document.text_bytes - spans.text_bytes();
   type_from_field_ = notes_.document.type.empty();
 }
 
@@ -393,7 +399,7 @@ void AnswerReader::end_event(std::string_view type) {
   if (type == "error") doc.error = true;
   spec_.end_document(notes_, true);
   if (doc.error || notes_.failed) learned_.forget();
-  if (doc.content) notes_.note_content(now_);
+  if (doc.content) notes_.note_content(now_, doc.text_bytes);
 }
 
 // llama.cpp behind a gateway: `error: {json}`, and the end. The document is the error object, or

@@ -134,6 +134,7 @@ class AnswerReader final : private JsonEvents,
   SpanLog* spans_ = nullptr;      // of the event that is being read, while it may be learned
   bool plain_ = false;            // nothing in the event does more when it is said again
   bool learned_content_ = false;  // Document::content, before the dialect had its say
+  uint64_t learned_text_ = 0;     // Document::text_bytes outside the spans
   bool type_from_field_ = false;  // Document::type is the event field's
   bool json_ended_ = false;
   bool cut_ = false;

@@ -59,6 +59,8 @@ struct DialectSpec {
   bool joins = true;
   // An answer in JSON may be several documents, each an event.
   JsonSeries series = JsonSeries::kNone;
+  // How much a request reads shows in how long its body is, unless its notes say `not_text`.
+  bool prompt_is_body = false;
 
   const PathSet* request_paths = nullptr;
   std::span<const RequestPath> request_slots;  // by PathId

@@ -588,8 +588,11 @@ void LlmRoom::note_request(Call& call) {
     if (!call.request_corrupt) note_request_body(notes, *awake);
     call.asked_for_usage = notes.include_usage;
     call.server_side = notes.server_side;
-    if (call.request_complete && !call.request_lost && call.target_known) {
-      (*awake).request_digest = call.request()->digest().value();
+    if (call.request_complete && !call.request_lost) {
+      if (call.target_known) (*awake).request_digest = call.request()->digest().value();
+      if (call.spec->prompt_is_body && !notes.not_text && !call.request_corrupt) {
+        (*awake).words.prompt_bytes = call.request_bytes;
+      }
     }
   }
   give_back(std::move(call.requests[0]));
@@ -659,6 +662,7 @@ void forget_request(UsageRecord& record) {
   record.session.clear();
   record.caller = {};
   record.request_digest = {};
+  record.words.prompt_bytes.reset();
 }
 
 }  // namespace
@@ -714,6 +718,7 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
          .request_model = record.request_model.view(),
          .input_may_grow = answer.midstream || answer.request_damaged || call.server_side},
         record);
+    if (!answer.lost && !answer.decode_failed) note_words(notes, record);
     const bool whole =
         (answer.complete || answer.terminal) && !answer.lost && !answer.decode_failed;
     if (whole) record.response_digest = call.answer_digest.value();

@@ -35,6 +35,27 @@ bool runs_on_client(std::string_view type) {
                      [&](std::string_view prefix) { return type.starts_with(prefix); });
 }
 
+// Parts of a prompt that are read as they are written. Of others (images, audio, files, references)
+// the bytes say nothing.
+bool is_text_part(std::string_view type) {
+  static constexpr std::string_view kTextTypes[] = {"text",
+                                                    "input_text",
+                                                    "output_text",
+                                                    "refusal",
+                                                    "message",
+                                                    "tool_use",
+                                                    "tool_result",
+                                                    "server_tool_use",
+                                                    "thinking",
+                                                    "reasoning",
+                                                    "function_call",
+                                                    "function_call_output",
+                                                    "function_result",
+                                                    "custom_tool_call",
+                                                    "custom_tool_call_output"};
+  return std::find(std::begin(kTextTypes), std::end(kTextTypes), type) != std::end(kTextTypes);
+}
+
 }  // namespace
 
 void RequestNotes::note(const RequestPath& path, const JsonEvent& event) {
@@ -81,6 +102,18 @@ void RequestNotes::note(const RequestPath& path, const JsonEvent& event) {
     case RequestSlot::kContextEdit:
       if (event.text.starts_with("compact")) server_side = true;
       break;
+    case RequestSlot::kPartType:
+      if (is_text(event) && !is_text_part(event.text)) not_text = true;
+      break;
+    case RequestSlot::kNotText:
+      if (is_begin(event) || is_text(event) || event.kind == Kind::kNumber) not_text = true;
+      break;
+    case RequestSlot::kTokenIds:
+      if (is_begin(event) || event.kind == Kind::kNumber) not_text = true;
+      break;
+    case RequestSlot::kElsewhere:
+      if (is_begin(event) || event.kind == Kind::kString) has_prompt = not_text = true;
+      break;
     case RequestSlot::kEventType:
     case RequestSlot::kEventId:
     case RequestSlot::kStreamId:
@@ -101,6 +134,7 @@ void Document::clear() {
   has_choices = has_choice = finished = error = false;
   error_name.clear();
   error_rank = 0;
+  text_bytes = 0;
 }
 
 void Document::note_error(std::string_view name, uint8_t rank) {
@@ -249,8 +283,13 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
       break;
     case AnswerSlot::kDelta:
       if (is_text(event)) doc.delta = true;
+      doc.text_bytes += event.raw_bytes;
       break;
     case AnswerSlot::kContent:
+      if (is_text(event)) doc.content = true;
+      doc.text_bytes += event.raw_bytes;
+      break;
+    case AnswerSlot::kContentData:
       if (is_text(event)) doc.content = true;
       break;
     case AnswerSlot::kChoices:
@@ -268,6 +307,7 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
     case AnswerSlot::kBodyText:
       if (event.kind == Kind::kString) has_body = true;
       if (is_text(event)) doc.content = true;
+      doc.text_bytes += event.raw_bytes;
       break;
     case AnswerSlot::kUsage:
       if (event.kind == Kind::kObjectBegin) doc.usage_closed = false;
@@ -319,19 +359,27 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
     case AnswerSlot::kIterations:
       if (event.kind == Kind::kArrayBegin) {
         doc.apart.clear();
+        doc.apart_model.clear();
+        doc.several_models = false;
         doc.has_iterations = true;
       }
       break;
     case AnswerSlot::kIteration:
       if (event.kind == Kind::kObjectBegin) {
         doc.iteration.clear();
+        doc.iteration_model.clear();
         doc.iteration_apart = false;
       } else if (event.kind == Kind::kObjectEnd && doc.iteration_apart) {
+        if (doc.apart.empty()) doc.apart_model = doc.iteration_model;
+        if (doc.apart_model.view() != doc.iteration_model.view()) doc.several_models = true;
         doc.apart.add(doc.iteration);
       }
       break;
     case AnswerSlot::kIterationType:
       doc.iteration_apart = event.text == "compaction" || event.text == "advisor_message";
+      break;
+    case AnswerSlot::kIterationModel:
+      take_text(doc.iteration_model, event, &text_cut);
       break;
     case AnswerSlot::kIterationNumber:
       doc.iteration.note(path.field, event);
@@ -406,7 +454,9 @@ void AnswerNotes::clear() {
   tools = std::move(kept);
 }
 
-void AnswerNotes::note_content(EventTime now) {
+void AnswerNotes::note_content(EventTime now, uint64_t text_bytes) {
+  ++content_events;
+  content_bytes += text_bytes;
   if (!first_content.has_value()) first_content = now;
   if (last_content.has_value()) {
     longest_stall_ns = std::max(longest_stall_ns, elapsed_ns(*last_content, now).value_or(0));
@@ -423,6 +473,8 @@ void AnswerNotes::take_usage() {
   Document& doc = document;
   if (doc.has_iterations) {
     apart = doc.apart;
+    apart_model = doc.apart_model;
+    several_models = doc.several_models;
   }
   if (!doc.usage.empty()) {
     if (spare_usage) {

@@ -32,6 +32,10 @@ enum class RequestSlot : uint8_t {
   kRpcMethod,
   kRpcTool,
   kContextEdit,  // how the server may rewrite the context: compaction reads input again
+  kPartType,     // `type` of a part of the prompt: is it text?
+  kNotText,      // presence means that the body's bytes do not tell how much is read
+  kElsewhere,    // likewise, because the prompt is (in part) kept by the server
+  kTokenIds,     // an element of the prompt: likewise, if it is a number or a list of them
   // Of a message on a WebSocket alone (SocketMessage):
   kEventType,
   kEventId,
@@ -54,6 +58,7 @@ struct RequestNotes {
   bool has_turns = false;    // a message with a role
   bool server_side = false;  // input may still grow after the first statement of usage
   bool has_form = false;     // multipart/form-data
+  bool not_text = false;     // its bytes do not tell how much it reads
   bool json_rpc = false;
   Text<32> rpc_method;
   Text<64> tool;  // that the request calls
@@ -74,6 +79,7 @@ enum class AnswerSlot : uint8_t {
   kFinishReason,
   kDelta,             // text whose being there is content only in some kinds of event
   kContent,           // text whose being there is content
+  kContentData,       // likewise, but no text: base64
   kChoices,           // the list of choices
   kChoice,            // one of them
   kBody,              // a part that only an answer of this dialect has
@@ -94,6 +100,7 @@ enum class AnswerSlot : uint8_t {
   kIterations,        // a list of iterations begins
   kIteration,         // one of them
   kIterationType,
+  kIterationModel,
   kIterationNumber,
   kToolItem,  // object that holds one tool call, or a fragment of it
   kToolChoice,
@@ -136,6 +143,9 @@ struct Document {
   UsageSheet spare_usage;
   UsageSheet apart;  // iterations billed apart
   UsageSheet iteration;
+  Text<256> iteration_model;
+  Text<256> apart_model;  // of the iterations billed apart; "": the answer's own
+  bool several_models = false;
   Text<16> detail_name;
   std::optional<uint64_t> detail_count;
   bool last = false;   // says that it is
@@ -149,7 +159,8 @@ struct Document {
   bool has_choice = false;
   bool finished = false;  // carries a finish reason
   bool error = false;
-  Text<128> error_name;  // code, or else type, or else status
+  uint64_t text_bytes = 0;  // of what may be content
+  Text<128> error_name;     // code, or else type, or else status
   uint8_t error_rank = 0;
 
   void note_error(std::string_view name, uint8_t rank);
@@ -225,6 +236,8 @@ struct AnswerNotes {
   ToolNames tools;
   UsageSheet usage;
   UsageSheet apart;
+  Text<256> apart_model;
+  bool several_models = false;
   bool usage_final = false;  // stated as the total, not as a running count
   bool usage_stale = false;  // bytes were lost since usage was last stated
   bool spare_usage = false;  // `usage` holds the spare copy
@@ -243,14 +256,16 @@ struct AnswerNotes {
   std::optional<EventTime> first_content;
   std::optional<EventTime> last_content;
   int64_t longest_stall_ns = 0;
+  uint64_t content_events = 0;
+  uint64_t content_bytes = 0;  // of their text, as written in JSON
   Document document;
 
   void note(const AnswerPath& path, const JsonEvent& event);
   // As new, but keeps its memory.
   void clear();
 
-  // An event with generated content ended at `now`.
-  void note_content(EventTime now);
+  // An event with generated content, so many bytes of it text, ended at `now`.
+  void note_content(EventTime now, uint64_t text_bytes);
 
   // For the dialects, at the end of a document:
   // An error was told; its name is what the document says.

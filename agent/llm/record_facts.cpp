@@ -173,6 +173,12 @@ void note_request_body(const RequestNotes& notes, UsageRecord& record) {
   if (notes.text_cut) record.flags.set(RecordFlag::kTextCut);
 }
 
+void note_words(const AnswerNotes& notes, UsageRecord& record) {
+  if (!record.stream) return;
+  record.words.content_events = notes.content_events;
+  record.words.content_bytes = notes.content_bytes;
+}
+
 Outcome outcome_of(const UsageRecord& record, const AnswerState& answer, ExchangeOutcome end) {
   if (answer.seen) {
     if (record.status_code.value_or(0) >= 400) return Outcome::kHttpError;

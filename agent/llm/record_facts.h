@@ -20,6 +20,9 @@ void note_answer_head(const ResponseHead& head, UsageRecord& record);
 // End user and session, as the body names them.
 void note_request_body(const RequestNotes& notes, UsageRecord& record);
 
+// How much a stream said.
+void note_words(const AnswerNotes& notes, UsageRecord& record);
+
 // How an answer came to its end.
 struct AnswerState {
   bool seen = false;

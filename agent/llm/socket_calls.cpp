@@ -84,7 +84,7 @@ void merge(const AnswerNotes& event, EventTime time, AnswerNotes& notes) {
   // The last event lists all of them again.
   if (event.terminal && event.tools.count() > 0) notes.tools.clear();
   for (size_t i = 0; i < event.tools.count(); ++i) notes.tools.add(event.tools.name(i));
-  if (event.document.content) notes.note_content(time);
+  if (event.document.content) notes.note_content(time, event.document.text_bytes);
 }
 
 }  // namespace
@@ -560,6 +560,10 @@ void SocketCalls::Session::write(const Turn& turn, Operation operation, Exchange
   spec_.normalise(
       notes, {.provider = record.provider.view(), .streamed = true, .settled = notes.usage_final},
       record);
+  // What a turn reads is kept by the server: its input cannot be measured.
+  if (!answer.lost && !answer.decode_failed && !turn.uncertain) {
+    note_words(notes, record);
+  }
   record.outcome = outcome_of(record, answer, end);
   if (turn.client_cancelled) record.outcome = Outcome::kClientAbort;
   record.usage_missing = missing_of(record, answer, true);

@@ -378,7 +378,79 @@ std::string Catalog::price_id(const Quote& quote) {
   return id;
 }
 
+namespace {
+
+// A call in two: what is billed apart, and the rest. False if they do not make up the whole.
+bool take_apart(UsageRecord& rest, UsageRecord& apart) {
+  const UsageApart& part = rest.apart;
+  if (part.several_models) return false;
+  TokenCounts& tokens = rest.tokens;
+  const auto take = [](std::optional<uint64_t>& whole, uint64_t taken) {
+    if (taken == 0) return true;
+    if (!whole || *whole < taken) return false;
+    *whole -= taken;
+    return true;
+  };
+  if (!take(tokens.input, part.input) || !take(tokens.cache_read, part.cache_read) ||
+      !take(tokens.cache_write_5m, part.cache_write_5m) || !take(tokens.output, part.output)) {
+    return false;
+  }
+  apart.tokens = {.input = part.input,
+                  .cache_read = part.cache_read,
+                  .cache_write_5m = part.cache_write_5m,
+                  .cache_write_1h = {},
+                  .output = part.output,
+                  .reasoning = {},
+                  .input_audio = {},
+                  .input_image = {},
+                  .output_audio = {},
+                  .output_image = {},
+                  .cache_read_audio = {},
+                  .billed_input = {},
+                  .billed_output = {},
+                  .input_source = tokens.input_source,
+                  .output_source = tokens.output_source};
+  if (!part.model.empty()) apart.response_model = part.model;
+  apart.server_tool_requests.reset();
+  return true;
+}
+
+std::optional<Picodollars> plus(std::optional<Picodollars> a, std::optional<Picodollars> b) {
+  int64_t sum = 0;
+  if (!a || !b) return std::nullopt;
+  if (__builtin_add_overflow(static_cast<int64_t>(*a), static_cast<int64_t>(*b), &sum)) {
+    return std::nullopt;
+  }
+  return Picodollars{sum};
+}
+
+}  // namespace
+
+// What is billed apart is a request of its own, with its own context and perhaps its own model.
 Cost Catalog::book_cost(const UsageRecord& record, int64_t start_epoch_ns) const {
+  if (!record.apart.any() || !all_reported(record)) return row_cost(record, start_epoch_ns);
+  UsageRecord rest = record;
+  UsageRecord apart = record;
+  if (!take_apart(rest, apart)) return {};
+  Cost cost = row_cost(rest, start_epoch_ns);
+  const Cost other = row_cost(apart, start_epoch_ns);
+  if (cost.source == PriceSource::kSelfHosted) return row_cost(record, start_epoch_ns);
+  cost.total = plus(cost.total, other.total);
+  if (!cost.total) return {};
+  cost.input = plus(cost.input, other.input);
+  cost.cache_read = plus(cost.cache_read, other.cache_read);
+  cost.cache_write = plus(cost.cache_write, other.cache_write);
+  cost.output = plus(cost.output, other.output);
+  cost.tools = plus(cost.tools, other.tools);
+  if (cost.price_id.view() != other.price_id.view()) {
+    const std::string both =
+        std::string(cost.price_id.view()) + "+" + std::string(other.price_id.view());
+    cost.price_id.assign(both);
+  }
+  return cost;
+}
+
+Cost Catalog::row_cost(const UsageRecord& record, int64_t start_epoch_ns) const {
   const Quote quote = this->quote(record, start_epoch_ns);
   Cost cost;
   if (quote.self_hosted) cost.source = PriceSource::kSelfHosted;

@@ -93,6 +93,7 @@ class Catalog final : public PriceBook {
                         std::string_view server_name, int64_t epoch_ns) const;
   bool geographies_agree(std::string_view provider, std::string_view model, int64_t epoch_ns) const;
   Cost book_cost(const UsageRecord& record, int64_t start_epoch_ns) const;
+  Cost row_cost(const UsageRecord& record, int64_t start_epoch_ns) const;
 
   std::unordered_map<std::string, std::vector<PriceRow>> rows_;  // by provider, line feed, model
   std::unordered_set<std::string> providers_;                    // that have rows

@@ -34,6 +34,14 @@ struct LedgerEntry {
   std::optional<RecordId> retry_of;
 };
 
+// How far estimates of streams that do report were off: tokens they were wrong by, of the tokens
+// that were reported.
+struct EstimatorError {
+  uint64_t off_by = 0;
+  uint64_t reported = 0;
+};
+enum class TokenSide : uint8_t { kInput, kOutput };
+
 class EntrySink {
  public:
   virtual ~EntrySink() = default;
@@ -49,6 +57,9 @@ class EntrySink {
   // A connection to a known provider's host, once: decoded, or (with a reason) not.
   virtual void on_connection(std::string_view /*server*/, bool /*plain*/,
                              std::string_view /*reason*/) {}
+  // How well streams such as this record's (its provider, dialect and model) are estimated by now.
+  virtual void on_estimator(const UsageRecord& /*record*/, TokenSide /*side*/,
+                            EstimatorError /*error*/) {}
   virtual void on_time(EventTime now) = 0;
   // All entries have been delivered.
   virtual void on_finish() = 0;

@@ -81,6 +81,7 @@ struct Limits {
   size_t held_record_bytes_max = 32 << 20;  // of all of them: few are as wide as a record may be
   static constexpr size_t sightings_per_call_max = 16;  // both ends, under a few address pairs
   size_t remembered_ids_max = 262'144;                  // counted response ids, against late twins
+  size_t estimated_models_max = 1'024;                  // learnt from streams that report
   int64_t hold_min_ns = 500'000'000;    // a finished call waits at least this long for a twin
   int64_t hold_max_ns = 5'000'000'000;  // and never longer than this
   int64_t remembered_ids_ns = 24LL * 3600 * 1'000'000'000;

@@ -93,6 +93,27 @@ struct TokenCounts {
   UsageSource output_source = UsageSource::kNone;
 };
 
+// Tokens within a call's counts that were billed as a request of their own (Anthropic's compaction
+// and advisor iterations), perhaps another model's. All 0: none.
+struct UsageApart {
+  Text<256> model;              // "": the call's own
+  bool several_models = false;  // more than one: they cannot be told apart
+  uint64_t input = 0;           // cache included
+  uint64_t cache_read = 0;
+  uint64_t cache_write_5m = 0;
+  uint64_t output = 0;
+
+  bool any() const { return input > 0 || output > 0; }
+};
+
+// How much of a call's words was seen: what estimates are made of where no numbers are stated.
+// Counts alone, no text. Nothing where a part of them was not seen, or cannot be measured so.
+struct WordCounts {
+  std::optional<uint64_t> prompt_bytes;    // of the request's body, which holds nothing but text
+  std::optional<uint64_t> content_events;  // of a stream
+  std::optional<uint64_t> content_bytes;   // of the text in these, as it is written in their JSON
+};
+
 enum class Outcome : uint8_t {
   kOk,
   kHttpError,
@@ -200,6 +221,8 @@ struct UsageRecord {
   FinishReason finish_reason = FinishReason::kUnknown;
   TokenCounts tokens;
   UsageMissing usage_missing = UsageMissing::kNot;
+  UsageApart apart;
+  WordCounts words;
   bool served_from_cache = false;
   Text<32> gateway;
   Text<64> cache_status;

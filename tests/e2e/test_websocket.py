@@ -10,6 +10,7 @@ import subprocess
 from harness import clients
 from harness.agent import Agent
 from harness.case import CLIENTS, HERE, Case, main, wait_until
+from harness.compare import stated
 
 PYTHON = os.path.join(CLIENTS, "venv", "bin", "python")
 SERVER = os.path.join(HERE, "server", "websocket_server.py")
@@ -46,7 +47,7 @@ class WebSocketTest(Case):
         clients.Client(self, [PYTHON, os.path.join(HERE, "clients", "websocket_client.py"), json.dumps(job)]).end()
 
     def compare(self, server, records):
-        told = [{field: record[field] for field in ("response_id", "outcome", "input_tokens", "output_tokens")}
+        told = [{field: stated(record)[field] for field in ("response_id", "outcome", "input_tokens", "output_tokens")}
                 for record in sorted(records, key=lambda record: record["response_id"])]
         self.assertEqual(told, sorted(server.book(), key=lambda line: line["response_id"]))
         for record in records:

@@ -22,6 +22,9 @@ constexpr RequestPath kRequest[] = {
     {"metadata.user_id", RequestSlot::kMetadataUserId},
     {"messages", RequestSlot::kPrompt},
     {"messages[].role", RequestSlot::kTurnRole},
+    {"messages[].content[].type", RequestSlot::kPartType},
+    {"messages[].content[].content[].type", RequestSlot::kPartType},
+    {"container", RequestSlot::kNotText},
     {"tools[].type", RequestSlot::kServerTool},
     {"mcp_servers[]", RequestSlot::kServerSide},
     {"context_management.edits[].type", RequestSlot::kContextEdit},
@@ -76,6 +79,7 @@ constexpr AnswerPath kAnswer[] = {
     {"usage.iterations", AnswerSlot::kIterations},
     {"usage.iterations[]", AnswerSlot::kIteration},
     {"usage.iterations[].type", AnswerSlot::kIterationType},
+    {"usage.iterations[].model", AnswerSlot::kIterationModel},
     WIRETALLY_ANTHROPIC_USAGE("usage.iterations[]", AnswerSlot::kIterationNumber),
     WIRETALLY_ANTHROPIC_USAGE("message.usage", AnswerSlot::kUsageNumber),
     WIRETALLY_ANTHROPIC_USAGE_DETAILS("message.usage"),
@@ -138,6 +142,16 @@ void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecor
   if (!notes.has_usage) return;
   TokenCounts& tokens = record.tokens;
   normalise_anthropic(notes.usage, notes.apart, tokens, record.flags);
+  if (!notes.apart.malformed()) {
+    const uint64_t written = notes.apart.get_or_zero(UsageField::kCacheWrite);
+    const uint64_t read = notes.apart.get_or_zero(UsageField::kCacheRead);
+    record.apart.input = notes.apart.get_or_zero(UsageField::kInput) + read + written;
+    record.apart.cache_read = read;
+    record.apart.cache_write_5m = written;
+    record.apart.output = notes.apart.get_or_zero(UsageField::kOutput);
+    record.apart.model = notes.apart_model;
+    record.apart.several_models = notes.several_models;
+  }
   if (tokens.input.has_value()) {
     const bool exact = context.settled || !context.input_may_grow;
     tokens.input_source = exact ? UsageSource::kReported : UsageSource::kPartial;
@@ -163,6 +177,7 @@ const DialectSpec& anthropic_messages() {
       .operation = Operation::kChat,
       .path_tails = kPathTails,
       .path_fits = path_fits,
+      .prompt_is_body = true,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
       .answer_paths = path_set<kAnswer>(),

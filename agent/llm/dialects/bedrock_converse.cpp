@@ -17,7 +17,14 @@ constexpr std::string_view kPathTails[] = {"/converse", "/converse-stream"};
 constexpr RequestPath kRequest[] = {
     {"messages", RequestSlot::kPrompt},
     {"messages[].role", RequestSlot::kTurnRole},
-    {"promptVariables", RequestSlot::kPrompt},
+    {"promptVariables", RequestSlot::kElsewhere},
+    {"messages[].content[].image", RequestSlot::kNotText},
+    {"messages[].content[].document", RequestSlot::kNotText},
+    {"messages[].content[].video", RequestSlot::kNotText},
+    {"messages[].content[].audio", RequestSlot::kNotText},
+    {"messages[].content[].toolResult.content[].image", RequestSlot::kNotText},
+    {"messages[].content[].toolResult.content[].document", RequestSlot::kNotText},
+    {"messages[].content[].toolResult.content[].video", RequestSlot::kNotText},
 };
 
 constexpr AnswerPath kAnswer[] = {
@@ -101,6 +108,7 @@ const DialectSpec& bedrock_converse() {
       .dialect = Dialect::kBedrockConverse,
       .operation = Operation::kChat,
       .path_tails = kPathTails,
+      .prompt_is_body = true,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
       .answer_paths = path_set<kAnswer>(),

@@ -22,11 +22,21 @@ namespace {
 constexpr std::string_view kPathTails[] = {"/invoke", "/invoke-with-response-stream"};
 
 constexpr RequestPath kRequest[] = {
-    {"messages", RequestSlot::kPrompt},         {"prompt", RequestSlot::kPrompt},
-    {"inputText", RequestSlot::kPrompt},        {"texts", RequestSlot::kPrompt},
-    {"message", RequestSlot::kPrompt},          {"anthropic_version", RequestSlot::kPrompt},
-    {"taskType", RequestSlot::kPrompt},         {"inputs", RequestSlot::kPrompt},
+    {"messages", RequestSlot::kPrompt},
+    {"prompt", RequestSlot::kPrompt},
+    {"inputText", RequestSlot::kPrompt},
+    {"texts", RequestSlot::kPrompt},
+    {"message", RequestSlot::kPrompt},
+    {"anthropic_version", RequestSlot::kPrompt},
+    {"taskType", RequestSlot::kPrompt},
+    {"inputs", RequestSlot::kPrompt},
     {"tools[].type", RequestSlot::kServerTool},
+    {"messages[].content[].type", RequestSlot::kPartType},
+    {"messages[].content[].content[].type", RequestSlot::kPartType},
+    {"messages[].content[].image", RequestSlot::kNotText},
+    {"messages[].content[].video", RequestSlot::kNotText},
+    {"images", RequestSlot::kNotText},
+    {"inputImage", RequestSlot::kNotText},
 };
 
 #define WIRETALLY_NOVA_USAGE(root)                                                            \
@@ -160,6 +170,7 @@ const DialectSpec& bedrock_invoke() {
       .path_tails = kPathTails,
       .path_fits = path_fits,
       .operation_of = operation_of,
+      .prompt_is_body = true,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
       .answer_paths = &answer_paths,

@@ -16,9 +16,9 @@ constexpr std::string_view kEmbedTails[] = {"/v1/embed"};
 constexpr std::string_view kRerankTails[] = {"/v1/rerank"};
 
 constexpr RequestPath kRequest[] = {
-    {"model", RequestSlot::kModel},       {"stream", RequestSlot::kStream},
-    {"input_type", RequestSlot::kPrompt}, {"chat_history", RequestSlot::kPrompt},
-    {"connectors", RequestSlot::kPrompt},
+    {"model", RequestSlot::kModel},          {"stream", RequestSlot::kStream},
+    {"input_type", RequestSlot::kPrompt},    {"chat_history", RequestSlot::kPrompt},
+    {"connectors", RequestSlot::kElsewhere}, {"conversation_id", RequestSlot::kNotText},
 };
 
 constexpr AnswerPath kAnswer[] = {
@@ -64,6 +64,7 @@ DialectSpec spec_of(Operation operation, std::span<const std::string_view> tails
       .has_tokens = operation != Operation::kRerank,
       .joins = operation == Operation::kChat,
       .series = JsonSeries::kLines,
+      .prompt_is_body = operation == Operation::kChat,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
       .answer_paths = path_set<kAnswer>(),

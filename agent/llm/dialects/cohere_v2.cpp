@@ -18,7 +18,7 @@ constexpr std::string_view kRerankTails[] = {"/v2/rerank"};
 constexpr RequestPath kRequest[] = {
     {"model", RequestSlot::kModel},        {"stream", RequestSlot::kStream},
     {"input_type", RequestSlot::kPrompt},  {"documents", RequestSlot::kPrompt},
-    {"safety_mode", RequestSlot::kPrompt},
+    {"safety_mode", RequestSlot::kPrompt}, {"messages[].content[].type", RequestSlot::kPartType},
 };
 
 constexpr AnswerPath kAnswer[] = {
@@ -68,6 +68,7 @@ DialectSpec spec_of(Operation operation, std::span<const std::string_view> tails
       .has_output = operation == Operation::kChat,
       .has_tokens = operation != Operation::kRerank,
       .joins = operation == Operation::kChat,
+      .prompt_is_body = operation == Operation::kChat,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
       .answer_paths = path_set<kAnswer>(),

@@ -15,6 +15,12 @@ constexpr std::string_view kPathTails[] = {":generateContent", ":streamGenerateC
 constexpr RequestPath kRequest[] = {
     {"model", RequestSlot::kModel},
     {"contents", RequestSlot::kPrompt},
+    {"contents[].parts[].inlineData", RequestSlot::kNotText},
+    {"contents[].parts[].inline_data", RequestSlot::kNotText},
+    {"contents[].parts[].fileData", RequestSlot::kNotText},
+    {"contents[].parts[].file_data", RequestSlot::kNotText},
+    {"cachedContent", RequestSlot::kNotText},
+    {"cached_content", RequestSlot::kNotText},
 };
 
 constexpr AnswerPath kAnswer[] = {
@@ -98,6 +104,7 @@ const DialectSpec& gemini_generate() {
       .operation = Operation::kChat,
       .path_tails = kPathTails,
       .series = JsonSeries::kArray,
+      .prompt_is_body = true,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
       .answer_paths = path_set<kAnswer>(),

@@ -10,6 +10,8 @@ constexpr std::string_view kPathTails[] = {"/completion"};
 
 constexpr RequestPath kRequest[] = {
     {"prompt", RequestSlot::kPrompt},
+    {"prompt[]", RequestSlot::kTokenIds},
+    {"image_data", RequestSlot::kNotText},
     {"stream", RequestSlot::kStream},
 };
 
@@ -49,6 +51,7 @@ const DialectSpec& llamacpp() {
       .operation = Operation::kTextCompletion,
       .path_tails = kPathTails,
       .joins = false,
+      .prompt_is_body = true,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
       .answer_paths = path_set<kAnswer>(),

@@ -19,6 +19,9 @@ constexpr RequestPath kRequest[] = {
     {"stream", RequestSlot::kStream},
     {"keep_alive", RequestSlot::kPrompt},
     {"options.num_ctx", RequestSlot::kPrompt},
+    {"messages[].images", RequestSlot::kNotText},
+    {"images", RequestSlot::kNotText},
+    {"context", RequestSlot::kNotText},
 };
 
 constexpr AnswerPath kAnswer[] = {
@@ -78,6 +81,7 @@ DialectSpec spec_of(Operation operation, std::span<const std::string_view> tails
       .has_output = operation != Operation::kEmbeddings,
       .joins = operation == Operation::kChat,
       .series = JsonSeries::kLines,
+      .prompt_is_body = operation != Operation::kEmbeddings,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
       .answer_paths = path_set<kAnswer>(),

@@ -22,6 +22,8 @@ constexpr RequestPath kRequest[] = {
     {"metadata.user_id", RequestSlot::kMetadataUserId},
     {"messages", RequestSlot::kPrompt},
     {"messages[].role", RequestSlot::kTurnRole},
+    {"messages[].content[].type", RequestSlot::kPartType},
+    {"messages[].audio", RequestSlot::kNotText},
 };
 
 #define WIRETALLY_TOOL_CALLS(root)                                                         \
@@ -49,7 +51,7 @@ constexpr AnswerPath kAnswer[] = {
     {"choices[].delta.reasoning_content", AnswerSlot::kContent},
     {"choices[].delta.reasoning", AnswerSlot::kContent},
     {"choices[].delta.refusal", AnswerSlot::kContent},
-    {"choices[].delta.audio.data", AnswerSlot::kContent},
+    {"choices[].delta.audio.data", AnswerSlot::kContentData},
     {"choices[].delta.audio.transcript", AnswerSlot::kContent},
     {"choices[].delta.function_call.arguments", AnswerSlot::kContent},
     {"choices[].delta.function_call.name", AnswerSlot::kLoneToolName},
@@ -94,6 +96,7 @@ const DialectSpec& openai_chat() {
       .path_tails = kPathTails,
       .usage_on_request = true,
       .path_fits = path_fits,
+      .prompt_is_body = true,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
       .answer_paths = path_set<kAnswer>(),

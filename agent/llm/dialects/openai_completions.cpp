@@ -13,6 +13,7 @@ constexpr RequestPath kRequest[] = {
     {"stream_options.include_usage", RequestSlot::kIncludeUsage},
     {"user", RequestSlot::kUser},
     {"prompt", RequestSlot::kPrompt},
+    {"prompt[]", RequestSlot::kTokenIds},
 };
 
 constexpr AnswerPath kAnswer[] = {
@@ -49,6 +50,7 @@ const DialectSpec& openai_completions() {
       .operation = Operation::kTextCompletion,
       .path_tails = kPathTails,
       .usage_on_request = true,
+      .prompt_is_body = true,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
       .answer_paths = path_set<kAnswer>(),

@@ -86,6 +86,7 @@ void end_document(AnswerNotes& notes, bool /*is_event*/) {
   const std::string_view type = doc.type.view();
   if (type == "error") notes.fail();
   if (type.starts_with("response.") && type.ends_with(".delta") && doc.delta) doc.content = true;
+  if (type.ends_with("audio.delta")) doc.text_bytes = 0;  // base64
   if (type != "response.done" && type != kTranscribed) return;
   notes.take_usage();
   notes.usage_final = notes.has_usage;

@@ -22,13 +22,16 @@ constexpr std::string_view kPathTails[] = {"/responses", "/responses/compact"};
 constexpr std::string_view kSocketTails[] = {"/responses"};
 
 // The members of a request; over a WebSocket some clients put them into `response`.
-#define WIRETALLY_RESPONSES_REQUEST(root)                                          \
-  {root "model", RequestSlot::kModel}, {root "user", RequestSlot::kUser},          \
-      {root "safety_identifier", RequestSlot::kSafetyIdentifier},                  \
-      {root "metadata.user_id", RequestSlot::kMetadataUserId},                     \
-      {root "input", RequestSlot::kPrompt}, {root "prompt", RequestSlot::kPrompt}, \
-      {root "previous_response_id", RequestSlot::kPrompt}, {                       \
-    root "conversation", RequestSlot::kPrompt                                      \
+#define WIRETALLY_RESPONSES_REQUEST(root)                                             \
+  {root "model", RequestSlot::kModel}, {root "user", RequestSlot::kUser},             \
+      {root "safety_identifier", RequestSlot::kSafetyIdentifier},                     \
+      {root "metadata.user_id", RequestSlot::kMetadataUserId},                        \
+      {root "input", RequestSlot::kPrompt}, {root "prompt", RequestSlot::kElsewhere}, \
+      {root "input[].type", RequestSlot::kPartType},                                  \
+      {root "input[].content[].type", RequestSlot::kPartType},                        \
+      {root "input[].output[].type", RequestSlot::kPartType},                         \
+      {root "previous_response_id", RequestSlot::kElsewhere}, {                       \
+    root "conversation", RequestSlot::kElsewhere                                      \
   }
 
 constexpr RequestPath kRequest[] = {
@@ -127,6 +130,7 @@ const DialectSpec& openai_responses() {
       .dialect = Dialect::kOpenaiResponses,
       .operation = Operation::kChat,
       .path_tails = kPathTails,
+      .prompt_is_body = true,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
       .answer_paths = path_set<kAnswer>(),

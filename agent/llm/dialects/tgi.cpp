@@ -1,5 +1,6 @@
 // Text Generation Inference, its own API: generate (JSON, whose numbers are in headers, and in
-// `details` if asked for) and generate_stream (SSE, one event a token; the last one has `details`).
+// `details` if asked for) and generate_stream (SSE, one event a token; the last one has `details`,
+// and of a stream that was cut the events are counted).
 #include "dialect_table.h"
 #include "dialects/self_hosted.h"
 
@@ -44,6 +45,10 @@ void end_document(AnswerNotes& notes, bool is_event) {
 void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecord& record) {
   const TokenCounts by_headers = record.tokens;
   normalise_plain_counts(notes, context, record);
+  if (!notes.has_usage && notes.content_events > 0) {
+    record.tokens.output = notes.content_events;
+    record.tokens.output_source = UsageSource::kPartial;
+  }
   if (record.tokens.input.has_value() || !by_headers.input.has_value()) return;
   record.tokens.input = by_headers.input;
   record.tokens.input_source = by_headers.input_source;

@@ -23,7 +23,9 @@ void SeriesReader::gap() {
 
 void SeriesReader::finish() {
   if (state_ == State::kDocument) events_.on_series_end(false);
+  const bool array = array_;  // what it was is asked at the end
   reset();
+  array_ = array;
 }
 
 void SeriesReader::feed(ByteView bytes) {

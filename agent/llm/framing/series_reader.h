@@ -49,6 +49,7 @@ class SeriesReader {
   void gap();
   void reset();
 
+  // Stays true behind finish(), up to the next reset().
   bool is_array() const { return array_; }
 
  private:

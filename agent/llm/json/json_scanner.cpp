@@ -226,19 +226,22 @@ const uint8_t* JsonScanner::string_begin(const uint8_t* p, const uint8_t* end) {
   if (stop != end && *stop == '"') {
     const std::string_view text = text_between(p, stop);
     value_end();
-    report_text(text.substr(0, JsonEvent::kTextBytes), text.size(), true);
+    report_text(text.substr(0, JsonEvent::kTextBytes), text.size(), text.size(), true);
     return stop + 1;
   }
   decoder_.reset();
+  raw_bytes_ = 0;
   state_ = State::kString;
   return string(p, end);
 }
 
 const uint8_t* JsonScanner::string(const uint8_t* p, const uint8_t* end) {
+  const uint8_t* const begin = p;
   p = decoder_.feed(p, end);
+  raw_bytes_ += static_cast<uint64_t>(p - begin);
   if (decoder_.at_end()) {
     value_end();
-    report_text(decoder_.text(), decoder_.text_bytes(), false);
+    report_text(decoder_.text(), decoder_.text_bytes(), raw_bytes_ - 1, false);
   }
   return p;
 }
@@ -418,11 +421,13 @@ void JsonScanner::report(uint16_t node, JsonEvent& event) {
   events_.on_json(tree_->nodes[node].path, event);
 }
 
-void JsonScanner::report_text(std::string_view text, uint64_t text_bytes, bool in_place) {
+void JsonScanner::report_text(std::string_view text, uint64_t text_bytes, uint64_t raw_bytes,
+                              bool in_place) {
   JsonEvent event;
   event.kind = JsonEvent::Kind::kString;
   event.text = text;
   event.text_bytes = text_bytes;
+  event.raw_bytes = raw_bytes;
   event.text_cut = text_bytes > text.size();
   event.in_place = in_place;
   report(node_, event);

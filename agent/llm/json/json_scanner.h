@@ -73,6 +73,7 @@ struct JsonEvent {
   // path. Dies when the call returns.
   std::string_view text;
   uint64_t text_bytes = 0;  // length of the whole decoded text
+  uint64_t raw_bytes = 0;   // kString: of what stands between the quotes, escapes as written
   bool text_cut = false;    // kString: text_bytes > text.size()
   bool in_place = false;    // kString: `text` is a view of the fed bytes, and so is the rest of it
   // kNumber: 12, 12.0 and 1.2e1 alike; nothing for negative, fractional, > 2^53.
@@ -177,7 +178,7 @@ class JsonScanner {
   void close_skipped(bool array);
   void value_end() { state_ = levels_size_ == 0 ? State::kDone : State::kAfter; }
   void report(uint16_t node, JsonEvent& event);
-  void report_text(std::string_view text, uint64_t text_bytes, bool in_place);
+  void report_text(std::string_view text, uint64_t text_bytes, uint64_t raw_bytes, bool in_place);
   bool in_array(uint64_t depth) const { return (arrays_[depth / 64] >> (depth % 64) & 1) != 0; }
   void note_open(bool array);
   bool closes_kind(bool array) const;
@@ -196,6 +197,7 @@ class JsonScanner {
   uint16_t node_ = 0;  // the tree's node of the value at hand
   size_t unread_ = 0;
   uint64_t depth_ = 0;
+  uint64_t raw_bytes_ = 0;                // kString: read so far
   uint64_t arrays_[kDepthMax / 64] = {};  // a bit for each open bracket: set for '['
   Level levels_[kLevelsMax + 1];
   char token_[kTokenBytes + 1];  // the last byte only shows that a token is too long

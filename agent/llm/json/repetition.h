@@ -28,6 +28,7 @@ class SpanLog {
   static constexpr size_t kSpansMax = 12;
   enum class Kind : uint8_t {
     kText,    // a string that is not empty
+    kData,    // likewise, but what it holds is no text
     kString,  // any string
     kDigits,
   };
@@ -44,6 +45,15 @@ class SpanLog {
   }
   bool overflowed() const { return size_ > kSpansMax; }
   size_t size() const { return size_; }
+  // Of the spans of text; where there are not too many.
+  uint64_t text_bytes() const {
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < size_ && i < kSpansMax; ++i) {
+      if (spans_[i].kind == Kind::kText)
+        bytes += static_cast<uint64_t>(spans_[i].end - spans_[i].begin);
+    }
+    return bytes;
+  }
   const Span& operator[](size_t i) const { return spans_[i]; }
 
  private:
@@ -81,20 +91,26 @@ class Repetition {
   }
 
   // How many bytes a repetition of the learned document takes at the beginning of `bytes`; 0 if
-  // there is none.
-  size_t match(ByteView bytes) const {
+  // there is none. `text_bytes`: of these, those in spans of text.
+  size_t match(ByteView bytes, uint64_t* text_bytes = nullptr) const {
     const uint8_t* p = bytes.data();
     const uint8_t* const end = p + bytes.size();
     const uint8_t* fixed = fixed_.data();
+    uint64_t text = 0;
     for (size_t i = 0; i < parts_; ++i) {
       const uint8_t* const fixed_end = fixed_.data() + ends_[i];
       const auto size = static_cast<size_t>(fixed_end - fixed);
       if (static_cast<size_t>(end - p) < size || std::memcmp(p, fixed, size) != 0) return 0;
       p += size;
       fixed = fixed_end;
-      if (i + 1u == parts_) return static_cast<size_t>(p - bytes.data());
+      if (i + 1u == parts_) {
+        if (text_bytes != nullptr) *text_bytes = text;
+        return static_cast<size_t>(p - bytes.data());
+      }
+      const uint8_t* const span = p;
       p = pass(p, end, kinds_[i]);
       if (p == nullptr) return 0;
+      if (kinds_[i] == SpanLog::Kind::kText) text += static_cast<uint64_t>(p - span);
     }
     return 0;
   }
@@ -111,7 +127,7 @@ class Repetition {
     for (;;) {
       p = find<QuoteBackslashOrControl>(p, end);
       if (p == end) return nullptr;
-      if (*p == '"') return kind == SpanLog::Kind::kText && p == begin ? nullptr : p;
+      if (*p == '"') return kind != SpanLog::Kind::kString && p == begin ? nullptr : p;
       if (*p != '\\' || end - p < 2 || p[1] < 0x20) return nullptr;
       p += 2;
     }

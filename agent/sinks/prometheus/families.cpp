@@ -72,6 +72,8 @@ constexpr std::array<FamilySpec, kFamilyCount> kFamilies = {{
      {{{"kind"}}}},
     {"wiretally_suspects_total", "Paths that looked like an LLM API's and were not.", Kind::kCounter, Unit::kOne, Cap::kSeries,
      {{{"dialect"}}}},
+    {"wiretally_estimator_error_ratio", "By how much estimates of streams that do report were wrong, over what they reported; above 0.5 nothing is estimated.", Kind::kGauge, Unit::kMillionths, Cap::kSeries,
+     {{{"provider", kId}, {"dialect"}, {"model", kId}, {"type"}}}},
 }};
 // clang-format on
 

@@ -41,14 +41,20 @@ enum class Family : uint8_t {
   kCalls,
   kLateTwins,
   kSuspects,
+  kEstimatorError,
   kCount,
 };
 inline constexpr size_t kFamilyCount = static_cast<size_t>(Family::kCount);
 inline constexpr size_t kLabelsMax = 7;
 
 enum class Kind : uint8_t { kCounter, kGauge, kHistogram };
-enum class Unit : uint8_t { kOne, kPicodollars, kNanoseconds };  // of the integers inside
-enum class Cap : uint8_t { kSeries, kSubject, kTool };           // which of the limits applies
+enum class Unit : uint8_t {
+  kOne,
+  kPicodollars,
+  kNanoseconds,
+  kMillionths
+};                                                      // of the integers inside
+enum class Cap : uint8_t { kSeries, kSubject, kTool };  // which of the limits applies
 
 struct LabelSpec {
   std::string_view name;

@@ -268,6 +268,7 @@ void PrometheusSink::count_token_kind(const Call& call, std::string_view type, U
                                       Wide amount) {
   add(Family::kTokens, {call.leg, call.provider, call.model, type, usage_source_name(source)},
       amount);
+  if (source == UsageSource::kEstimated) return;  // the other families cannot tell them apart
   add(Family::kWorkloadTokens,
       {call.leg, call.namespace_name, call.workload, call.provider, call.model, type}, amount);
   const Caller& c = call.record.caller;
@@ -399,6 +400,17 @@ void PrometheusSink::on_connection(std::string_view server, bool plain, std::str
   Minute& minute = coverage_[static_cast<size_t>(number) % kCoverageMinutes];
   if (minute.number != number) minute = {.number = number};
   plain ? ++minute.plain : ++minute.opaque;
+}
+
+// Models that may not become a label have no error of their own to show.
+void PrometheusSink::on_estimator(const UsageRecord& record, TokenSide side, EstimatorError error) {
+  const std::string_view model = model_label(record);
+  if (model == kOther || error.reported == 0) return;
+  constexpr Wide kMillionths = 1'000'000;
+  set(Family::kEstimatorError,
+      {or_unknown(record.provider.view()), dialect_name(record.dialect), model,
+       side == TokenSide::kInput ? "input" : "output"},
+      static_cast<Wide>(error.off_by) * kMillionths / error.reported);
 }
 
 // --- scrapes -------------------------------------------------------------------------------------

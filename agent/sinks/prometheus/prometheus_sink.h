@@ -43,6 +43,7 @@ class PrometheusSink final : public EntrySink {
   void on_time(EventTime) override {}
   void on_finish() override {}
   void on_connection(std::string_view server, bool plain, std::string_view reason) override;
+  void on_estimator(const UsageRecord& record, TokenSide side, EstimatorError error) override;
 
   Scrape scrape(Reader reader);
   // The most that a sink with these limits takes, scrapes included.

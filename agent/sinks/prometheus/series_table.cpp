@@ -6,6 +6,7 @@ namespace wiretally::sinks {
 namespace {
 
 constexpr int kNanoDigits = 9;
+constexpr int kMicroDigits = 6;
 constexpr int kPicoDigits = 12;
 
 std::string_view type_name(Kind kind) {
@@ -195,6 +196,8 @@ void SeriesTable::append_value(Wide value, std::string& out) const {
       return append_decimal(out, value, kPicoDigits);
     case Unit::kNanoseconds:
       return append_decimal(out, value, kNanoDigits);
+    case Unit::kMillionths:
+      return append_decimal(out, value, kMicroDigits);
   }
 }
 

@@ -9,6 +9,15 @@ FIELDS = (
 CUT = ("client_abort", "server_abort")
 
 
+def stated(record):
+    """The record without its estimates: a server's book has only what was said."""
+    record = dict(record)
+    for side in ("input", "output"):
+        if record[f"{side}_source"] == "estimated":
+            record[f"{side}_tokens"], record[f"{side}_source"] = None, "none"
+    return record
+
+
 def key_of(entry):
     """What names a call at both ends: the id its answer carries."""
     return entry["request_id"]
@@ -35,6 +44,7 @@ def differences(calls, records, legs=2):
 
 
 def field_differences(call, record, legs):
+    record = stated(record)
     found = [f"{field} is {record[field]!r}, served was {call[field]!r}"
              for field in FIELDS if record[field] != call[field]]
     if call["outcome"] not in CUT and record["response_bytes"] != call["response_bytes"]:

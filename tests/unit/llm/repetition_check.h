@@ -128,6 +128,8 @@ inline std::string told(const AnswerReader& reader) {
   number(notes.first_content.has_value() ? notes.first_content->ns : -1);
   number(notes.last_content.has_value() ? notes.last_content->ns : -1);
   number(notes.longest_stall_ns);
+  number(notes.content_events);
+  number(notes.content_bytes);
   number(reader.events());
   return text;
 }

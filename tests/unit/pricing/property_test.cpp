@@ -192,6 +192,47 @@ TEST(Pricing, trap_12_TheServedModelIsPriced) {
   EXPECT_EQ(built_in().price(record).total, std::nullopt) << "a deployment's name is no model";
 }
 
+// An advisor's tokens are within the record's, and cost what its own model costs.
+TEST(Pricing, trap_19_IterationsOfAnotherModelHaveTheirOwnPrice) {
+  const auto cost_of = [](const char* model, uint64_t input, uint64_t output) {
+    return pico(built_in().price(make_call("anthropic", model, input, output)).total);
+  };
+  UsageRecord record = make_call("anthropic", "claude-haiku-4-5", 1'500, 130);
+  record.apart.input = 500;
+  record.apart.output = 30;
+  record.apart.model.assign("claude-opus-4-7");
+  const Cost cost = built_in().price(record);
+  EXPECT_EQ(pico(cost.total),
+            cost_of("claude-haiku-4-5", 1'000, 100) + cost_of("claude-opus-4-7", 500, 30));
+  EXPECT_EQ(pico(cost.total), pico(cost.input) + pico(cost.output) + pico(cost.cache_read) +
+                                  pico(cost.cache_write) + pico(cost.tools));
+  EXPECT_EQ(cost.price_id.view(),
+            "builtin-2026-09/claude-haiku-4-5+builtin-2026-09/claude-opus-4-7");
+  // A compaction is of the same model.
+  record.apart.model.clear();
+  EXPECT_EQ(pico(built_in().price(record).total), cost_of("claude-haiku-4-5", 1'500, 130));
+  // Whose price is not known makes the whole unknown, and so do two that cannot be told apart.
+  record.apart.model.assign("claude-of-tomorrow");
+  EXPECT_EQ(built_in().price(record).total, std::nullopt);
+  EXPECT_EQ(built_in().price(record).source, PriceSource::kNone);
+  record.apart.model.assign("claude-opus-4-7");
+  record.apart.several_models = true;
+  EXPECT_EQ(built_in().price(record).total, std::nullopt);
+  // More apart than there is.
+  record.apart.several_models = false;
+  record.apart.input = 1'501;
+  EXPECT_EQ(built_in().price(record).total, std::nullopt);
+}
+
+// A context band is one request's: two short ones are not a long one.
+TEST(Pricing, trap_19_IterationsHaveTheirOwnContext) {
+  UsageRecord record = make_call("openai", "gpt-5.5", 300'000, 20);
+  record.apart.input = 150'000;
+  record.apart.output = 10;
+  const int64_t half = pico(built_in().price(make_call("openai", "gpt-5.5", 150'000, 10)).total);
+  EXPECT_EQ(pico(built_in().price(record).total), 2 * half);
+}
+
 TEST(Pricing, GeographyAndSpeedMultiplyTokensAndNotSearches) {
   UsageRecord record = make_call("anthropic", "claude-opus-4-7", 1'000, 100);
   record.server_tool_requests = 1;

@@ -55,6 +55,51 @@ double sum(const Samples& samples, const std::string& family, const std::string&
   return total;
 }
 
+// Estimated tokens stand in the one family that tells them apart, and cost nothing.
+TEST(PrometheusSinkTest, EstimatesStandApart) {
+  Sink s;
+  LedgerEntry entry = rich_entry();
+  entry.cost = {};
+  entry.record.tokens = {};
+  entry.record.tokens.input = 1000;
+  entry.record.tokens.output = 50;
+  entry.record.tokens.input_source = UsageSource::kReported;
+  entry.record.tokens.output_source = UsageSource::kEstimated;
+  s.sink.on_entry(entry);
+  const Samples m = s.samples();
+  EXPECT_EQ(sum(m, "llm_tokens_total", "source=\"estimated\""), 50);
+  EXPECT_EQ(sum(m, "llm_tokens_total", "source=\"reported\""), 1000);
+  for (const char* family : {"llm_workload_tokens_total", "llm_subject_tokens_total",
+                             "llm_key_tokens_total", "llm_unpriced_tokens_total"}) {
+    EXPECT_EQ(sum(m, family), 1000) << family;
+  }
+  EXPECT_EQ(sum(m, "llm_cost_usd_total"), 0);
+  EXPECT_EQ(get(m, R"(wiretally_calls_total{accounting="partial"})"), "1");
+}
+
+TEST(PrometheusSinkTest, TheErrorOfTheEstimatorIsAGaugeAModel) {
+  Sink s;
+  const UsageRecord record = plain_entry().record;
+  s.sink.on_estimator(record, TokenSide::kOutput, {.off_by = 9, .reported = 10});
+  s.sink.on_estimator(record, TokenSide::kOutput, {.off_by = 1, .reported = 8});
+  s.sink.on_estimator(record, TokenSide::kInput, {.off_by = 0, .reported = 8});
+  // What may not become a label has none, and neither has what was never checked.
+  UsageRecord other = record;
+  other.response_model.clear();
+  other.request_model.assign("made-up");
+  s.sink.on_estimator(other, TokenSide::kOutput, {.off_by = 1, .reported = 8});
+  const Samples m = s.scraped();
+  const std::string who =
+      R"(wiretally_estimator_error_ratio{provider="openai",dialect="openai_chat",model="gpt-4o-2024-08-06",type=)";
+  EXPECT_EQ(std::stod(get(m, who + R"("output"})")), 0.125);
+  EXPECT_EQ(std::stod(get(m, who + R"("input"})")), 0);
+  EXPECT_EQ(std::count_if(m.begin(), m.end(),
+                          [](const auto& sample) {
+                            return sample.first.rfind("wiretally_estimator_error_ratio{", 0) == 0;
+                          }),
+            2);
+}
+
 TEST(PrometheusSinkTest, OneCall) {
   Sink s;
   s.sink.on_entry(rich_entry());
@@ -381,6 +426,7 @@ TEST(MetricsText, PromtoolIsSilent) {
   failed.record.usage_missing = UsageMissing::kNotInAnswer;
   failed.record.flags.set(RecordFlag::kModelMismatch);
   s.sink.on_entry(failed);
+  s.sink.on_estimator(rich.record, TokenSide::kOutput, {.off_by = 1, .reported = 3});
   s.sink.on_call_opened({});
   s.sink.on_suspect(Dialect::kOpenaiChat);
   s.sink.on_connection("api.openai.com", true, "");
