@@ -1,8 +1,9 @@
 // The official SDKs, on a job: {"urls": {sdk: url}, "calls": [{sdk, api, model, name, scenario, stream, events, retries}]}
 //
-// Calls of one SDK follow one another, SDKs work side by side. `name` (as the session) and `scenario` go along as headers, the
-// same at every attempt. `events` leaves the stream after so many, as the SDK wants it left; `retries` is how often it may try again.
-// The hosts of the urls are the providers' own; they all lead here. When all SDKs are loaded it says "ready" and waits for a line.
+// Calls of one SDK follow one another, SDKs work side by side. `name` (as the session) and `scenario` go along as headers,
+// the same at every attempt. `events` leaves the stream after so many, as the SDK wants it left; `retries` is how often it
+// may try again. The hosts of the urls are the providers' own; they all lead here. When all SDKs are loaded it says "ready"
+// and waits for a line.
 import dns from 'node:dns';
 
 const job = JSON.parse(process.argv[2]);
@@ -13,8 +14,9 @@ dns.lookup = (host, options, done) => {
   else callback(null, '127.0.0.1', 4);
 };
 
-const text = 'say something';
-const messages = [{role: 'user', content: text}];
+// Each call asks something else, at every attempt the same: a call like one that failed would be its repetition.
+const textOf = (call) => `say something about ${call.name}`;
+const messagesOf = (call) => [{role: 'user', content: textOf(call)}];
 // Members with the names of others.
 const schema = {
   type: 'object',
@@ -46,17 +48,17 @@ const SDKS = {
     const {default: OpenAI} = await import('openai');
     const client = (call) => new OpenAI({apiKey: 'sk-proj-e2e', baseURL: url + '/v1', maxRetries: call.retries});
     const run = (create) => async (call) => {
-      const answer = await create(client(call), {headers: headersOf(call)}, call);
+      const answer = await create(client(call), {headers: headersOf(call)}, call, messagesOf(call));
       if (call.stream) await read(call, answer, () => answer.controller.abort());
     };
     return {
-      chat: run((c, options, {model, stream, tools}) => c.chat.completions.create(
+      chat: run((c, options, {model, stream, tools}, messages) => c.chat.completions.create(
           {model, messages, stream, ...(stream && {stream_options: {include_usage: true}}),
             ...(tools && {tools: [functionTool]})}, options)),
-      responses: run((c, options, {model, stream}) => c.responses.create({model, input: text, stream}, options)),
-      completions: run((c, options, {model, stream}) => c.completions.create(
-          {model, prompt: text, stream, ...(stream && {stream_options: {include_usage: true}})}, options)),
-      embeddings: run((c, options, {model}) => c.embeddings.create({model, input: [text, text]}, options)),
+      responses: run((c, options, {model, stream}, messages) => c.responses.create({model, input: messages, stream}, options)),
+      completions: run((c, options, {model, stream}, [{content}]) => c.completions.create(
+          {model, prompt: content, stream, ...(stream && {stream_options: {include_usage: true}})}, options)),
+      embeddings: run((c, options, {model}, [{content}]) => c.embeddings.create({model, input: [content, content]}, options)),
     };
   },
 
@@ -65,7 +67,7 @@ const SDKS = {
     return {
       messages: async (call) => {
         const client = new Anthropic({apiKey: 'sk-ant-api03-e2e', baseURL: url, maxRetries: call.retries});
-        const body = {model: call.model, max_tokens: 99, messages,
+        const body = {model: call.model, max_tokens: 99, messages: messagesOf(call),
           ...(call.tools && {tools: [{name: 'get_weather', input_schema: schema}]})};
         const options = {headers: headersOf(call)};
         if (!call.stream) return client.messages.create(body, options);
@@ -86,11 +88,11 @@ const SDKS = {
       generate: async (call) => {
         const abort = new AbortController();
         const tools = call.tools ? [{functionDeclarations: [{name: 'get_weather', parametersJsonSchema: schema}]}] : undefined;
-        const asked = {model: call.model, contents: text, config: {...optionsOf(call, abort.signal), tools}};
+        const asked = {model: call.model, contents: textOf(call), config: {...optionsOf(call, abort.signal), tools}};
         if (!call.stream) return client.models.generateContent(asked);
         await read(call, await client.models.generateContentStream(asked), () => abort.abort());
       },
-      embeddings: (call) => client.models.embedContent({model: call.model, contents: text, config: optionsOf(call)}),
+      embeddings: (call) => client.models.embedContent({model: call.model, contents: textOf(call), config: optionsOf(call)}),
     };
   },
 
@@ -100,15 +102,15 @@ const SDKS = {
     const optionsOf = (call) => ({headers: headersOf(call), maxRetries: call.retries});
     return {
       chat: async (call) => {
-        const asked = {model: call.model, messages, ...(call.tools && {tools: [functionTool]})};
+        const asked = {model: call.model, messages: messagesOf(call), ...(call.tools && {tools: [functionTool]})};
         if (!call.stream) return client.chat(asked, optionsOf(call));
         const abort = new AbortController();
         await read(call, await client.chatStream(asked, {...optionsOf(call), abortSignal: abort.signal}),
             () => abort.abort());
       },
       embeddings: (call) => client.embed(
-          {model: call.model, texts: [text], inputType: 'search_query', embeddingTypes: ['float']}, optionsOf(call)),
-      rerank: (call) => client.rerank({model: call.model, query: text, documents: [text, 'x']}, optionsOf(call)),
+          {model: call.model, texts: [textOf(call)], inputType: 'search_query', embeddingTypes: ['float']}, optionsOf(call)),
+      rerank: (call) => client.rerank({model: call.model, query: textOf(call), documents: ['x', 'y']}, optionsOf(call)),
     };
   },
 
@@ -122,12 +124,12 @@ const SDKS = {
     });
     return {
       chat: async (call) => {
-        const asked = {model: call.model, messages, ...(call.tools && {tools: [functionTool]})};
+        const asked = {model: call.model, messages: messagesOf(call), ...(call.tools && {tools: [functionTool]})};
         if (!call.stream) return client.chat.complete(asked, optionsOf(call));
         const abort = new AbortController();
         await read(call, await client.chat.stream(asked, optionsOf(call, abort.signal)), () => abort.abort());
       },
-      embeddings: (call) => client.embeddings.create({model: call.model, inputs: [text]}, optionsOf(call)),
+      embeddings: (call) => client.embeddings.create({model: call.model, inputs: [textOf(call)]}, optionsOf(call)),
     };
   },
 
@@ -137,7 +139,7 @@ const SDKS = {
       chat: async (call) => {
         const client = new Groq({apiKey: 'gsk_e2e', baseURL: url, maxRetries: call.retries});
         const answer = await client.chat.completions.create(
-            {model: call.model, messages, stream: call.stream, ...(call.tools && {tools: [functionTool]})},
+            {model: call.model, messages: messagesOf(call), stream: call.stream, ...(call.tools && {tools: [functionTool]})},
             {headers: headersOf(call)});
         if (call.stream) await read(call, answer, () => answer.controller.abort());
       },
@@ -151,10 +153,10 @@ const SDKS = {
       chat: async (call) => {
         const ollama = client(call);
         const answer = await ollama.chat(
-            {model: call.model, messages, stream: call.stream, ...(call.tools && {tools: [functionTool]})});
+            {model: call.model, messages: messagesOf(call), stream: call.stream, ...(call.tools && {tools: [functionTool]})});
         if (call.stream) await read(call, answer, () => answer.abort());
       },
-      embeddings: (call) => client(call).embed({model: call.model, input: text}),
+      embeddings: (call) => client(call).embed({model: call.model, input: textOf(call)}),
     };
   },
 
@@ -190,15 +192,15 @@ async function bedrock(url, options = {}) {
     if (call.stream) await read(call, answer[part], () => client.destroy());
     client.destroy();
   };
-  const asked = ({model, tools}) => ({
-    modelId: model,
-    messages: [{role: 'user', content: [{text}]}],
-    ...(tools && {toolConfig: {tools: [{toolSpec: {name: 'get_weather', inputSchema: {json: schema}}}]}}),
+  const asked = (call) => ({
+    modelId: call.model,
+    messages: [{role: 'user', content: [{text: textOf(call)}]}],
+    ...(call.tools && {toolConfig: {tools: [{toolSpec: {name: 'get_weather', inputSchema: {json: schema}}}]}}),
   });
-  const claude = ({model}) => ({
-    modelId: model,
+  const claude = (call) => ({
+    modelId: call.model,
     contentType: 'application/json',
-    body: JSON.stringify({anthropic_version: 'bedrock-2023-05-31', max_tokens: 99, messages}),
+    body: JSON.stringify({anthropic_version: 'bedrock-2023-05-31', max_tokens: 99, messages: messagesOf(call)}),
   });
   return {
     converse: run((call) => new aws.ConverseCommand(asked(call)), (call) => new aws.ConverseStreamCommand(asked(call)),

@@ -10,8 +10,6 @@ import anthropic
 import openai
 
 JOB = json.loads(sys.argv[1])
-TEXT = "say something"
-MESSAGES = [{"role": "user", "content": TEXT}]
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}, "model": {"type": "string"}}, "required": ["city"]}
 TOOL = {"name": "get_weather", "description": '{"usage":{"prompt_tokens":7}}'}
 
@@ -26,20 +24,29 @@ def resolve_here(_, *arguments, **named):
 socket.getaddrinfo = resolve_here
 
 
+def text_of(call):
+    """Each call asks something else, at every attempt the same."""
+    return f"say something about {call['name']}"
+
+
+def messages_of(call):
+    return [{"role": "user", "content": text_of(call)}]
+
+
 def openai_arguments(call):
     body = {"model": call["model"]}
     if call["api"] == "chat":
-        body["messages"] = MESSAGES
+        body["messages"] = messages_of(call)
         if call["stream"]:
             body["stream_options"] = {"include_usage": True}
         if call["tools"]:
             body["tools"] = [{"type": "function", "function": TOOL | {"parameters": SCHEMA}}]
     elif call["api"] == "completions":
-        body["prompt"] = TEXT
+        body["prompt"] = text_of(call)
         if call["stream"]:
             body["stream_options"] = {"include_usage": True}
     else:
-        body["input"] = TEXT
+        body["input"] = text_of(call)
     if call["api"] != "embeddings":
         body["stream"] = call["stream"]
     return body
@@ -51,7 +58,7 @@ def openai_api(client, call):
 
 
 def anthropic_arguments(call):
-    body = {"model": call["model"], "max_tokens": 99, "messages": MESSAGES, "stream": call["stream"]}
+    body = {"model": call["model"], "max_tokens": 99, "messages": messages_of(call), "stream": call["stream"]}
     return body | {"tools": [TOOL | {"input_schema": SCHEMA}]} if call["tools"] else body
 
 
