@@ -461,7 +461,7 @@ class BackServer(Server):
         super().server_close()
 
 
-def make_certificate(folder, hosts):
+def make_certificate(folder, hosts=()):
     names = ",".join(["DNS:localhost", "IP:127.0.0.1", "IP:::1", *(f"DNS:{host}" for host in hosts)])
     key, certificate = os.path.join(folder, "key.pem"), os.path.join(folder, "ca.pem")
     subprocess.run(
