@@ -90,6 +90,7 @@ void fill_answer(UsageRecord& mine, const UsageRecord& theirs) {
   fill(mine.gateway, theirs.gateway);
   fill(mine.cache_status, theirs.cache_status);
   fill(mine.status_code, theirs.status_code);
+  if (mine.outcome == Outcome::kHttpError) fill(mine.error_type, theirs.error_type);
   fill(mine.rate_limit_remaining_requests, theirs.rate_limit_remaining_requests);
   fill(mine.rate_limit_remaining_tokens, theirs.rate_limit_remaining_tokens);
   if (mine.finish_reason == FinishReason::kUnknown) mine.finish_reason = theirs.finish_reason;

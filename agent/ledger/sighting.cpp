@@ -7,9 +7,15 @@
 namespace wiretally::ledger {
 namespace {
 
+// An error status hides that its answer was cut; without a digest it was not read to its end.
+bool unread_refusal(const UsageRecord& record) {
+  return record.outcome == Outcome::kHttpError && !record.response_digest.known();
+}
+
 bool was_cut(const UsageRecord& record) {
-  return record.lost_bytes > 0 || record.outcome == Outcome::kClientAbort ||
-         record.outcome == Outcome::kServerAbort || record.outcome == Outcome::kIncomplete;
+  return unread_refusal(record) || record.lost_bytes > 0 ||
+         record.outcome == Outcome::kClientAbort || record.outcome == Outcome::kServerAbort ||
+         record.outcome == Outcome::kIncomplete;
 }
 
 bool equal_and_known(const Digest& a, const Digest& b) { return a.known() && a == b; }

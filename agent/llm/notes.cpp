@@ -138,6 +138,8 @@ void Document::clear() {
 }
 
 void Document::note_error(std::string_view name, uint8_t rank) {
+  // A number is no name, in quotes either (Mistral's "1300"): any other word is better.
+  if (name.find_first_not_of("0123456789") == std::string_view::npos) rank = 0;
   if (name.empty() || rank < error_rank) return;
   error_name.assign(name);
   error_rank = rank;

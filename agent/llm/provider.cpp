@@ -169,6 +169,8 @@ struct GatewayRow {
   std::string_view mark;  // a header that only this gateway sends
   std::string_view gateway;
   std::string_view cache_header;  // "" = it tells nothing of a cache
+  // Providers have one in front of their own APIs too (Mistral): on their hosts it says nothing.
+  bool anybodys = false;
 };
 constexpr GatewayRow kGateways[] = {
     {"x-litellm-call-id", "litellm", ""},
@@ -180,7 +182,7 @@ constexpr GatewayRow kGateways[] = {
     {"helicone-id", "helicone", "helicone-cache"},
     {"helicone-cache", "helicone", "helicone-cache"},
     {"x-kong-llm-model", "kong", "x-cache-status"},
-    {"x-kong-request-id", "kong", "x-cache-status"},
+    {"x-kong-request-id", "kong", "x-cache-status", true},
     {"x-ai-cache-status", "apisix", "x-ai-cache-status"},
 };
 
@@ -194,6 +196,8 @@ bool is_hit(std::string_view word) {
 void note_gateway(const Headers& answer_headers, UsageRecord& record) {
   for (const GatewayRow& row : kGateways) {
     if (!answer_headers.find(row.mark).has_value()) continue;
+    const std::string_view host = record.server_name.view();
+    if (row.anybodys && (host.empty() || !provider_of_host(host, {}).empty())) continue;
     record.gateway.assign(row.gateway);
     if (!row.cache_header.empty()) {
       const std::string_view word = answer_headers.find(row.cache_header).value_or("");

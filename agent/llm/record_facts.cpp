@@ -106,13 +106,15 @@ void note_answer_head(const ResponseHead& head, UsageRecord& record) {
   if (head.status != 0) record.status_code = head.status;
   if (head.headers.unknown) record.flags.set(RecordFlag::kH2HeadersUnknown);
   if (!record.http_version.has_value()) record.http_version = head.version;
-  record.request_id.assign(first_of(
-      head.headers, {"x-request-id", "request-id", "apim-request-id", "x-amzn-requestid"}));
+  record.request_id.assign(first_of(head.headers, {"x-request-id", "request-id", "apim-request-id",
+                                                   "x-amzn-requestid", "mistral-correlation-id"}));
   record.rate_limit_remaining_requests = number_of(first_of(
-      head.headers, {"x-ratelimit-remaining-requests", "anthropic-ratelimit-requests-remaining"}));
+      head.headers, {"x-ratelimit-remaining-requests", "anthropic-ratelimit-requests-remaining",
+                     "x-ratelimit-remaining-req-minute"}));
   record.rate_limit_remaining_tokens = number_of(first_of(
-      head.headers, {"x-ratelimit-remaining-tokens", "anthropic-ratelimit-tokens-remaining",
-                     "anthropic-ratelimit-input-tokens-remaining"}));
+      head.headers,
+      {"x-ratelimit-remaining-tokens", "anthropic-ratelimit-tokens-remaining",
+       "anthropic-ratelimit-input-tokens-remaining", "x-ratelimit-remaining-tokens-minute"}));
   if (record.organization.empty()) {
     record.organization.assign(
         first_of(head.headers, {"openai-organization", "anthropic-organization-id"}));

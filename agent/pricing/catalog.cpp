@@ -84,7 +84,17 @@ std::string_view bare_model(std::string_view provider, std::string_view model) {
   return model;
 }
 
+// Bedrock's ids name the maker first; a model that a maker's own answer names by its maker's name
+// is billed by the id that was asked for.
+bool is_bedrock_id(std::string_view model) {
+  return model.starts_with("arn:") || model.find('.') != model.npos;
+}
+
 std::string_view billed_model(const UsageRecord& record) {
+  if (record.provider.view() == kBedrock && !record.request_model.empty() &&
+      !is_bedrock_id(record.response_model.view())) {
+    return record.request_model.view();
+  }
   if (!record.response_model.empty()) return record.response_model.view();
   return record.provider.view() == kAzure ? std::string_view{} : record.request_model.view();
 }

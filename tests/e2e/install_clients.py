@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Installs the clients that come from registries into a folder: the npm packages of clients/package-lock.json, httpx
-and websockets into a virtual environment. What cannot be had is written to missing.json with the reason, and its tests are skipped.
+"""Installs the clients that come from registries into a folder: the npm packages of clients/package-lock.json, and those of
+clients/requirements.txt into a virtual environment. What cannot be had is written to missing.json with the reason, and its tests are skipped.
 
     install_clients.py FOLDER
 """
@@ -14,9 +14,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.join(HERE, "clients")
-SECONDS = 120
-HTTPX = "httpx==0.28.1"
-WEBSOCKETS = "websockets==15.0.1"
+SECONDS = 200
 
 
 def attempt(what, *command, cwd=None):
@@ -39,17 +37,11 @@ def install_npm(folder):
                    "--fetch-timeout=20000", cwd=folder)
 
 
-def install_httpx(folder):
-    venv = os.path.join(folder, "venv")
-    return (attempt("venv", sys.executable, "-m", "venv", "--clear", venv)
-            or attempt("pip install httpx", os.path.join(venv, "bin", "python"), "-m", "pip", "install", "-q",
-                       "--retries", "1", "--timeout", "20", HTTPX))
-
-
-def install_websockets(folder):
-    """Into the environment that httpx made."""
-    return attempt("pip install websockets", os.path.join(folder, "venv", "bin", "python"), "-m", "pip", "install",
-                   "-q", "--retries", "1", "--timeout", "20", WEBSOCKETS)
+def install_python(folder):
+    python = os.path.join(folder, "venv", "bin", "python")
+    return (attempt("venv", sys.executable, "-m", "venv", "--clear", os.path.join(folder, "venv"))
+            or attempt("pip install", python, "-m", "pip", "install", "-q", "--no-deps", "--retries", "1", "--timeout",
+                       "20", "-r", os.path.join(SOURCE, "requirements.txt")))
 
 
 def contents(path):
@@ -66,13 +58,12 @@ def main():
     for name in os.listdir(SOURCE):
         if os.path.isfile(os.path.join(SOURCE, name)):
             shutil.copy(os.path.join(SOURCE, name), folder)
-    lock = contents(os.path.join(SOURCE, "package-lock.json"))
-    wanted = hashlib.sha256(lock + (HTTPX + WEBSOCKETS).encode() + sys.executable.encode()).hexdigest()
+    locks = b"".join(contents(os.path.join(SOURCE, name)) for name in ("package-lock.json", "requirements.txt"))
+    wanted = hashlib.sha256(locks + sys.executable.encode()).hexdigest()
     stamp = os.path.join(folder, "installed")
     if contents(stamp).decode() == wanted:
         return
-    reasons = {"npm": install_npm(folder), "httpx": install_httpx(folder)}
-    reasons["websockets"] = install_websockets(folder)
+    reasons = {"npm": install_npm(folder), "python": install_python(folder)}
     missing = {what: reason for what, reason in reasons.items() if reason}
     with open(os.path.join(folder, "missing.json"), "w", encoding="utf-8") as file:
         json.dump(missing, file)

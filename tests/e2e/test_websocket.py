@@ -39,7 +39,7 @@ class SocketServer:
 class WebSocketTest(Case):
     def setUp(self):
         super().setUp()
-        if reason := clients.why_not("websockets")():
+        if reason := clients.why_not("python")():
             self.skipTest(reason)
 
     def talk(self, server, path, messages):

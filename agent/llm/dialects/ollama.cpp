@@ -39,6 +39,7 @@ constexpr AnswerPath kAnswer[] = {
     {"done_reason", AnswerSlot::kFinishReason},
     {"prompt_eval_count", AnswerSlot::kUsageNumber, UsageField::kInput},
     {"eval_count", AnswerSlot::kUsageNumber, UsageField::kOutput},
+    {"load_duration", AnswerSlot::kDetailCount},
     {"error", AnswerSlot::kError},
 };
 
@@ -53,7 +54,9 @@ bool answer_has_shape(const AnswerNotes& notes) {
 void end_document(AnswerNotes& notes, bool /*is_event*/) {
   Document& doc = notes.document;
   notes.take_usage();
-  if (notes.has_done && !notes.object.empty()) notes.fingerprint.assign("fp_ollama");
+  // Imitators tell no time: neither when it was made nor how long its model took to load.
+  const bool tells_time = notes.has_done ? !notes.object.empty() : doc.detail_count.has_value();
+  if (tells_time) notes.fingerprint.assign("fp_ollama");
   if (doc.last) {
     notes.terminal = true;
     notes.usage_final = notes.has_usage;

@@ -61,6 +61,7 @@ constexpr AnswerPath kAnswer[] = {
     {"choices[].message.function_call.name", AnswerSlot::kLoneToolName},
     WIRETALLY_TOOL_CALLS("choices[].message.tool_calls[]"),
     {"usage", AnswerSlot::kUsage},
+    {"usage.service_tier", AnswerSlot::kServiceTier},  // Mistral's place for it
     WIRETALLY_CHAT_USAGE("usage", AnswerSlot::kUsageNumber),
     WIRETALLY_CHAT_USAGE("x_groq.usage", AnswerSlot::kSpareUsageNumber),
     WIRETALLY_STATED_COST("usage"),

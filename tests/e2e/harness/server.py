@@ -19,7 +19,8 @@ class Server:
         case.addCleanup(self.stop)
         ready = json.loads(self.process.stdout.readline())
         self.http, self.https, self.ca = ready["http"], ready["https"], ready["ca"]
-        self.ports = (self.http, self.https)
+        self.http2 = ready["http2"]  # with --http2
+        self.ports = tuple(port for port in (self.http, self.https, self.http2) if port)
         self.pid = ready["pid"]
 
     def url(self, tls=True):

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """A scripted LLM server that writes down what it served.
 
-Speaks OpenAI chat, completions, Responses and embeddings and Anthropic messages over clear text and TLS (two
-ports), and keeps a book: one JSON line for each call, flushed when the call ends, in the field names of the usage
+Speaks OpenAI chat, completions, Responses and embeddings and Anthropic messages (dialects.py) and the formats of Google,
+Cohere, Mistral, Groq, Ollama and Bedrock (providers.py) over clear text and TLS (two ports), with --http2 over HTTP/2 on
+a third, and keeps a book: one JSON line for each call, flushed when the call ends, in the field names of the usage
 record, so that a test compares the two by name. Token numbers derive from the call's number: no two calls share
 them. Lines stand in order of the calls' ends, which may be after the client has its answer; `number` gives the order
 of their beginnings.
 
-When it is ready it prints one JSON line: {"http": port, "https": port, "ca": file, "book": file, "pid": pid}.
+When it is ready it prints one JSON line: {"http": port, "https": port, "http2": port, "ca": file, "book": file, "pid": pid}.
 
 What it does is chosen by the request header `x-scenario` or, for clients that cannot set one, by the model name behind
 `--` ("gpt-4o--gzip"); several words are joined with commas:
@@ -21,6 +22,7 @@ What it does is chosen by the request header `x-scenario` or, for clients that c
     server_error      500 with a JSON error
     error_in_stream   200, half of the events, then an error event and the end
     server_abort      200, half of the events, then the connection is closed
+    once              what fails does so only at the first attempt; attempts of one call have the same x-session-id
     slow              a stream of 600 events, 50 ms apart: time to abort it or to kill the client
     never             the request is read and never answered
 
@@ -41,7 +43,6 @@ import signal
 import socket
 import socketserver
 import ssl
-import struct
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,8 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import coders
+import providers
+from dialects import AnthropicMessages, OpenaiChat, OpenaiCompletions, OpenaiEmbeddings, OpenaiResponses
 
 
 # --- the book ---------------------------------------------------------------------------------------------------------
@@ -62,6 +65,7 @@ class Call:
     number: int
     unique: str  # what its ids end in
     path: str
+    provider: str | None
     dialect: str
     operation: str
     tls: bool
@@ -69,6 +73,8 @@ class Call:
     client_port: int
     method: str = "POST"
     scenario: str = ""
+    session: str | None = None  # names a call, where a client tries again
+    attempt: int = 1
     request_model: str | None = None
     response_model: str | None = None
     response_id: str | None = None
@@ -87,6 +93,7 @@ class Call:
     input_source: str = "none"
     output_source: str = "none"
     tool_calls: list = dataclasses.field(default_factory=list)
+    server_tool_requests: int | None = None
     service_tier: str | None = None
     subject: str | None = None
     issuer: str | None = None
@@ -108,6 +115,7 @@ class Book:
         self._file = open(path, "a", encoding="utf-8")
         self._lock = threading.Lock()
         self._calls = 0
+        self._attempts = {}
         # Two servers on one machine are two providers: an agent that sees both must not take their calls for one.
         self._run = secrets.token_hex(6)
 
@@ -117,6 +125,11 @@ class Book:
             self._calls += 1
             return self._calls, f"{self._run}{self._calls:08d}"
 
+    def next_attempt(self, session):
+        with self._lock:
+            self._attempts[session] = self._attempts.get(session, 0) + 1 if session else 1
+            return self._attempts[session]
+
     def write(self, call):
         call.end = time.time()
         with self._lock:
@@ -124,319 +137,15 @@ class Book:
             self._file.flush()
 
 
-# --- what is served ---------------------------------------------------------------------------------------------------
-
-class Tokens:
-    """The numbers of one call; `input` includes what the cache gave and took."""
-
-    def __init__(self, number):
-        self.uncached = 1000 + 11 * number
-        self.cache_read = 64 * (number % 5)
-        self.write_5m = 10 * (number % 3)
-        self.write_1h = 100 * (number % 2)
-        self.output = 20 + 3 * number
-        self.reasoning = number % 7
-        self.openai_input = self.uncached + self.cache_read
-        self.anthropic_input = self.openai_input + self.write_5m + self.write_1h
-
-
-@dataclasses.dataclass
-class Event:
-    data: dict | str
-    name: str | None = None
-    states: dict = dataclasses.field(default_factory=dict)  # of the call, once this event is on the wire
-
-    def encode(self):
-        text = self.data if isinstance(self.data, str) else json.dumps(self.data)
-        name = f"event: {self.name}\n" if self.name else ""
-        return f"{name}data: {text}\n\n".encode()
-
-
-class Dialect:
-    """One wire format. `script` is what the scenario asks for, `body` the request's JSON."""
-
-    name = ""
-    operation = "chat"
-    default_model = "gpt-4o-mini"
-
-    def __init__(self, call, script, body, text):
-        self.call, self.script, self.body, self.text = call, script, body, text
-        self.tokens = Tokens(call.number)
-        self.model = body.get("model") or self.default_model
-        self.tool = "get_weather" if "tools" in script.words else None
-
-    def headers(self):
-        return {"x-request-id": self.call.request_id, "openai-organization": "org-scripted",
-                "x-ratelimit-remaining-requests": "4999", "x-ratelimit-remaining-tokens": "399000"}
-
-    def error(self, kind):
-        code = {"rate_limit": "rate_limit_exceeded", "server_error": "server_error"}[kind]
-        return code, {"error": {"message": "scripted", "type": code, "param": None, "code": code}}
-
-    def stream_error(self):
-        code, body = self.error("server_error")
-        return Event(body, states={"error_type": code})
-
-    def words(self):
-        """The answer's text in as many pieces as the stream has content events."""
-        for i in range(self.script.events):
-            yield f"{self.text} {i} "
-
-    def whole_text(self):
-        return "".join(f"{self.text} {i} " for i in range(3))
-
-    def answer(self):
-        """(JSON of a whole answer, what it states)"""
-        raise NotImplementedError
-
-    def stream(self):
-        raise NotImplementedError
-
-
-class OpenaiChat(Dialect):
-    name = "openai_chat"
-    prefix = "chatcmpl"
-    chunk_object, whole_object = "chat.completion.chunk", "chat.completion"
-
-    def identity(self):
-        return {"response_id": f"{self.prefix}-{self.call.unique}", "response_model": self.model,
-                "service_tier": "default"}
-
-    def finish(self):
-        finish = "tool_calls" if self.tool else "stop"
-        return finish, {"finish_reason": finish, "tool_calls": [self.tool] if self.tool else []}
-
-    def usage(self, output=None):
-        """(the wire's usage object, what it states); `output` where it is still running."""
-        t = self.tokens
-        final = output is None
-        output = t.output if final else output
-        usage = {"prompt_tokens": t.openai_input, "completion_tokens": output,
-                 "total_tokens": t.openai_input + output,
-                 "prompt_tokens_details": {"cached_tokens": t.cache_read, "audio_tokens": 0},
-                 "completion_tokens_details": {"reasoning_tokens": t.reasoning if final else 0}}
-        return usage, {"input_tokens": t.openai_input, "cache_read_tokens": t.cache_read, "output_tokens": output,
-                       "reasoning_tokens": t.reasoning if final else 0, "input_source": "reported",
-                       "output_source": "reported" if final else "partial"}
-
-    def head(self, kind):
-        return {"id": self.identity()["response_id"], "object": kind, "created": 1700000000, "model": self.model,
-                "service_tier": "default", "system_fingerprint": "fp_scripted"}
-
-    def whole_choice(self, finish):
-        message = {"role": "assistant", "content": None if self.tool else self.whole_text(), "refusal": None}
-        if self.tool:
-            message["tool_calls"] = [{"id": "call_1", "type": "function",
-                                      "function": {"name": self.tool, "arguments": '{"usage":{"prompt_tokens":1}}'}}]
-        return {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
-
-    def piece(self, word, first, finish=None):
-        delta = {"role": "assistant", "content": word} if first else {"content": word} if word else {}
-        if self.tool and first:
-            delta = {"role": "assistant", "content": None, "tool_calls": [
-                {"index": 0, "id": "call_1", "type": "function", "function": {"name": self.tool, "arguments": ""}}]}
-        elif self.tool and word:
-            delta = {"tool_calls": [{"index": 0, "function": {"arguments": word}}]}
-        return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-
-    def answer(self):
-        finish, finish_states = self.finish()
-        usage, usage_states = self.usage()
-        body = self.head(self.whole_object) | {"choices": [self.whole_choice(finish)], "usage": usage}
-        return body, self.identity() | finish_states | usage_states
-
-    def stream(self):
-        include = (self.body.get("stream_options") or {}).get("include_usage", False)
-        running = "running_usage" in self.script.words
-        silent = "no_usage" in self.script.words or not (include or running)
-        head = self.head(self.chunk_object)
-        for i, word in enumerate(self.words()):
-            chunk = head | {"choices": [self.piece(word, i == 0)]}
-            states = self.identity() if i == 0 else {}
-            if running and not silent:
-                chunk["usage"], usage_states = self.usage(output=i + 1)
-                states = states | usage_states
-            elif include and not silent:
-                chunk["usage"] = None
-            yield Event(chunk, states=states)
-        finish, finish_states = self.finish()
-        yield Event(head | {"choices": [self.piece("", False, finish)]} | ({} if silent else {"usage": None}),
-                    states=finish_states)
-        if not silent:
-            usage, usage_states = self.usage()
-            yield Event(head | {"choices": [], "usage": usage}, states=usage_states)
-        yield Event("[DONE]")
-
-
-class OpenaiCompletions(OpenaiChat):
-    name = "openai_completions"
-    operation = "text_completion"
-    default_model = "gpt-3.5-turbo-instruct"
-    prefix = "cmpl"
-    chunk_object = whole_object = "text_completion"
-
-    def finish(self):
-        return "stop", {"finish_reason": "stop"}
-
-    def whole_choice(self, finish):
-        return {"index": 0, "text": self.whole_text(), "logprobs": None, "finish_reason": finish}
-
-    def piece(self, word, first, finish=None):
-        return {"index": 0, "text": word, "logprobs": None, "finish_reason": finish}
-
-
-class OpenaiResponses(Dialect):
-    name = "openai_responses"
-
-    def identity(self):
-        return {"response_id": f"resp_{self.call.unique}", "response_model": self.model}
-
-    def response(self, status, usage):
-        output = []
-        if status == "completed":
-            output = [{"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": self.tool,
-                       "arguments": "{}"}] if self.tool else [
-                {"type": "message", "id": "msg_1", "role": "assistant",
-                 "content": [{"type": "output_text", "text": self.whole_text(), "annotations": []}]}]
-        return {"id": self.identity()["response_id"], "object": "response", "status": status, "model": self.model,
-                "service_tier": "default", "output": output, "error": None, "incomplete_details": None,
-                "usage": usage}
-
-    def usage(self):
-        t = self.tokens
-        usage = {"input_tokens": t.openai_input, "input_tokens_details": {"cached_tokens": t.cache_read},
-                 "output_tokens": t.output, "output_tokens_details": {"reasoning_tokens": t.reasoning},
-                 "total_tokens": t.openai_input + t.output}
-        return usage, {"input_tokens": t.openai_input, "cache_read_tokens": t.cache_read, "output_tokens": t.output,
-                       "reasoning_tokens": t.reasoning, "input_source": "reported", "output_source": "reported",
-                       "service_tier": "default", "finish_reason": "tool_calls" if self.tool else "stop",
-                       "tool_calls": [self.tool] if self.tool else []}
-
-    def answer(self):
-        usage, states = self.usage()
-        return self.response("completed", usage), self.identity() | states
-
-    def event(self, kind, states=None, **members):
-        self.sequence = getattr(self, "sequence", -1) + 1
-        return Event({"type": kind, "sequence_number": self.sequence} | members, name=kind, states=states or {})
-
-    def stream(self):
-        opening = self.identity() | {"service_tier": "default"}
-        yield self.event("response.created", opening, response=self.response("in_progress", None))
-        for word in self.words():
-            yield self.event("response.output_text.delta", item_id="msg_1", output_index=0, content_index=0, delta=word)
-        usage, states = self.usage()
-        if "no_usage" in self.script.words:
-            usage = None
-            states = {name: states[name] for name in ("finish_reason", "tool_calls")}
-        yield self.event("response.completed", states, response=self.response("completed", usage))
-
-    def stream_error(self):
-        return self.event("error", {"error_type": "server_error"}, code="server_error", message="scripted", param=None)
-
-
-class OpenaiEmbeddings(Dialect):
-    name = "openai_embeddings"
-    operation = "embeddings"
-    default_model = "text-embedding-3-small"
-
-    def answer(self):
-        asked = self.body.get("input", "")
-        count = len(asked) if isinstance(asked, list) and asked and not isinstance(asked[0], int) else 1
-        dimensions = int(self.body.get("dimensions") or 64)
-        numbers = [((i * 37 + self.call.number) % 1000) / 1000 for i in range(dimensions)]
-        vector = numbers
-        if self.body.get("encoding_format") == "base64":
-            vector = base64.b64encode(struct.pack(f"<{dimensions}f", *numbers)).decode()
-        tokens = self.tokens.uncached
-        body = {"object": "list", "model": self.model,
-                "data": [{"object": "embedding", "index": i, "embedding": vector} for i in range(count)],
-                "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
-        return body, {"response_model": self.model, "input_tokens": tokens, "input_source": "reported"}
-
-
-class AnthropicMessages(Dialect):
-    name = "anthropic_messages"
-    default_model = "claude-opus-4-7"
-
-    def headers(self):
-        return {"request-id": self.call.request_id, "anthropic-organization-id": "org-scripted",
-                "anthropic-ratelimit-requests-remaining": "49"}
-
-    def error(self, kind):
-        kind = {"rate_limit": "rate_limit_error", "server_error": "api_error"}[kind]
-        return kind, {"type": "error", "error": {"type": kind, "message": "scripted"}}
-
-    def stream_error(self):
-        error = {"type": "error", "error": {"type": "overloaded_error", "message": "scripted"}}
-        return Event(error, name="error", states={"error_type": "overloaded_error"})
-
-    def identity(self):
-        return {"response_id": f"msg_{self.call.unique}", "response_model": self.model,
-                "service_tier": "standard"}
-
-    def input_usage(self):
-        t = self.tokens
-        usage = {"input_tokens": t.uncached, "cache_creation_input_tokens": t.write_5m + t.write_1h,
-                 "cache_read_input_tokens": t.cache_read, "service_tier": "standard",
-                 "cache_creation": {"ephemeral_5m_input_tokens": t.write_5m, "ephemeral_1h_input_tokens": t.write_1h}}
-        return usage, {"input_tokens": t.anthropic_input, "cache_read_tokens": t.cache_read,
-                       "cache_write_5m_tokens": t.write_5m, "cache_write_1h_tokens": t.write_1h,
-                       "input_source": "reported"}
-
-    def finish(self):
-        return ("tool_use" if self.tool else "end_turn",
-                {"finish_reason": "tool_calls" if self.tool else "stop", "tool_calls": [self.tool] if self.tool else [],
-                 "output_tokens": self.tokens.output, "output_source": "reported"})
-
-    def answer(self):
-        usage, input_states = self.input_usage()
-        reason, finish_states = self.finish()
-        block = {"type": "text", "text": self.whole_text()}
-        if self.tool:
-            block = {"type": "tool_use", "id": "toolu_1", "name": self.tool, "input": {"usage": {"input_tokens": 1}}}
-        body = {"id": self.identity()["response_id"], "type": "message", "role": "assistant", "model": self.model,
-                "content": [block], "stop_reason": reason, "stop_sequence": None,
-                "usage": usage | {"output_tokens": self.tokens.output}}
-        return body, self.identity() | input_states | finish_states
-
-    @staticmethod
-    def event(kind, states=None, **members):
-        return Event({"type": kind} | members, name=kind, states=states or {})
-
-    def stream(self):
-        silent = "no_usage" in self.script.words
-        usage, input_states = self.input_usage()
-        message = {"id": self.identity()["response_id"], "type": "message", "role": "assistant", "model": self.model,
-                   "content": [], "stop_reason": None, "stop_sequence": None}
-        states = self.identity() if silent else self.identity() | input_states
-        if silent:
-            states.pop("service_tier")
-        else:
-            message["usage"] = usage | {"output_tokens": 1}
-        yield self.event("message_start", states, message=message)
-        block = {"type": "tool_use", "id": "toolu_1", "name": self.tool, "input": {}} if self.tool else {
-            "type": "text", "text": ""}
-        yield self.event("content_block_start", index=0, content_block=block)
-        yield self.event("ping")
-        for word in self.words():
-            delta = {"type": "input_json_delta", "partial_json": word} if self.tool else {
-                "type": "text_delta", "text": word}
-            yield self.event("content_block_delta", index=0, delta=delta)
-        yield self.event("content_block_stop", index=0)
-        reason, finish_states = self.finish()
-        if silent:
-            finish_states = {name: finish_states[name] for name in ("finish_reason", "tool_calls")}
-        final = {} if silent else {"usage": {"output_tokens": self.tokens.output}}
-        yield self.event("message_delta", finish_states, delta={"stop_reason": reason, "stop_sequence": None}, **final)
-        yield self.event("message_stop")
-
+# --- what is asked for ------------------------------------------------------------------------------------------------
 
 PATHS = (("/chat/completions", OpenaiChat), ("/completions", OpenaiCompletions), ("/responses", OpenaiResponses),
          ("/embeddings", OpenaiEmbeddings), ("/messages", AnthropicMessages))
 
 
-def dialect_of(path):
+def dialect_of(host, path):
+    if found := providers.dialect_of(host, path):
+        return found
     if not (path.startswith("/v1/") or path.startswith("/openai/")):
         return None
     return next((dialect for tail, dialect in PATHS if path.endswith(tail)), None)
@@ -445,9 +154,11 @@ def dialect_of(path):
 class Script:
     """What a request asks the server to do."""
 
-    def __init__(self, headers, model):
+    def __init__(self, headers, model, attempt=1):
         asked = headers.get("x-scenario") or (model or "").partition("--")[2]
         self.words = [word for word in asked.split(",") if word]
+        if "once" in self.words and attempt > 1:
+            self.words = []
         slow = "slow" in self.words
         self.events = int(headers.get("x-events") or (600 if slow else 8))
         self.interval = float(headers.get("x-interval") or (0.05 if slow else 0))
@@ -477,6 +188,8 @@ def jwt_claims(token):
 
 def caller_of(headers, target):
     authorization = headers.get("authorization", "")
+    if authorization.startswith("AWS4-HMAC-SHA256 "):
+        return {"credential_kind": "aws_sigv4"}
     token = authorization.partition(" ")[2].strip() if authorization.lower().startswith("bearer ") else ""
     query = urllib.parse.parse_qs(urllib.parse.urlsplit(target).query)
     token = (token or headers.get("x-api-key") or headers.get("api-key") or headers.get("x-goog-api-key")
@@ -493,7 +206,9 @@ def caller_of(headers, target):
 
 
 def end_user_of(body):
-    return body.get("user") or body.get("safety_identifier") or (body.get("metadata") or {}).get("user_id")
+    metadata = body.get("metadata")
+    return (body.get("user") or body.get("safety_identifier")
+            or (metadata.get("user_id") if isinstance(metadata, dict) else None))
 
 
 # --- HTTP -------------------------------------------------------------------------------------------------------------
@@ -530,15 +245,18 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         start = time.time()
         path = urllib.parse.urlsplit(self.path).path
-        dialect = dialect_of(path)
+        host = self.headers.get("host", "").rpartition(":")[0]
+        dialect = dialect_of(host, path)
         raw = self.read_body()
         if dialect is None:
             self.answer_plain(404, b'{"error":"no such path"}')
             return
         number, unique = self.server.book.next_number()
-        call = Call(number, unique, path, dialect.name, dialect.operation, self.server.tls,
-                    self.server.server_port, self.client_address[1], start=start, request_bytes=len(raw))
-        call.request_id = f"req_{call.unique}"
+        client_port = int(self.headers.get("x-front-client-port") or self.client_address[1])
+        call = Call(number, unique, path, None, dialect.name, dialect.operation, self.server.watched_as_tls,
+                    self.server.server_port, client_port, start=start, request_bytes=len(raw))
+        call.session = self.headers.get("x-session-id")
+        call.attempt = self.server.book.next_attempt(call.session)
         call.state(**caller_of(self.headers, self.path))
         try:
             self.serve(call, dialect, raw)
@@ -560,11 +278,13 @@ class Handler(BaseHTTPRequestHandler):
             call.state(status_code=400, outcome="http_error", error_type="invalid_request_error")
             self.send_json(call, {"error": {"message": "no JSON object", "type": "invalid_request_error"}}, {}, None)
             return
-        call.request_model = body.get("model")
+        call.request_model = providers.model_of_path(call.path) or body.get("model")
         call.end_user = end_user_of(body)
-        script = Script(self.headers, call.request_model)
+        script = Script(self.headers, call.request_model, call.attempt)
         call.scenario = ",".join(script.words)
         dialect = dialect_class(call, script, body, self.server.text)
+        call.provider = dialect.provider
+        call.request_id = dialect.request_id()
         coded = next((word for word in script.words if word in coders.CODERS), None)
 
         failure = next((word for word in ("rate_limit", "server_error") if word in script.words), None)
@@ -572,10 +292,10 @@ class Handler(BaseHTTPRequestHandler):
             error_type, error = dialect.error(failure)
             status = 429 if failure == "rate_limit" else 500
             call.state(status_code=status, outcome="http_error", error_type=error_type)
-            self.send_json(call, error, dialect.headers() | {"retry-after": "1"}, coded)
+            self.send_json(call, error, dialect.headers() | dialect.error_headers(failure) | {"retry-after": "1"}, coded)
         elif "never" in script.words:
             self.wait_for_the_end()
-        elif body.get("stream") is True and dialect_class is not OpenaiEmbeddings:
+        elif dialect.wants_stream():
             self.send_stream(call, dialect, script, coded)
         else:
             answer, states = dialect.answer()
@@ -601,7 +321,7 @@ class Handler(BaseHTTPRequestHandler):
     def send_stream(self, call, dialect, script, coded):
         chunked = self.request_version != "HTTP/1.0"
         self.send_response(200)
-        self.send_header("content-type", "text/event-stream; charset=utf-8")
+        self.send_header("content-type", dialect.stream_type)
         self.send_header("cache-control", "no-cache")
         self.send_header(*(("transfer-encoding", "chunked") if chunked else ("connection", "close")))
         if coded:
@@ -618,7 +338,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
         def send(event):
-            data = event.encode()
+            data = dialect.encode(event)
             write(coder.part(data) if coder else data)
             call.response_bytes += len(data)
             call.state(**event.states)
@@ -695,9 +415,12 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
+    handler = Handler
+
     def __init__(self, address, book, text, context=None):
-        super().__init__(address, Handler)
-        self.book, self.text, self.tls = book, text, context is not None
+        super().__init__(address, self.handler)
+        self.book, self.text = book, text
+        self.tls = self.watched_as_tls = context is not None
         if context:
             # The handshake happens in the connection's own thread, at its first read.
             self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
@@ -711,11 +434,39 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-def make_certificate(folder):
+class BackHandler(Handler):
+    disable_nagle_algorithm = False  # there is none on a Unix socket
+
+
+class BackServer(Server):
+    """Behind http2_front.mjs, on a Unix socket."""
+
+    handler = BackHandler
+    address_family = socket.AF_UNIX
+
+    def __init__(self, folder, book, text, key, certificate):
+        path = os.path.join(folder, "behind.sock")
+        super().__init__(path, book, text)
+        self.watched_as_tls = True
+        front = os.path.join(os.path.dirname(os.path.abspath(__file__)), "http2_front.mjs")
+        self.front = subprocess.Popen(["node", front, key, certificate, path], stdout=subprocess.PIPE, text=True)
+        self.server_port = int(self.front.stdout.readline())
+
+    def server_bind(self):
+        socketserver.TCPServer.server_bind(self)
+
+    def server_close(self):
+        self.front.kill()
+        self.front.wait()
+        super().server_close()
+
+
+def make_certificate(folder, hosts=()):
+    names = ",".join(["DNS:localhost", "IP:127.0.0.1", "IP:::1", *(f"DNS:{host}" for host in hosts)])
     key, certificate = os.path.join(folder, "key.pem"), os.path.join(folder, "ca.pem")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-         "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1",
+         "-days", "2", "-subj", "/CN=localhost", "-addext", f"subjectAltName={names}",
          "-keyout", key, "-out", certificate], check=True, capture_output=True)
     return key, certificate
 
@@ -727,26 +478,35 @@ def main():
     parser.add_argument("--https-port", type=int, default=0)
     parser.add_argument("--book", required=True, help="file the served calls are appended to, NDJSON")
     parser.add_argument("--text", default="word", help="the word that answers are made of")
+    parser.add_argument("--http2", action="store_true", help="speak HTTP/2 on a third port; needs node")
+    parser.add_argument("--host", action="append", default=[], help="a name that the certificate is for, beside localhost")
     options = parser.parse_args()
 
     folder = tempfile.mkdtemp(prefix="llm-server-")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    servers = []
     try:
-        key, certificate = make_certificate(folder)
+        key, certificate = make_certificate(folder, options.host)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
         context.set_alpn_protocols(["http/1.1"])
         book = Book(options.book)
         clear = Server((options.address, options.http_port), book, options.text)
         secure = Server((options.address, options.https_port), book, options.text, context)
-        for server in (clear, secure):
+        servers = [clear, secure]
+        if options.http2:
+            servers.append(BackServer(folder, book, options.text, key, certificate))
+        for server in servers:
             threading.Thread(target=server.serve_forever, daemon=True).start()
-        print(json.dumps({"http": clear.server_port, "https": secure.server_port, "ca": certificate,
+        http2 = servers[2].server_port if options.http2 else None
+        print(json.dumps({"http": clear.server_port, "https": secure.server_port, "http2": http2, "ca": certificate,
                           "book": os.path.abspath(options.book), "pid": os.getpid()}), flush=True)
         stop.wait()
     finally:
+        for server in servers:
+            server.server_close()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -14,6 +14,8 @@ import tempfile
 import time
 import unittest
 
+import event_stream
+
 SERVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "llm_server.py")
 
 BODIES = {
@@ -213,6 +215,45 @@ class ServerTest(unittest.TestCase):
             connection.close()
         for line in self.lines(2):
             self.assertEqual((line["status_code"], line["outcome"]), (None, "client_abort"))
+
+    def test_an_aws_message_has_both_checksums(self):
+        """Against bytes that AWS's own library makes."""
+        self.assertEqual(event_stream.message({}, b"").hex(), "000000100000000005c248eb7d98c8ff")
+        headers = {":event-type": "metadata", ":content-type": "application/json", ":message-type": "event"}
+        made = event_stream.message(headers, b'{"usage":{"inputTokens":9,"outputTokens":3,"totalTokens":12}}')
+        self.assertEqual((len(made), made[:12].hex(), made[-4:].hex()), (155, "0000009b0000004e5290a5ff", "dcf24dd0"))
+
+    def test_other_providers_formats(self):
+        """Whole and streamed, each number of the book stands in what was sent."""
+        turns = {"messages": [{"role": "user", "content": "x"}]}
+        asked = (("/v1beta/models/gemini-2.5-flash:generateContent", {"contents": []}, None),
+                 ("/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse", {"contents": []}, None),
+                 ("/v2/chat", turns | {"model": "command-a"}, None), ("/v2/chat", turns | {"model": "c", "stream": True}, None),
+                 ("/v1/chat/completions", turns | {"model": "m"}, "api.mistral.ai"),
+                 ("/v1/chat/completions", turns | {"model": "m", "stream": True}, "api.mistral.ai"),
+                 ("/openai/v1/chat/completions", turns | {"model": "m"}, "api.groq.com"),
+                 ("/openai/v1/chat/completions", turns | {"model": "m", "stream": True}, "api.groq.com"),
+                 ("/api/chat", turns | {"model": "qwen3:8b"}, None),
+                 ("/model/us.anthropic.claude-opus-4-7/converse", turns, None),
+                 ("/model/us.anthropic.claude-opus-4-7/converse-stream", turns, None),
+                 ("/model/anthropic.claude-haiku-4-5-20251001-v1%3A0/invoke", turns, None))
+        for number, (path, body, host) in enumerate(asked, 1):
+            with self.subTest(path, body=body):
+                status, data = self.post(path, body, {"host": f"{host}:1"} if host else {})
+                line = self.lines(number)[-1]
+                self.assertEqual((status, line["outcome"], line["response_bytes"]), (200, "ok", len(data)))
+                self.assertTrue(line["request_model"])
+                if line["dialect"] == "gemini_generate":
+                    self.assertIn(f'"totalTokenCount": {line["input_tokens"] + line["output_tokens"]}', data.decode())
+                else:
+                    self.assertIn(str(line["output_tokens"]), data.decode(errors="replace"))
+                self.assertEqual((line["input_source"], line["output_source"]), ("reported", "reported"))
+
+    def test_what_fails_once_succeeds_then(self):
+        headers = {"x-scenario": "rate_limit,once", "x-session-id": "one"}
+        statuses = [self.post("/v1/messages", {"model": "m"}, headers)[0] for _ in range(2)]
+        self.assertEqual(statuses, [429, 200])
+        self.assertEqual([(line["session"], line["attempt"]) for line in self.lines(2)], [("one", 1), ("one", 2)])
 
     def test_callers(self):
         asked = [{"authorization": "Bearer " + jwt('{"sub":"me","iss":"them"}')},

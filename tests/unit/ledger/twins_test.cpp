@@ -212,6 +212,26 @@ TEST(Twins, AnAbortedCallIsOneThoughTheEndsSawDifferentParts) {
   EXPECT_EQ(b.out.entries[0].record.tokens.output, 5u);
 }
 
+// An SDK that will try again does not read the refusal's body; its server has written all of it.
+TEST(Twins, ARefusalWhoseBodyNobodyReadIsOne) {
+  Bench b;
+  RecordMaker make;
+  UsageRecord client = make.probe(Side::kClient, 1, 0, 100, "x");
+  UsageRecord server = make.probe(Side::kServer, 2, 1, 90, "x");
+  for (UsageRecord* r : {&client, &server}) {
+    r->outcome = Outcome::kHttpError;
+    r->status_code = 500;
+    r->tokens = {};
+  }
+  client.response_bytes = 0;
+  client.response_digest = {};
+  server.error_type.assign("server_error");
+  b.feed({client, server});
+  EXPECT_EQ(legs(b), Legs({2}));
+  EXPECT_EQ(b.out.entries[0].record.outcome, Outcome::kHttpError);
+  EXPECT_EQ(b.out.entries[0].record.error_type.view(), "server_error");
+}
+
 TEST(Twins, ACallThatWasNeverAnsweredIsOne) {
   Bench b;
   RecordMaker make;

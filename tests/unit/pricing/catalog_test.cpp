@@ -295,6 +295,29 @@ TEST(Catalog, PrefixesAndOwnersKeepProvidersApart) {
   EXPECT_EQ(micro("unknown", "gpt-x"), -1);
 }
 
+// A Claude served by InvokeModel calls itself by its maker's name; Bedrock bills the id that was
+// asked for, geography and all.
+TEST(Catalog, BedrockBillsTheIdThatWasAskedFor) {
+  const Catalog catalog = from_file(R"({
+      "anthropic.c-1-v1:0": {"litellm_provider": "bedrock", "input_cost_per_token": 5e-06, "output_cost_per_token": 0},
+      "us.anthropic.c-1-v1:0": {"litellm_provider": "bedrock_converse", "input_cost_per_token": 6e-06, "output_cost_per_token": 0},
+      "c-1": {"litellm_provider": "anthropic", "input_cost_per_token": 7e-06, "output_cost_per_token": 0}
+    })");
+  const auto micro = [&](std::string_view requested, std::string_view served) {
+    UsageRecord record = call("aws.bedrock", served, 1, 0);
+    record.request_model.assign(requested);
+    const auto cost = total(catalog.price(record));
+    return cost ? *cost / 1'000'000 : -1;
+  };
+  EXPECT_EQ(micro("anthropic.c-1-v1:0", "c-1"), 5);
+  EXPECT_EQ(micro("us.anthropic.c-1-v1:0", "c-1"), 6);
+  EXPECT_EQ(micro("anthropic.c-1-v1:0", ""), 5);
+  // A prompt router says which id it took.
+  EXPECT_EQ(micro("arn:aws:bedrock:us-east-1:1:default-prompt-router/x", "us.anthropic.c-1-v1:0"),
+            6);
+  EXPECT_EQ(micro("arn:aws:bedrock:us-east-1:1:application-inference-profile/x", "c-1"), -1);
+}
+
 TEST(Catalog, AnAzureDeploymentsNameIsNoModel) {
   const Catalog catalog = from_file(R"({"azure/gpt-x": {"litellm_provider": "azure",
       "input_cost_per_token": 2e-06, "output_cost_per_token": 0}})");

@@ -270,6 +270,20 @@ TEST(PrometheusSinkTest, ErrorsHaveKnownTypes) {
   EXPECT_EQ(sum(s.samples(), "llm_errors_total", "error_type=\"other\""), 2);
 }
 
+// A refusal for want of quota is told from other errors, whoever says it.
+TEST(PrometheusSinkTest, EveryProvidersRefusalHasItsName) {
+  for (const char* type : {"rate_limit_exceeded", "rate_limit_error", "RESOURCE_EXHAUSTED",
+                           "ThrottlingException", "throttlingException", "rate_limited"}) {
+    Sink s;
+    LedgerEntry entry = plain_entry();
+    entry.record.outcome = Outcome::kHttpError;
+    entry.record.error_type.assign(type);
+    s.sink.on_entry(entry);
+    EXPECT_EQ(sum(s.samples(), "llm_errors_total", "error_type=\"" + std::string(type) + "\""), 1)
+        << type;
+  }
+}
+
 TEST(PrometheusSinkTest, InFlightGoesUpAndDown) {
   Sink s;
   CallOpened call;
