@@ -51,6 +51,27 @@ Http2Writer::Fields fields_of(const TextMessage& message) {
   return fields;
 }
 
+bool asks_for_socket(const TextMessage& message) {
+  return lower(message.head).find("\nupgrade: websocket") != std::string::npos;
+}
+
+bool grants_socket(const TextMessage& message) { return message.head.starts_with("HTTP/1.1 101"); }
+
+// RFC 8441: an extended CONNECT and a 200 instead of a GET and a 101.
+Http2Writer::Fields socket_fields_of(const TextMessage& message) {
+  Http2Writer::Fields fields = fields_of(message);
+  if (grants_socket(message)) {
+    fields.front().second = "200";
+  } else {
+    fields.front().second = "CONNECT";
+    fields.insert(fields.begin() + 1, {":protocol", "websocket"});
+  }
+  std::erase_if(fields, [](const auto& field) {
+    return field.first == "sec-websocket-key" || field.first == "sec-websocket-accept";
+  });
+  return fields;
+}
+
 std::string message_of(Http2Writer& writer, uint32_t stream, const TextMessage& message) {
   const bool empty = message.pieces.empty();
   std::string bytes = writer.headers(stream, fields_of(message), empty);
@@ -71,9 +92,15 @@ std::optional<Dialogue> http2_form(const Dialogue& dialogue) {
   uint32_t asked = 0;
   uint32_t answered = 0;
   bool begun[2] = {};
+  bool socket = false;  // was granted: what follows are its frames
   for (Step& step : form.steps) {
     if (step.kind != Step::Kind::kBytes) continue;
-    if (!step.message.has_value() || step.lost.second > 0) return std::nullopt;
+    if (step.lost.second > 0) return std::nullopt;
+    if (socket && !step.message.has_value()) {
+      step.bytes = Http2Writer::data(2 * asked - 1, step.bytes, false);
+      continue;
+    }
+    if (!step.message.has_value() || socket) return std::nullopt;
     const bool client = step.party == Party::kClient;
     const auto side = static_cast<size_t>(step.party);
     uint32_t& count = client ? asked : answered;
@@ -82,13 +109,20 @@ std::optional<Dialogue> http2_form(const Dialogue& dialogue) {
       step.bytes = client ? Http2Writer::client_begins() : Http2Writer::server_begins();
     }
     begun[side] = true;
-    step.bytes += message_of(writers[side], 2 * count + 1, *step.message);
+    if (asks_for_socket(*step.message)) {
+      step.bytes += writers[side].headers(2 * count + 1, socket_fields_of(*step.message));
+      socket = grants_socket(*step.message);
+    } else {
+      step.bytes += message_of(writers[side], 2 * count + 1, *step.message);
+    }
     ++count;
   }
   if (asked == 0) return std::nullopt;
   for (ExpectedRecord& record : form.records) {
     for (auto& [field, value] : record.fields) {
       if (field == "http_version") value = "\"2\"";
+      if (socket && field == "status_code") value = "200";
+      if (socket && field == "method") value = "\"CONNECT\"";
     }
   }
   return form;
@@ -111,6 +145,13 @@ std::string answer_id(const Dialogue& dialogue) {
   return "";
 }
 
+// Frames whose handshake was not seen are no call that could be found.
+bool has_socket(const Dialogue& dialogue) {
+  return std::any_of(dialogue.steps.begin(), dialogue.steps.end(), [](const Step& step) {
+    return step.message.has_value() && asks_for_socket(*step.message);
+  });
+}
+
 // A request without an answer ends its connection.
 bool every_request_is_answered(const Dialogue& dialogue) {
   const auto messages_of = [&](Party party) {
@@ -130,7 +171,7 @@ Dialogue http2_connection(const std::vector<Dialogue>& dialogues) {
   std::set<std::string> ids;
   for (const Dialogue& dialogue : dialogues) {
     const std::string id = answer_id(dialogue);
-    if (!every_request_is_answered(dialogue)) continue;
+    if (!every_request_is_answered(dialogue) || has_socket(dialogue)) continue;
     if (!http2_form(dialogue).has_value() || (!id.empty() && !ids.insert(id).second)) continue;
     const int64_t begin = dialogue.steps.front().time_ns;
     if (now == 0) now = begin;

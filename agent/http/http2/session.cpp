@@ -257,6 +257,11 @@ void Session::lose_framing(Half& half, DropReason reason, uint64_t bytes) {
   if (!request_direction_.has_value()) return;
   const Message message = message_of(half);
   streams_.for_each([&](Stream& stream) {
+    if (stream.socket != nullptr && is_open(stream, message)) {
+      stream.exchange->lost_bytes += bytes;
+      stream.socket->lose(lane_, message, bytes, now_);
+      return;
+    }
     const Exchange::Side at = side(stream, message);
     const bool may_come = message == Message::kResponse ? at == Exchange::Side::kAbsent
                                                         : stream.exchange->waits_for_request();
@@ -285,7 +290,7 @@ void Session::gap(const StreamEvent& event) {
       half.lost_bytes += bytes;
       if (payload > 0) fail_block(half);
     } else if (half.reader.header().is(FrameType::kData) && !half.skip_frame) {
-      lose_data(half, bytes);
+      lose_data(half, bytes, payload);
     }
     while (half.state == State::kFrames && half.reader.has_step()) take_frame(half, {});
   }
@@ -309,9 +314,9 @@ void Session::find_data_stream(Half& half, uint8_t first_byte) {
   half.no_stream = DropReason::kHttpH2NoStream;
   if (stream == nullptr && half.doubt) stream = find_or_open(half, id, now_, half.no_stream);
   if (stream == nullptr) return;
-  const Exchange::Side at = side(*stream, message);
-  if (Exchange::is_over(at)) return;
-  if (at == Exchange::Side::kAbsent) {
+  const bool begun = side(*stream, message) != Exchange::Side::kAbsent;
+  if (begun && !is_open(*stream, message)) return;
+  if (!begun) {
     if (!half.doubt) return;
     const Headers nothing{.fields = {}, .incomplete = true, .unknown = true};
     if (message == Message::kRequest) {
@@ -336,8 +341,7 @@ void Session::deliver(Half& half, ByteView part) {
       lane_.counters.skip(source_, SkipReason::kHttpOpaque, part.size());
       return;
     case Stream::Carries::kWebSocket:
-      // RFC 8441: `part` continues this direction's WebSocket frames. Their reader goes here.
-      lane_.counters.skip(source_, SkipReason::kHttpOpaque, part.size());
+      stream.socket->feed(lane_, message_of(half), part, now_);
       return;
     case Stream::Carries::kBodies:
       break;
@@ -361,9 +365,7 @@ void Session::end_data(Half& half) {
   // An empty frame may end what another began.
   if (!half.stream_known && ends_stream && request_direction_.has_value()) {
     half.stream = streams_.find(half.reader.header().stream);
-    if (half.stream != nullptr && side(*half.stream, message_of(half)) != Exchange::Side::kOpen) {
-      half.stream = nullptr;
-    }
+    if (half.stream != nullptr && !is_open(*half.stream, message_of(half))) half.stream = nullptr;
   }
   Stream* const stream = std::exchange(half.stream, nullptr);
   if (stream == nullptr || !ends_stream) return;
@@ -371,13 +373,18 @@ void Session::end_data(Half& half) {
   finish_message(*stream, message_of(half), MessageEnd::kComplete);
 }
 
-void Session::lose_data(Half& half, uint64_t bytes) {
+// `payload` of the lost bytes were DATA, the others padding.
+void Session::lose_data(Half& half, uint64_t bytes, uint64_t payload) {
   if (!half.stream_known && request_direction_.has_value()) find_data_stream(half, 0);
   if (half.stream == nullptr) return;
   Stream& stream = *half.stream;
   const Message message = message_of(half);
   Stream::Body& body = stream.body(message);
   stream.exchange->lost_bytes += bytes;
+  if (stream.socket != nullptr) {
+    if (payload > 0) stream.socket->gap(lane_, message, payload, now_);
+    return;
+  }
   body.received += bytes;
   body.grpc.gap();
   if (body.coding_unknown) begin_coded_body(stream, message, 0);
@@ -544,10 +551,10 @@ void Session::request_block(Half& half, const Pseudo& pseudo, const Headers& hea
   stream->exchange->lost_bytes += half.lost_bytes;
   if (stream->exchange->request == Exchange::Side::kAbsent) {
     begin_request(*stream, half.block_start, pseudo, headers);
-  } else if (stream->exchange->request == Exchange::Side::kOpen) {
-    trailers(*stream, Message::kRequest, headers);
-  } else {
+  } else if (!is_open(*stream, Message::kRequest)) {
     return;
+  } else if (stream->socket == nullptr) {
+    trailers(*stream, Message::kRequest, headers);
   }
   note_byte(*stream);
   if (half.ends_stream) finish_message(*stream, Message::kRequest, MessageEnd::kComplete);
@@ -563,7 +570,8 @@ void Session::answer_block(Half& half, const Pseudo& pseudo, const Headers& head
   exchange.lost_bytes += half.lost_bytes;
   // RFC 9113 section 8.1: an interim answer does not end the stream.
   const bool interim = pseudo.status >= 100 && pseudo.status < 200 && !half.ends_stream;
-  if (interim || Exchange::is_over(exchange.answer)) return;
+  if (interim) return;
+  if (exchange.answer != Exchange::Side::kAbsent && !is_open(*stream, Message::kResponse)) return;
   if (exchange.answer == Exchange::Side::kAbsent) {
     // A block that is all known and has no :status is no head: that one was lost.
     const bool are_trailers = !headers.incomplete && !pseudo.any;
@@ -575,7 +583,7 @@ void Session::answer_block(Half& half, const Pseudo& pseudo, const Headers& head
     } else {
       begin_answer(*stream, half.block_start, pseudo, headers);
     }
-  } else {
+  } else if (stream->socket == nullptr) {
     trailers(*stream, Message::kResponse, headers);
   }
   note_byte(*stream);
@@ -676,10 +684,9 @@ void Session::begin_request(Stream& stream, const MessageStart& start, const Pse
   exchange.request_start = start;
   exchange.is_head = pseudo.method == "HEAD";
   exchange.is_connect = pseudo.method == "CONNECT";
-  if (exchange.is_connect) {
-    stream.carries =
-        pseudo.protocol == "websocket" ? Stream::Carries::kWebSocket : Stream::Carries::kTunnel;
-  }
+  if (exchange.is_connect) stream.carries = Stream::Carries::kTunnel;
+  const bool websocket = exchange.is_connect && pseudo.protocol == "websocket";
+  if (websocket) exchange.is_connect = false;
   const bool first = !any_request_ && !exchange.is_connect;
   any_request_ = any_request_ || first;
   const BodyInterest interest = lane_.sink.on_request(
@@ -692,14 +699,19 @@ void Session::begin_request(Stream& stream, const MessageStart& start, const Pse
        .method = pseudo.method,
        .target = exchange.is_connect && pseudo.path.empty() ? pseudo.authority : pseudo.path,
        .headers = headers,
-       .first_on_flow = first});
+       .first_on_flow = first,
+       .websocket = websocket});
   begin_body(stream, Message::kRequest, interest, headers);
+  if (websocket) ask_for_socket(stream, interest);
 }
 
 void Session::begin_answer(Stream& stream, const MessageStart& start, const Pseudo& pseudo,
                            const Headers& headers) {
   Exchange& exchange = *stream.exchange;
   exchange.answer = Exchange::Side::kOpen;
+  const bool asked = stream.socket != nullptr;
+  // RFC 8441 section 5. Where the status is unknown, the frames prove themselves.
+  const bool granted = asked && (pseudo.status / 100 == 2 || pseudo.status == 0);
   const BodyInterest interest =
       lane_.sink.on_response(exchange.id, {.flow = event_->info,
                                            .flow_id = flow_,
@@ -707,8 +719,35 @@ void Session::begin_answer(Stream& stream, const MessageStart& start, const Pseu
                                            .time = start.time,
                                            .version = HttpVersion::kHttp2,
                                            .status = pseudo.status,
-                                           .headers = headers});
+                                           .headers = headers,
+                                           .websocket = granted});
   begin_body(stream, Message::kResponse, interest, headers);
+  if (asked) end_handshake(stream, granted && interest == BodyInterest::kWanted, headers);
+}
+
+// Nothing more belongs to the request: its stream stays open for the frames of the WebSocket.
+void Session::ask_for_socket(Stream& stream, BodyInterest interest) {
+  Exchange& exchange = *stream.exchange;
+  if (interest != BodyInterest::kWanted || exchange.answer != Exchange::Side::kAbsent) return;
+  stream.carries = Stream::Carries::kWebSocket;
+  stream.socket = std::make_unique<SocketStream>(source_, exchange.id);
+  lane_.sink.on_message_end(exchange.id, Message::kRequest, MessageEnd::kComplete, now_);
+  exchange.request = Exchange::Side::kComplete;
+}
+
+void Session::end_handshake(Stream& stream, bool granted, const Headers& answer) {
+  Exchange& exchange = *stream.exchange;
+  if (granted) {
+    exchange.is_websocket = true;
+    lane_.sink.on_message_end(exchange.id, Message::kResponse, MessageEnd::kComplete, now_);
+    exchange.answer = Exchange::Side::kComplete;
+    // DATA whose head was lost may begin anywhere.
+    stream.socket->grant(lane_, websocket_terms(answer), !answer.fields.empty(), now_);
+    return;
+  }
+  stream.socket->end(lane_, now_);
+  stream.socket.reset();
+  stream.carries = Stream::Carries::kBodies;
 }
 
 void Session::begin_body(Stream& stream, Message message, BodyInterest interest,
@@ -751,6 +790,11 @@ void Session::note_byte(Stream& stream) {
 }
 
 void Session::finish_message(Stream& stream, Message message, MessageEnd end) {
+  if (stream.socket != nullptr) {
+    stream.socket->finish(lane_, message, now_);
+    settle(stream);
+    return;
+  }
   Exchange& exchange = *stream.exchange;
   stream.body(message).delivery.end(lane_);
   lane_.sink.on_message_end(exchange.id, message, end, now_);
@@ -780,6 +824,10 @@ void Session::cut_message(Stream& stream, Message message) {
 
 void Session::settle(Stream& stream) {
   using Side = Exchange::Side;
+  if (stream.socket != nullptr) {
+    if (stream.socket->is_over()) end_stream(stream, ExchangeOutcome::kComplete, now_);
+    return;
+  }
   const Exchange& exchange = *stream.exchange;
   const bool request_over = Exchange::is_over(exchange.request) ||
                             (exchange.request == Side::kAbsent && !exchange.request_may_come);
@@ -796,13 +844,18 @@ void Session::reset_stream(Stream& stream, ExchangeOutcome outcome) {
   cut_message(stream, Message::kRequest);
   cut_message(stream, Message::kResponse);
   const Exchange& exchange = *stream.exchange;
-  const bool whole = exchange.request == Side::kComplete && exchange.answer == Side::kComplete;
+  const bool whole = stream.socket == nullptr && exchange.request == Side::kComplete &&
+                     exchange.answer == Side::kComplete;
   end_stream(stream, whole ? ExchangeOutcome::kComplete : outcome, now_);
 }
 
 void Session::end_stream(Stream& stream, ExchangeOutcome outcome, EventTime time) {
   using Side = Exchange::Side;
   Exchange& exchange = *stream.exchange;
+  if (stream.socket != nullptr) {
+    stream.socket->end(lane_, now_);
+    outcome = stream.socket->outcome(outcome);
+  }
   const bool unexplained =
       exchange.evidence_lost || (exchange.answer == Side::kAbsent && exchange.lost_bytes > 0) ||
       (exchange.request == Side::kAbsent && exchange.answer == Side::kComplete);
