@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 
 namespace wiretally::http::http2 {
 namespace {
@@ -27,7 +26,7 @@ Session::Session(Lane& lane, FlowId flow, Source source, Begin begin,
     : lane_(lane),
       flow_(flow),
       source_(source),
-      halves_{Half(lane, Direction::kAToB), Half(lane, Direction::kBToA)},
+      halves_{Half(lane, source, Direction::kAToB), Half(lane, source, Direction::kBToA)},
       streams_(lane.streams) {
   if (begin == Begin::kJoined) {
     for (Half& half : halves_) {
@@ -244,8 +243,24 @@ void Session::end_frame(Half& half) {
 }
 
 // The framing of this direction is lost, and with it whatever stood in it: a header block, any
-// part of any stream.
+// part of any stream. Of the lost bytes, those of the open frame are its stream's; of the rest each
+// stream that may still send can have lost all, but for the header that its frame has.
 void Session::lose_framing(Half& half, DropReason reason, uint64_t bytes) {
+  Stream* of_frame = nullptr;
+  uint64_t certain = 0;
+  uint64_t rest = bytes;
+  if (half.state == State::kFrames && half.reader.in_payload()) {
+    of_frame = stream_of_open_frame(half);
+    certain = std::min(bytes, half.reader.frame_left());
+    if (of_frame != nullptr) {
+      of_frame->exchange->lost_bytes += certain;
+      of_frame->body(message_of(half)).received += std::min(bytes, half.reader.payload_left());
+    }
+    rest -= certain;
+  }
+  const bool at_border =
+      half.state == State::kFrames && (half.reader.in_payload() || half.reader.between_frames());
+  if (at_border) rest -= std::min<uint64_t>(rest, kFrameHeaderBytes);
   half.reader.reset();
   half.state = State::kSeek;
   half.trouble = reason;
@@ -257,23 +272,41 @@ void Session::lose_framing(Half& half, DropReason reason, uint64_t bytes) {
   if (!request_direction_.has_value()) return;
   const Message message = message_of(half);
   streams_.for_each([&](Stream& stream) {
+    const uint64_t lost = rest + (&stream == of_frame ? certain : 0);
+    Stream::Body& body = stream.body(message);
     if (stream.socket != nullptr && is_open(stream, message)) {
-      stream.exchange->lost_bytes += bytes;
-      stream.socket->lose(lane_, message, bytes, now_);
+      body.maybe_lost += rest;
+      stream.socket->lose(lane_, message, lost, now_);
       return;
     }
     const Exchange::Side at = side(stream, message);
     const bool may_come = message == Message::kResponse ? at == Exchange::Side::kAbsent
                                                         : stream.exchange->waits_for_request();
     if (Exchange::is_over(at) || (at == Exchange::Side::kAbsent && !may_come)) return;
-    Stream::Body& body = stream.body(message);
     body.in_doubt = true;
-    stream.exchange->lost_bytes += bytes;
+    body.maybe_lost += rest;
     if (at != Exchange::Side::kOpen) return;
     body.grpc.gap();
     if (body.coding_unknown) begin_coded_body(stream, message, 0);
-    body.delivery.gap(lane_, bytes, now_);
+    body.delivery.gap(lane_, lost, now_);
   });
+}
+
+// Null if it is nobody's, or nobody knows whose.
+Stream* Session::stream_of_open_frame(Half& half) {
+  if (!request_direction_.has_value() || half.skip_frame) return nullptr;
+  if (half.block != Block::kNone) return streams_.find(half.block_stream);
+  if (!half.reader.header().is(FrameType::kData)) return nullptr;
+  if (!half.stream_known) find_data_stream(half, 0);
+  return half.stream;
+}
+
+// A body that ends as long as its head said lost no more than it lacks.
+void Session::bound_loss(Stream& stream, Message message) {
+  Stream::Body& body = stream.body(message);
+  if (!body.content_length.has_value()) return;
+  const uint64_t length = *body.content_length;
+  body.maybe_lost = std::min(body.maybe_lost, length - std::min(length, body.received));
 }
 
 void Session::gap(const StreamEvent& event) {
@@ -401,7 +434,6 @@ void Session::begin_block(Half& half, Block kind) {
   half.ends_stream = kind == Block::kHeaders && header.has(kEndStream);
   half.cut = false;
   half.block_bytes = half.lost_bytes = 0;
-  half.field_bytes = half.fields = 0;
   half.block_start = half.frame_start;
   half.failed = half.unknown = !half.hpack.begin_block();
 }
@@ -436,46 +468,28 @@ void Session::read_block(Half& half, ByteView part) {
   drop(half.failed ? DropReason::kHttpH2HeaderBlock : DropReason::kHttpHeadTooLarge, given - good);
 }
 
-// Copies the field, because the inflater's own copy lives until its next call only.
 bool Session::keep_field(Half& half, const HpackReader::Field& field) {
-  const uint32_t sizes[2] = {static_cast<uint32_t>(field.name.size()),
-                             static_cast<uint32_t>(field.value.size())};
-  const size_t bytes = sizeof sizes + sizes[0] + sizes[1];
-  if (half.cut || half.fields >= lane_.limits.http_headers_max ||
-      half.field_bytes + bytes > lane_.limits.http_head_bytes_max ||
-      !half.field_buffer.reserve(bytes)) {
-    return false;
-  }
-  half.field_buffer.append({reinterpret_cast<const uint8_t*>(sizes), sizeof sizes});
-  half.field_buffer.append(as_bytes(field.name));
-  half.field_buffer.append(as_bytes(field.value));
-  ++half.fields;
-  half.field_bytes += bytes;
-  return true;
+  FieldBuffer& fields = half.hpack.fields();
+  const size_t bytes = fields.bytes() + FieldBuffer::bytes_of(field.name, field.value);
+  return !half.cut && fields.count() < lane_.limits.http_headers_max &&
+         bytes <= lane_.limits.http_head_bytes_max && fields.append(field.name, field.value);
 }
 
 Session::Pseudo Session::load_fields(const Half& half) {
   lane_.fields.clear();
   Pseudo pseudo;
-  const char* at = reinterpret_cast<const char*>(half.field_buffer.data());
-  for (size_t i = 0; i < half.fields; ++i) {
-    uint32_t sizes[2];
-    std::memcpy(sizes, at, sizeof sizes);
-    at += sizeof sizes;
-    const HeaderField field{.name = {at, sizes[0]}, .value = {at + sizes[0], sizes[1]}};
-    at += sizes[0] + sizes[1];
-    lane_.fields.push_back(field);
-    if (!field.name.starts_with(':')) continue;
+  half.hpack.fields().for_each([&](std::string_view name, std::string_view value) {
+    lane_.fields.push_back({.name = name, .value = value});
+    if (!name.starts_with(':')) return;
     pseudo.any = true;
-    if (field.name == ":method") pseudo.method = field.value;
-    if (field.name == ":path") pseudo.path = field.value;
-    if (field.name == ":authority") pseudo.authority = field.value;
-    if (field.name == ":protocol") pseudo.protocol = field.value;
-    if (field.name == ":status") {
-      pseudo.status =
-          static_cast<uint16_t>(std::min<uint64_t>(number_of(field.value).value_or(0), 999));
+    if (name == ":method") pseudo.method = value;
+    if (name == ":path") pseudo.path = value;
+    if (name == ":authority") pseudo.authority = value;
+    if (name == ":protocol") pseudo.protocol = value;
+    if (name == ":status") {
+      pseudo.status = static_cast<uint16_t>(std::min<uint64_t>(number_of(value).value_or(0), 999));
     }
-  }
+  });
   return pseudo;
 }
 
@@ -507,8 +521,7 @@ void Session::end_block(Half& half) {
 
 void Session::drop_block(Half& half) {
   half.block = Block::kNone;
-  half.field_buffer.release();
-  half.fields = 0;
+  half.hpack.fields().release();
 }
 
 // False if nobody knows who sent this block, or it cannot be from this side.
@@ -796,6 +809,7 @@ void Session::finish_message(Stream& stream, Message message, MessageEnd end) {
     return;
   }
   Exchange& exchange = *stream.exchange;
+  if (end == MessageEnd::kComplete) bound_loss(stream, message);
   stream.body(message).delivery.end(lane_);
   lane_.sink.on_message_end(exchange.id, message, end, now_);
   side(stream, message) =
@@ -815,6 +829,7 @@ void Session::cut_message(Stream& stream, Message message) {
     return;
   }
   const bool whole = body.content_length.has_value() && body.received >= *body.content_length;
+  if (whole) bound_loss(stream, message);
   if (body.in_doubt && !whole) exchange.evidence_lost = true;
   stream.body(message).delivery.end(lane_);
   lane_.sink.on_message_end(exchange.id, message, whole ? MessageEnd::kComplete : MessageEnd::kCut,
@@ -856,6 +871,7 @@ void Session::end_stream(Stream& stream, ExchangeOutcome outcome, EventTime time
     stream.socket->end(lane_, now_);
     outcome = stream.socket->outcome(outcome);
   }
+  for (const Stream::Body& body : stream.bodies) exchange.lost_bytes += body.maybe_lost;
   const bool unexplained =
       exchange.evidence_lost || (exchange.answer == Side::kAbsent && exchange.lost_bytes > 0) ||
       (exchange.request == Side::kAbsent && exchange.answer == Side::kComplete);

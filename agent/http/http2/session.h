@@ -29,7 +29,6 @@
 #include <optional>
 
 #include "http2/detector.h"
-#include "http2/field_buffer.h"
 #include "http2/frame_reader.h"
 #include "http2/hpack.h"
 #include "http2/stream.h"
@@ -78,10 +77,9 @@ class Session final : private ExchangeOwner {
 
   // One direction.
   struct Half {
-    Half(Lane& lane, Direction direction_in)
+    Half(Lane& lane, Source source, Direction direction_in)
         : direction(direction_in),
-          hpack(lane.hpack_memory, lane.limits.hpack_table_bytes_max),
-          field_buffer(lane.hpack_memory) {}
+          hpack(lane.hpack_memory, lane.limits.hpack_table_bytes_max, lane.counters, source) {}
 
     const Direction direction;
     State state = State::kFrames;
@@ -110,10 +108,7 @@ class Session final : private ExchangeOwner {
     bool failed = false;   // the rest cannot be read
     uint64_t block_bytes = 0;
     uint64_t lost_bytes = 0;
-    size_t field_bytes = 0;
-    size_t fields = 0;
     MessageStart block_start;
-    FieldBuffer field_buffer;
   };
 
   struct Pseudo {
@@ -135,6 +130,8 @@ class Session final : private ExchangeOwner {
   void end_frame(Half& half);
   void lose_framing(Half& half, DropReason reason, uint64_t bytes);
 
+  Stream* stream_of_open_frame(Half& half);
+  void bound_loss(Stream& stream, Message message);
   void find_data_stream(Half& half, uint8_t first_byte);
   void deliver(Half& half, ByteView part);
   void end_data(Half& half);

@@ -31,6 +31,7 @@ struct Stream {
     bool is_grpc = false;
     bool coding_unknown = false;  // Content-Encoding was lost: the first byte decides
     bool in_doubt = false;        // frames of it may have been missed
+    uint64_t maybe_lost = 0;      // bytes of it, at most, among those that were lost with framing
     BodyInterest interest = BodyInterest::kNotLlm;  // until the coding is known
   };
 
