@@ -18,4 +18,8 @@ std::optional<Dialogue> http2_form(const Dialogue& dialogue);
 // whose answer has the id of an earlier one: they would be twins.
 Dialogue http2_connection(const std::vector<Dialogue>& dialogues);
 
+// The dialogues of one call each on one connection, so many calls at once: their requests, then
+// their answers' frames in turn, each frame a step of its own.
+Dialogue http2_streams(const std::vector<Dialogue>& dialogues, size_t at_once);
+
 }  // namespace wiretally::test

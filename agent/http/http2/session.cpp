@@ -249,7 +249,7 @@ void Session::lose_framing(Half& half, DropReason reason, uint64_t bytes) {
   Stream* of_frame = nullptr;
   uint64_t certain = 0;
   uint64_t rest = bytes;
-  if (half.state == State::kFrames && half.reader.in_payload()) {
+  if (bytes > 0 && half.state == State::kFrames && half.reader.in_payload()) {
     of_frame = stream_of_open_frame(half);
     certain = std::min(bytes, half.reader.frame_left());
     if (of_frame != nullptr) {
