@@ -64,7 +64,9 @@ TEST(Http2Oddities, FramesThatSayNothingOfTheCalls) {
   expect_calls_exact(times(100, Http2Writer::frame(6, 1, 0, eight)), "PING acks nobody asked for");
   expect_calls_exact(times(2'000, Http2Writer::window(0)), "WINDOW_UPDATE flood");
   expect_calls_exact(times(100, Http2Writer::window(99)), "WINDOW_UPDATE of an idle stream");
-  expect_calls_exact(times(100, Http2Writer::frame(2, 0, 99, "\x80\x00\x00\x01\xff")), "PRIORITY");
+  const std::string priority("\x80\x00\x00\x01\xff", 5);
+  expect_calls_exact(times(100, Http2Writer::frame(2, 0, 99, priority)), "PRIORITY");
+  expect_calls_exact(Http2Writer::frame(2, 0, 99, "one"), "PRIORITY of a wrong length");
   expect_calls_exact(times(10, Http2Writer::frame(4, 1, 0, "")),
                      "SETTINGS acks, late and too many");
   expect_calls_exact(Http2Writer::frame(4, 0, 0, times(2'500, std::string("\0\x77\0\0\0\1", 6))),
