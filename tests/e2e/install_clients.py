@@ -30,7 +30,7 @@ def attempt(what, *command, cwd=None, environment=None):
     except FileNotFoundError:
         return f"{what}: {command[0]} is not installed"
     except subprocess.TimeoutExpired:
-        return f"{what}: no answer from the registry within {SECONDS} s"
+        return f"{what}: not done within {SECONDS} s"
     if done.returncode == 0:
         return None
     said = [line for line in done.stderr.splitlines() if line.lower().startswith(("error", "npm error", "go: "))]
