@@ -46,9 +46,13 @@ uint64_t HttpRoom::worst_case_bytes(const Limits& limits) {
       sizeof(http2::Session) + kBlock + http2::StreamTable::bytes_of_table() + 2 * kBlock;
   const uint64_t http2 = connections * a_session + (limits.http_exchanges_max + 1) * a_stream +
                          http2::HpackMemory::worst_case_bytes(limits.hpack_bytes_max);
-  return sizeof(HttpRoom) + connections * a_connection + http2 +
+  // On a connection of its own or on a stream; each is a call.
+  static_assert(sizeof(http2::SocketStream) > sizeof(WebSocket));
+  const uint64_t sockets = (limits.open_calls_max + 1) * (sizeof(http2::SocketStream) + kBlock);
+  return sizeof(HttpRoom) + connections * a_connection + http2 + sockets +
          exchanges * (ExchangePool::bytes_of_one() + kBlock) + limits.http_head_bytes_total +
-         2 * limits.http_head_bytes_max + halves * (HeadBuffers::bytes_of_one() + kBlock) +
+         2 * limits.http_head_bytes_max +
+         (halves + limits.open_calls_max) * (HeadBuffers::bytes_of_one() + kBlock) +
          std::min<uint64_t>(halves, limits.http_hellos_max) * (sizeof(ClientHelloReader) + kBlock) +
          limits.decoder_bytes_max + limits.http_headers_max * sizeof(HeaderField);
 }

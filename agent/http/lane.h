@@ -9,7 +9,7 @@
 #include "decoder_budget.h"
 #include "exchange.h"
 #include "head_buffers.h"
-#include "http2/hpack.h"
+#include "http2/hpack_memory.h"
 #include "http2/stream.h"
 #include "tls_client_hello.h"
 #include "wiretally/counters.h"

@@ -1,9 +1,5 @@
 // One WebSocket: its two directions, and who closed it. Attached to an exchange when its handshake
-// is done, by HTTP/1.1 (a 101) or by an HTTP/2 stream (RFC 8441: a 2xx to an extended CONNECT).
-//
-// For HTTP/2: begin() at the answer's head, feed() with the stream's DATA payload, padding removed,
-// as it comes, gap() for bytes of it that were lost, finish() at a direction's END_STREAM, and
-// end() before on_exchange_end.
+// is done, by HTTP/1.1 (a 101) or by an HTTP/2 stream (http2/socket_stream.h).
 #pragma once
 
 #include <optional>
@@ -28,6 +24,9 @@ class WebSocket {
   }
   void gap(Lane& lane, Message sender, uint64_t bytes, EventTime time) {
     of(sender).gap(lane, bytes, time);
+  }
+  void lose(Lane& lane, Message sender, uint64_t bytes, EventTime time) {
+    of(sender).lose(lane, bytes, time);
   }
   void finish(Lane& lane, Message sender, EventTime time) { of(sender).finish(lane, time); }
   void end(Lane& lane, EventTime time) {

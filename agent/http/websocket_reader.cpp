@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "lane.h"
+
 namespace wiretally::http {
 namespace {
 
@@ -52,6 +54,10 @@ void WebSocketReader::begin(Source source, ExchangeId exchange, Message sender,
   state_ = State::kSeek;
   framing_was_lost_ = true;
   window_lost_ = true;
+}
+
+void WebSocketReader::drop(Lane& lane, DropReason reason, uint64_t bytes) const {
+  if (bytes > 0) lane.counters.drop(source_, reason, bytes);
 }
 
 void WebSocketReader::feed(Lane& lane, ByteView bytes, EventTime time) {
@@ -388,6 +394,10 @@ void WebSocketReader::gap(Lane& lane, uint64_t bytes, EventTime time) {
     case State::kFailed:
       break;
   }
+}
+
+void WebSocketReader::lose(Lane& lane, uint64_t bytes, EventTime time) {
+  if (state_ != State::kClosed && state_ != State::kFailed) lose_framing(lane, bytes, time);
 }
 
 void WebSocketReader::lose_framing(Lane& lane, uint64_t lost_bytes, EventTime time) {

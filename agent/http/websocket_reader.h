@@ -2,14 +2,12 @@
 // (RFC 7692) removed. Fed with plain bytes, whatever carries them: HTTP/1.1 behind a 101, or the
 // DATA frames of one HTTP/2 stream (RFC 8441).
 //
-//   state      at                                        on a gap
-//   kHeader    a frame's header, 2 to 14 bytes           framing lost
-//   kPayload   payload of a data frame                   inside it framing survives
-//   kControl   payload of a control frame                inside it framing survives
-//   kSeek      bytes between frames nobody can tell      stays
-//   kProving   a chain of frames that may be one         framing lost
-//   kClosed    behind the Close frame                    stays
-//   kFailed    behind bytes that are no frame            stays
+//   state      at                                        on a gap (gap(); lose() always loses
+//   framing) kHeader    a frame's header, 2 to 14 bytes           framing lost kPayload   payload
+//   of a data frame                   inside it framing survives kControl   payload of a control
+//   frame                inside it framing survives kSeek      bytes between frames nobody can tell
+//   stays kProving   a chain of frames that may be one         framing lost kClosed    behind the
+//   Close frame                    stays kFailed    behind bytes that are no frame            stays
 //
 // Framing that was lost is found again only on proof: kProofFrames headers in a row, each where the
 // one before says, the first at the beginning of an event; or a chain that ends with its direction.
@@ -23,11 +21,14 @@
 #include <array>
 #include <memory>
 
-#include "lane.h"
+#include "head_buffers.h"
 #include "message_inflater.h"
 #include "websocket_terms.h"
+#include "wiretally/http_exchange.h"
 
 namespace wiretally::http {
+
+struct Lane;
 
 class WebSocketReader {
  public:
@@ -36,7 +37,10 @@ class WebSocketReader {
              bool framed);
   // Takes all bytes; a call is an event.
   void feed(Lane& lane, ByteView bytes, EventTime time);
+  // So many bytes were lost here.
   void gap(Lane& lane, uint64_t bytes, EventTime time);
+  // Up to so many bytes were lost, nobody knows where from here on.
+  void lose(Lane& lane, uint64_t bytes, EventTime time);
   // No more will come.
   void finish(Lane& lane, EventTime time);
 
@@ -99,9 +103,7 @@ class WebSocketReader {
   bool prepare_inflater(Lane& lane);
   void give_up(Lane& lane, DropReason reason, BodyLoss loss, uint64_t lost_bytes, EventTime time);
   void release_inflater();
-  void drop(Lane& lane, DropReason reason, uint64_t bytes) const {
-    if (bytes > 0) lane.counters.drop(source_, reason, bytes);
-  }
+  void drop(Lane& lane, DropReason reason, uint64_t bytes) const;
 
   uint8_t opcode() const { return header_[0] & 0x0f; }
   bool is_final() const { return (header_[0] & 0x80) != 0; }

@@ -49,8 +49,9 @@ struct Limits {
       64;  // of them pushed: a flood of promises must not use up the rest
   size_t h2_header_block_bytes_max = 256 * 1024;  // one header block as coded, CONTINUATION and all
   size_t hpack_table_bytes_max = 65'536;          // what the largest browsers and proxies ask for
-  // All HPACK tables of a lane together, and the decoded fields of header blocks that are open.
-  size_t hpack_bytes_max = 128 << 20;
+  // All HPACK tables of a lane together, and the decoded fields of header blocks that are open,
+  // least recently used first out: the tables of some 5 000 busy connections, both directions.
+  size_t hpack_bytes_max = 64 << 20;
 
   // http, content codings. A gzip body takes 39 KiB, a br or zstd body its window, up to a quarter
   // of it, and 20 (br) or up to 550 KiB (zstd).

@@ -8,6 +8,7 @@
 
 #include "binary.h"
 #include "calls.h"
+#include "support/http2_writer.h"
 #include "worst_case.h"
 
 namespace wiretally::test {
@@ -19,6 +20,9 @@ constexpr uint32_t kConnections = 5'000;
 constexpr uint32_t kConnections = 100'000;
 #endif
 constexpr uint32_t kConnectionsAGoodCall = 250;
+
+// Where a client's first frame behind its SETTINGS begins.
+const auto kHttp2Begins = static_cast<uint32_t>(Http2Writer::client_begins().size());
 
 // A segment of one connection. Offsets are of its party's bytes, so that holes can be left.
 struct Piece {
@@ -92,6 +96,52 @@ const std::vector<Kind>& kinds() {
                           "Content-Encoding: gzip\r\n\r\n" +
                               kBomb.substr(0, 30),
                           kBomb.substr(30)});
+       }},
+      {"HPACK bombs in header blocks that never end",
+       [](uint32_t) {
+         // A field of 4 000 bytes, and references to it of one byte each.
+         const std::string bomb = std::string("\x40\x01") + "a" + "\x7f\xa1\x1e" +
+                                  std::string(4'000, 'b') + std::string(60, '\xbe');
+         return std::vector<Piece>{
+             {Party::kClient, 0, Http2Writer::client_begins()},
+             {Party::kClient, kHttp2Begins, Http2Writer::frame(1, 1, 1, bomb).substr(0, 1'400)},
+             {Party::kClient, kHttp2Begins + 1'400,
+              Http2Writer::frame(1, 1, 1, bomb).substr(1'400, 1'400)},
+             {Party::kClient, kHttp2Begins + 2'800,
+              Http2Writer::frame(1, 1, 1, bomb).substr(2'800)}};
+       }},
+      {"HPACK tables of many small fields",
+       [](uint32_t) {
+         std::string block = "\x3f\xe1\xff\x03";  // a table of 65 536 bytes
+         for (int i = 0; i < 330; ++i)
+           block += std::string(
+               "\x40\x01"
+               "a\x00",
+               4);
+         return std::vector<Piece>{
+             {Party::kClient, 0, Http2Writer::client_begins()},
+             {Party::kClient, kHttp2Begins, Http2Writer::frame(1, 5, 1, block)},
+             {Party::kClient, kHttp2Begins + 1'333, Http2Writer::frame(1, 5, 3, block)}};
+       }},
+      {"CONTINUATION frames that never end",
+       [](uint32_t) {
+         const std::string field = std::string("\x10\x01") + "a" + "\x64" + std::string(100, 'v');
+         std::string flood;
+         for (int i = 0; i < 10; ++i) flood += Http2Writer::frame(9, 0, 1, field);
+         const auto bytes = static_cast<uint32_t>(flood.size());
+         return std::vector<Piece>{{Party::kClient, 0, Http2Writer::client_begins()},
+                                   {Party::kClient, kHttp2Begins, Http2Writer::frame(1, 1, 1, "")},
+                                   {Party::kClient, kHttp2Begins + 9, flood},
+                                   {Party::kClient, kHttp2Begins + 9 + bytes, flood}};
+       }},
+      {"streams of HTTP/2 that stay open",
+       [](uint32_t) {
+         std::string streams;
+         for (uint32_t id = 1; id < 100; id += 2) {  // POST /, from the static table
+           streams += Http2Writer::frame(1, 4, id, "\x83\x84\x87");
+         }
+         return std::vector<Piece>{{Party::kClient, 0, Http2Writer::client_begins()},
+                                   {Party::kClient, kHttp2Begins, streams}};
        }},
       {"streams that stay open",
        [](uint32_t n) {

@@ -52,7 +52,7 @@ constexpr bool kCountIsExact = true;
 #endif
 
 Ran expect_none_after_warm_up(const Traffic::Options& options) {
-  const std::vector<Script> all = scripts();
+  const std::vector<Script> all = options.http2 ? Http2Rounds().scripts() : scripts();
   Limits limits;
   limits.flows_max = 512;  // stream remembers connections that are over, up to here
   const auto counters = std::make_unique<Counters>();
@@ -80,6 +80,13 @@ TEST(Lane, AllocatesNothingForReorderedSegments) {
   EXPECT_GT(expect_none_after_warm_up({.swaps = true}).swaps, kEvents / 100);
 }
 
+// Streams begin and end all the time on these; numbers of streams last for 2^31.
+TEST(Lane, AllocatesNothingForStreamsOfHttp2) { expect_none_after_warm_up({.http2 = true}); }
+
+TEST(Lane, AllocatesNothingForReorderedSegmentsOfHttp2) {
+  EXPECT_GT(expect_none_after_warm_up({.http2 = true, .swaps = true}).swaps, kEvents / 100);
+}
+
 // Between http and llm: where do the bodies lie that are handed on?
 class BodyPlaces final : public ExchangeSink {
  public:
@@ -101,6 +108,10 @@ class BodyPlaces final : public ExchangeSink {
   void on_body_loss(ExchangeId id, Message message, BodyLoss loss, uint64_t wire_bytes,
                     EventTime time) override {
     next_.on_body_loss(id, message, loss, wire_bytes, time);
+  }
+  void on_trailers(ExchangeId id, Message message, const Headers& trailers,
+                   EventTime time) override {
+    next_.on_trailers(id, message, trailers, time);
   }
   void on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime time) override {
     next_.on_message_end(id, message, end, time);
@@ -128,8 +139,8 @@ class BodyPlaces final : public ExchangeSink {
   std::set<ExchangeId> coded_;
 };
 
-TEST(Lane, HandsBodiesOnWhereTheyWereCaptured) {
-  const std::vector<Script> all = scripts();
+void expect_bodies_where_they_were_captured(bool http2) {
+  const std::vector<Script> all = http2 ? Http2Rounds().scripts() : scripts();
   const Limits limits;
   const auto counters = std::make_unique<Counters>();
   CountingSink usage;
@@ -137,13 +148,19 @@ TEST(Lane, HandsBodiesOnWhereTheyWereCaptured) {
   BodyPlaces places(llm);
   http::HttpRoom http(limits, *counters, places);
   stream::StreamRoom stream(limits, *counters, http);
-  Traffic traffic(all, {}, stream);
+  Traffic traffic(all, {.http2 = http2}, stream);
   places.watch(traffic);
   traffic.run(kEvents);
   EXPECT_EQ(places.bytes_elsewhere, 0u);
   EXPECT_GT(places.bytes_in_place, kEvents * 50);
   EXPECT_GT(places.decoded_bytes, kEvents * 10);
   EXPECT_EQ(usage.whole, traffic.calls());
+}
+
+TEST(Lane, HandsBodiesOnWhereTheyWereCaptured) { expect_bodies_where_they_were_captured(false); }
+
+TEST(Lane, HandsBodiesOfHttp2OnWhereTheyWereCaptured) {
+  expect_bodies_where_they_were_captured(true);
 }
 
 }  // namespace

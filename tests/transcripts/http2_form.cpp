@@ -51,14 +51,43 @@ Http2Writer::Fields fields_of(const TextMessage& message) {
   return fields;
 }
 
-std::string message_of(Http2Writer& writer, uint32_t stream, const TextMessage& message) {
+bool asks_for_socket(const TextMessage& message) {
+  return lower(message.head).find("\nupgrade: websocket") != std::string::npos;
+}
+
+bool grants_socket(const TextMessage& message) { return message.head.starts_with("HTTP/1.1 101"); }
+
+// RFC 8441: an extended CONNECT and a 200 instead of a GET and a 101.
+Http2Writer::Fields socket_fields_of(const TextMessage& message) {
+  Http2Writer::Fields fields = fields_of(message);
+  if (grants_socket(message)) {
+    fields.front().second = "200";
+  } else {
+    fields.front().second = "CONNECT";
+    fields.insert(fields.begin() + 1, {":protocol", "websocket"});
+  }
+  std::erase_if(fields, [](const auto& field) {
+    return field.first == "sec-websocket-key" || field.first == "sec-websocket-accept";
+  });
+  return fields;
+}
+
+std::vector<std::string> frames_of(Http2Writer& writer, uint32_t stream,
+                                   const TextMessage& message) {
   const bool empty = message.pieces.empty();
-  std::string bytes = writer.headers(stream, fields_of(message), empty);
+  std::vector<std::string> frames = {writer.headers(stream, fields_of(message), empty)};
   for (size_t i = 0; i < message.pieces.size(); ++i) {
     // Every third frame is padded.
     const int pad = i % 3 == 2 ? static_cast<int>(i % 7) : -1;
-    bytes += Http2Writer::data(stream, message.pieces[i], i + 1 == message.pieces.size(), pad);
+    const bool last = i + 1 == message.pieces.size();
+    frames.push_back(Http2Writer::data(stream, message.pieces[i], last, pad));
   }
+  return frames;
+}
+
+std::string message_of(Http2Writer& writer, uint32_t stream, const TextMessage& message) {
+  std::string bytes;
+  for (const std::string& frame : frames_of(writer, stream, message)) bytes += frame;
   return bytes;
 }
 
@@ -71,9 +100,15 @@ std::optional<Dialogue> http2_form(const Dialogue& dialogue) {
   uint32_t asked = 0;
   uint32_t answered = 0;
   bool begun[2] = {};
+  bool socket = false;  // was granted: what follows are its frames
   for (Step& step : form.steps) {
     if (step.kind != Step::Kind::kBytes) continue;
-    if (!step.message.has_value() || step.lost.second > 0) return std::nullopt;
+    if (step.lost.second > 0) return std::nullopt;
+    if (socket && !step.message.has_value()) {
+      step.bytes = Http2Writer::data(2 * asked - 1, step.bytes, false);
+      continue;
+    }
+    if (!step.message.has_value() || socket) return std::nullopt;
     const bool client = step.party == Party::kClient;
     const auto side = static_cast<size_t>(step.party);
     uint32_t& count = client ? asked : answered;
@@ -82,13 +117,20 @@ std::optional<Dialogue> http2_form(const Dialogue& dialogue) {
       step.bytes = client ? Http2Writer::client_begins() : Http2Writer::server_begins();
     }
     begun[side] = true;
-    step.bytes += message_of(writers[side], 2 * count + 1, *step.message);
+    if (asks_for_socket(*step.message)) {
+      step.bytes += writers[side].headers(2 * count + 1, socket_fields_of(*step.message));
+      socket = grants_socket(*step.message);
+    } else {
+      step.bytes += message_of(writers[side], 2 * count + 1, *step.message);
+    }
     ++count;
   }
   if (asked == 0) return std::nullopt;
   for (ExpectedRecord& record : form.records) {
     for (auto& [field, value] : record.fields) {
       if (field == "http_version") value = "\"2\"";
+      if (socket && field == "status_code") value = "200";
+      if (socket && field == "method") value = "\"CONNECT\"";
     }
   }
   return form;
@@ -111,6 +153,13 @@ std::string answer_id(const Dialogue& dialogue) {
   return "";
 }
 
+// Frames whose handshake was not seen are no call that could be found.
+bool has_socket(const Dialogue& dialogue) {
+  return std::any_of(dialogue.steps.begin(), dialogue.steps.end(), [](const Step& step) {
+    return step.message.has_value() && asks_for_socket(*step.message);
+  });
+}
+
 // A request without an answer ends its connection.
 bool every_request_is_answered(const Dialogue& dialogue) {
   const auto messages_of = [&](Party party) {
@@ -130,7 +179,7 @@ Dialogue http2_connection(const std::vector<Dialogue>& dialogues) {
   std::set<std::string> ids;
   for (const Dialogue& dialogue : dialogues) {
     const std::string id = answer_id(dialogue);
-    if (!every_request_is_answered(dialogue)) continue;
+    if (!every_request_is_answered(dialogue) || has_socket(dialogue)) continue;
     if (!http2_form(dialogue).has_value() || (!id.empty() && !ids.insert(id).second)) continue;
     const int64_t begin = dialogue.steps.front().time_ns;
     if (now == 0) now = begin;
@@ -144,6 +193,69 @@ Dialogue http2_connection(const std::vector<Dialogue>& dialogues) {
   }
   joined.name = "all";
   return http2_form(joined).value_or(Dialogue{});
+}
+
+namespace {
+
+// A request and its answer, and nothing else but the end.
+bool is_one_call(const Dialogue& dialogue) {
+  std::vector<Party> parties;
+  for (const Step& step : dialogue.steps) {
+    if (step.kind == Step::Kind::kBytes) parties.push_back(step.party);
+  }
+  return parties == std::vector<Party>{Party::kClient, Party::kServer};
+}
+
+}  // namespace
+
+Dialogue http2_streams(const std::vector<Dialogue>& dialogues, size_t at_once) {
+  constexpr int64_t kPauseNs = 1'000'000'000;
+  constexpr int64_t kFrameNs = 1'000'000;
+  std::vector<const Dialogue*> calls;
+  std::set<std::string> ids;
+  for (const Dialogue& dialogue : dialogues) {
+    const std::string id = answer_id(dialogue);
+    if (!is_one_call(dialogue) || has_socket(dialogue) || !http2_form(dialogue)) continue;
+    if (id.empty() || ids.insert(id).second) calls.push_back(&dialogue);
+  }
+  Dialogue joined;
+  joined.name = "all, " + std::to_string(at_once) + " at once";
+  Http2Writer client;
+  Http2Writer server;
+  int64_t now = calls.empty() ? 0 : calls.front()->steps.front().time_ns;
+  const auto add = [&](Party party, std::string bytes) -> Step& {
+    Step step;
+    step.party = party;
+    step.time_ns = now += kFrameNs;
+    step.bytes = std::move(bytes);
+    joined.steps.push_back(std::move(step));
+    return joined.steps.back();
+  };
+  add(Party::kClient, Http2Writer::client_begins());
+  add(Party::kServer, Http2Writer::server_begins());
+  for (size_t first = 0; first < calls.size(); first += at_once) {
+    const size_t end = std::min(first + at_once, calls.size());
+    const auto stream = [](size_t call) { return static_cast<uint32_t>(2 * call + 1); };
+    for (size_t i = first; i < end; ++i) {
+      const TextMessage& request = *calls[i]->steps[0].message;
+      add(Party::kClient, message_of(client, stream(i), request)).message = request;
+    }
+    std::vector<std::vector<std::string>> answers;
+    for (size_t i = first; i < end; ++i) {
+      const auto is_answer = [](const Step& step) { return step.party == Party::kServer; };
+      const auto answer = std::find_if(calls[i]->steps.begin(), calls[i]->steps.end(), is_answer);
+      answers.push_back(frames_of(server, stream(i), *answer->message));
+    }
+    size_t longest = 0;
+    for (const auto& frames : answers) longest = std::max(longest, frames.size());
+    for (size_t turn = 0; turn < longest; ++turn) {
+      for (std::vector<std::string>& frames : answers) {
+        if (turn < frames.size()) add(Party::kServer, std::move(frames[turn]));
+      }
+    }
+    now += kPauseNs;
+  }
+  return joined;
 }
 
 }  // namespace wiretally::test

@@ -7,6 +7,7 @@ namespace {
 
 constexpr uint32_t kPlausibleLengthMax = 1 << 20;
 constexpr uint32_t kSettingBytes = 6;
+constexpr uint32_t kPriorityBytes = 5;
 
 uint32_t number_at(const uint8_t* bytes) {
   return static_cast<uint32_t>(bytes[0]) << 24 | static_cast<uint32_t>(bytes[1]) << 16 |
@@ -32,8 +33,8 @@ bool is_legal(const FrameHeader& header) {
     case FrameType::kContinuation:
     case FrameType::kPushPromise:
       return header.stream != 0;
-    case FrameType::kPriority:
-      return header.stream != 0 && header.length == 5;
+    case FrameType::kPriority:  // of another length: an error of its stream alone, section 6.3
+      return header.stream != 0;
     case FrameType::kRstStream:
       return header.stream != 0 && header.length == 4;
     case FrameType::kSettings:
@@ -64,7 +65,8 @@ bool is_plausible(const FrameHeader& header) {
       kEndHeaders,                                        // CONTINUATION
   };
   return header.type < std::size(kFlags) && (header.flags & ~kFlags[header.type]) == 0 &&
-         header.length <= kPlausibleLengthMax && is_legal(header);
+         header.length <= kPlausibleLengthMax && is_legal(header) &&
+         (!header.is(FrameType::kPriority) || header.length == kPriorityBytes);
 }
 
 FrameReader::Step FrameReader::feed(ByteView rest) {

@@ -91,8 +91,9 @@ class FrameReader {
   const FrameHeader& header() const { return header_; }
   // Of PUSH_PROMISE: the promised stream; of GOAWAY: the last stream; of RST_STREAM: the error.
   uint32_t number() const { return number_; }
-  // Part of the payload that is still to come.
+  // Of the open frame: payload that is still to come, and with its padding.
   uint64_t payload_left() const { return payload_left_; }
+  uint64_t frame_left() const { return payload_left() + padding_left_; }
   bool bad() const { return state_ == State::kBad; }
   bool between_frames() const { return state_ == State::kHeader && have_ == 0; }
   // A frame's payload has begun.

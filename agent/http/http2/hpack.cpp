@@ -1,7 +1,8 @@
 #include "http2/hpack.h"
 
-#include <cstdlib>
-#include <cstring>
+#include <algorithm>
+
+#include "wiretally/counters.h"
 
 namespace wiretally::http::http2 {
 namespace {
@@ -10,119 +11,55 @@ namespace {
 constexpr char kDummyName = '?';
 constexpr size_t kDummies = 4096 / 33;
 
-constexpr size_t kBlockHeaderBytes = 16;  // keeps the memory behind it aligned
+constexpr size_t kStaticEntries = 61;  // RFC 7541 appendix A
 
 }  // namespace
 
-// --- memory -------------------------------------------------------------------------------------
-
-HpackMemory::HpackMemory(size_t bytes_max)
-    : bytes_max_(bytes_max),
-      functions_{.mem_user_data = this,
-                 .malloc = allocate,
-                 .free = release,
-                 .calloc = allocate_zeroed,
-                 .realloc = reallocate} {
-  static_assert(sizeof(Block) <= kBlockHeaderBytes);
-}
-
-HpackMemory::~HpackMemory() {
-  for (Block* block : free_) {
-    while (block != nullptr) {
-      Block* const next = block->next;
-      std::free(block);
-      block = next;
-    }
-  }
-}
-
-void* HpackMemory::take(size_t bytes) {
-  size_t size_class = 0;
-  while (size_class < kClasses && capacity(size_class) < bytes) ++size_class;
-  if (size_class == kClasses) return nullptr;
-  const size_t size = kBlockHeaderBytes + capacity(size_class);
-  if (used_bytes_ + size > bytes_max_) return nullptr;
-  Block* block = free_[size_class];
-  if (block != nullptr) {
-    free_[size_class] = block->next;
-    kept_bytes_ -= size;
-  } else {
-    block = static_cast<Block*>(std::malloc(size));
-    if (block == nullptr) return nullptr;
-    block->size_class = size_class;
-  }
-  used_bytes_ += size;
-  return reinterpret_cast<uint8_t*>(block) + kBlockHeaderBytes;
-}
-
-void HpackMemory::give_back(void* memory) {
-  if (memory == nullptr) return;
-  Block* const block = reinterpret_cast<Block*>(static_cast<uint8_t*>(memory) - kBlockHeaderBytes);
-  const size_t size = kBlockHeaderBytes + capacity(block->size_class);
-  used_bytes_ -= size;
-  if (kept_bytes_ + size > kKeptBytesMax) {
-    std::free(block);
-    return;
-  }
-  kept_bytes_ += size;
-  block->next = free_[block->size_class];
-  free_[block->size_class] = block;
-}
-
-void* HpackMemory::allocate(size_t bytes, void* self) {
-  return static_cast<HpackMemory*>(self)->take(bytes);
-}
-
-void* HpackMemory::allocate_zeroed(size_t count, size_t bytes, void* self) {
-  void* const memory = allocate(count * bytes, self);
-  if (memory != nullptr) std::memset(memory, 0, count * bytes);
-  return memory;
-}
-
-void* HpackMemory::reallocate(void* memory, size_t bytes, void* self) {
-  if (memory == nullptr) return allocate(bytes, self);
-  const Block* const block =
-      reinterpret_cast<Block*>(static_cast<uint8_t*>(memory) - kBlockHeaderBytes);
-  const size_t old_bytes = capacity(block->size_class);
-  if (bytes <= old_bytes) return memory;
-  void* const larger = allocate(bytes, self);
-  if (larger == nullptr) return nullptr;
-  std::memcpy(larger, memory, old_bytes);
-  release(memory, self);
-  return larger;
-}
-
-void HpackMemory::release(void* memory, void* self) {
-  static_cast<HpackMemory*>(self)->give_back(memory);
-}
-
-// --- blocks -------------------------------------------------------------------------------------
-
 HpackReader::~HpackReader() {
+  delete_inflater();
+  memory_.leave(*this);
+}
+
+void HpackReader::delete_inflater() {
   if (inflater_ != nullptr) nghttp2_hd_inflate_del(inflater_);
+  inflater_ = nullptr;
 }
 
 void HpackReader::lose() {
-  if (inflater_ != nullptr) nghttp2_hd_inflate_del(inflater_);
-  inflater_ = nullptr;
-  lost_ = true;
+  delete_inflater();
+  unknown_entries_ = kDummies;
+}
+
+// As many entries as there were are unknown from here on, and no more: what comes after them lines
+// up. (If a block is open, its reader finds no inflater, and loses the table altogether.)
+void HpackReader::evict() {
+  if (inflater_ == nullptr && fields_.bytes() == 0) return;
+  if (inflater_ != nullptr) {
+    const size_t entries = nghttp2_hd_inflate_get_num_table_entries(inflater_);
+    unknown_entries_ = std::min(entries - std::min(entries, kStaticEntries), kDummies);
+  }
+  delete_inflater();
+  fields_.release();
+  counters_.drop(source_, DropReason::kHttpH2TableEvicted, 0);
 }
 
 bool HpackReader::begin_block() {
+  memory_.touch(*this);
   if (inflater_ != nullptr) return true;
   if (nghttp2_hd_inflate_new2(&inflater_, memory_.functions()) != 0) {
     inflater_ = nullptr;
-    lost_ = true;
+    lose();
     return false;
   }
   // Allows larger tables; they grow when the encoder says so.
-  const bool good = nghttp2_hd_inflate_change_table_size(inflater_, table_bytes_max_) == 0 &&
-                    (!lost_ || fill_with_dummies());
+  const bool good =
+      nghttp2_hd_inflate_change_table_size(inflater_, table_bytes_max_) == 0 && fill_with_dummies();
   if (!good) lose();
   return good;
 }
 
 bool HpackReader::fill_with_dummies() {
+  if (unknown_entries_ == 0) return true;
   // Literals with incremental indexing and a new name, RFC 7541 section 6.2.1.
   static const std::array<uint8_t, kDummies* 4> kBlock = [] {
     std::array<uint8_t, kDummies * 4> block{};
@@ -134,7 +71,7 @@ bool HpackReader::fill_with_dummies() {
     }
     return block;
   }();
-  ByteView rest(kBlock);
+  ByteView rest(kBlock.data(), unknown_entries_ * 4);
   Field field;
   Step step = Step::kUnknown;
   while (step == Step::kUnknown) step = next(rest, true, field);
@@ -144,6 +81,7 @@ bool HpackReader::fill_with_dummies() {
 }
 
 HpackReader::Step HpackReader::next(ByteView& block, bool last, Field& field) {
+  memory_.touch(*this);
   if (inflater_ == nullptr) return Step::kFailed;
   nghttp2_nv pair{};
   int flags = 0;

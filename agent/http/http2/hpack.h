@@ -9,6 +9,8 @@
 // not refer any more; one that is smaller ends in an index it does not have, and the rest of that
 // block is unknown. So a field is right or unknown.
 //
+// A table that is evicted (hpack_memory.h) is made of as many dummies as it had entries.
+//
 // Table size updates stand in the blocks themselves (RFC 7541 section 6.3): the peer's SETTINGS
 // are not needed. Updates beyond Limits::hpack_table_bytes_max make the direction unknown.
 #pragma once
@@ -18,50 +20,19 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
-#include <vector>
 
+#include "http2/field_buffer.h"
+#include "http2/hpack_memory.h"
 #include "wiretally/bytes.h"
+#include "wiretally/capture.h"
+
+namespace wiretally {
+struct Counters;
+}
 
 namespace wiretally::http::http2 {
 
-// Memory for the inflaters of a lane: counted, bounded, and used again by size. Beyond the bound an
-// inflater's allocation fails, and its direction is unknown from there on.
-class HpackMemory {
- public:
-  explicit HpackMemory(size_t bytes_max);
-  ~HpackMemory();
-  HpackMemory(const HpackMemory&) = delete;
-  HpackMemory& operator=(const HpackMemory&) = delete;
-
-  nghttp2_mem* functions() { return &functions_; }
-  size_t used_bytes() const { return used_bytes_; }
-  static constexpr size_t worst_case_bytes(size_t bytes_max) { return bytes_max + kKeptBytesMax; }
-
- private:
-  struct Block {
-    size_t size_class;
-    Block* next;
-  };
-  static constexpr size_t kClasses = 20;
-  static constexpr size_t kSmallestBytes = 32;
-  static constexpr size_t kKeptBytesMax = 8 << 20;
-
-  void* take(size_t bytes);
-  void give_back(void* memory);
-  static size_t capacity(size_t size_class) { return kSmallestBytes << size_class; }
-  static void* allocate(size_t bytes, void* self);
-  static void* allocate_zeroed(size_t count, size_t bytes, void* self);
-  static void* reallocate(void* memory, size_t bytes, void* self);
-  static void release(void* memory, void* self);
-
-  size_t bytes_max_;
-  size_t used_bytes_ = 0;
-  size_t kept_bytes_ = 0;
-  std::array<Block*, kClasses> free_{};
-  nghttp2_mem functions_;
-};
-
-class HpackReader {
+class HpackReader final : private HpackMemory::Tenant {
  public:
   struct Field {
     std::string_view name;  // borrowed until the next call
@@ -74,8 +45,12 @@ class HpackReader {
     kFailed,   // the rest of the block cannot be known; neither can the table
   };
 
-  HpackReader(HpackMemory& memory, size_t table_bytes_max)
-      : memory_(memory), table_bytes_max_(table_bytes_max) {}
+  HpackReader(HpackMemory& memory, size_t table_bytes_max, Counters& counters, Source source)
+      : memory_(memory),
+        table_bytes_max_(table_bytes_max),
+        counters_(counters),
+        source_(source),
+        fields_(memory) {}
   ~HpackReader();
   HpackReader(const HpackReader&) = delete;
   HpackReader& operator=(const HpackReader&) = delete;
@@ -88,15 +63,23 @@ class HpackReader {
   void end_block();
   // Blocks, or parts of one, were not seen.
   void lose();
-  bool lost() const { return lost_; }
+  // Fields of the open block that are kept. They may be gone after any other connection's turn; the
+  // next step is kFailed then.
+  FieldBuffer& fields() { return fields_; }
+  const FieldBuffer& fields() const { return fields_; }
 
  private:
+  void evict() override;
+  void delete_inflater();
   bool fill_with_dummies();
 
   HpackMemory& memory_;
   const size_t table_bytes_max_;
+  Counters& counters_;
+  const Source source_;
   nghttp2_hd_inflater* inflater_ = nullptr;
-  bool lost_ = false;  // the table must be made of dummies
+  size_t unknown_entries_ = 0;  // a new table begins with so many dummies
+  FieldBuffer fields_;
 };
 
 }  // namespace wiretally::http::http2

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 
 namespace wiretally::http::http2 {
 namespace {
@@ -27,7 +26,7 @@ Session::Session(Lane& lane, FlowId flow, Source source, Begin begin,
     : lane_(lane),
       flow_(flow),
       source_(source),
-      halves_{Half(lane, Direction::kAToB), Half(lane, Direction::kBToA)},
+      halves_{Half(lane, source, Direction::kAToB), Half(lane, source, Direction::kBToA)},
       streams_(lane.streams) {
   if (begin == Begin::kJoined) {
     for (Half& half : halves_) {
@@ -244,8 +243,24 @@ void Session::end_frame(Half& half) {
 }
 
 // The framing of this direction is lost, and with it whatever stood in it: a header block, any
-// part of any stream.
+// part of any stream. Of the lost bytes, those of the open frame are its stream's; of the rest each
+// stream that may still send can have lost all, but for the header that its frame has.
 void Session::lose_framing(Half& half, DropReason reason, uint64_t bytes) {
+  Stream* of_frame = nullptr;
+  uint64_t certain = 0;
+  uint64_t rest = bytes;
+  if (bytes > 0 && half.state == State::kFrames && half.reader.in_payload()) {
+    of_frame = stream_of_open_frame(half);
+    certain = std::min(bytes, half.reader.frame_left());
+    if (of_frame != nullptr) {
+      of_frame->exchange->lost_bytes += certain;
+      of_frame->body(message_of(half)).received += std::min(bytes, half.reader.payload_left());
+    }
+    rest -= certain;
+  }
+  const bool at_border =
+      half.state == State::kFrames && (half.reader.in_payload() || half.reader.between_frames());
+  if (at_border) rest -= std::min<uint64_t>(rest, kFrameHeaderBytes);
   half.reader.reset();
   half.state = State::kSeek;
   half.trouble = reason;
@@ -257,18 +272,41 @@ void Session::lose_framing(Half& half, DropReason reason, uint64_t bytes) {
   if (!request_direction_.has_value()) return;
   const Message message = message_of(half);
   streams_.for_each([&](Stream& stream) {
+    const uint64_t lost = rest + (&stream == of_frame ? certain : 0);
+    Stream::Body& body = stream.body(message);
+    if (stream.socket != nullptr && is_open(stream, message)) {
+      body.maybe_lost += rest;
+      stream.socket->lose(lane_, message, lost, now_);
+      return;
+    }
     const Exchange::Side at = side(stream, message);
     const bool may_come = message == Message::kResponse ? at == Exchange::Side::kAbsent
                                                         : stream.exchange->waits_for_request();
     if (Exchange::is_over(at) || (at == Exchange::Side::kAbsent && !may_come)) return;
-    Stream::Body& body = stream.body(message);
     body.in_doubt = true;
-    stream.exchange->lost_bytes += bytes;
+    body.maybe_lost += rest;
     if (at != Exchange::Side::kOpen) return;
     body.grpc.gap();
     if (body.coding_unknown) begin_coded_body(stream, message, 0);
-    body.delivery.gap(lane_, bytes, now_);
+    body.delivery.gap(lane_, lost, now_);
   });
+}
+
+// Null if it is nobody's, or nobody knows whose.
+Stream* Session::stream_of_open_frame(Half& half) {
+  if (!request_direction_.has_value() || half.skip_frame) return nullptr;
+  if (half.block != Block::kNone) return streams_.find(half.block_stream);
+  if (!half.reader.header().is(FrameType::kData)) return nullptr;
+  if (!half.stream_known) find_data_stream(half, 0);
+  return half.stream;
+}
+
+// A body that ends as long as its head said lost no more than it lacks.
+void Session::bound_loss(Stream& stream, Message message) {
+  Stream::Body& body = stream.body(message);
+  if (!body.content_length.has_value()) return;
+  const uint64_t length = *body.content_length;
+  body.maybe_lost = std::min(body.maybe_lost, length - std::min(length, body.received));
 }
 
 void Session::gap(const StreamEvent& event) {
@@ -285,7 +323,7 @@ void Session::gap(const StreamEvent& event) {
       half.lost_bytes += bytes;
       if (payload > 0) fail_block(half);
     } else if (half.reader.header().is(FrameType::kData) && !half.skip_frame) {
-      lose_data(half, bytes);
+      lose_data(half, bytes, payload);
     }
     while (half.state == State::kFrames && half.reader.has_step()) take_frame(half, {});
   }
@@ -309,9 +347,9 @@ void Session::find_data_stream(Half& half, uint8_t first_byte) {
   half.no_stream = DropReason::kHttpH2NoStream;
   if (stream == nullptr && half.doubt) stream = find_or_open(half, id, now_, half.no_stream);
   if (stream == nullptr) return;
-  const Exchange::Side at = side(*stream, message);
-  if (Exchange::is_over(at)) return;
-  if (at == Exchange::Side::kAbsent) {
+  const bool begun = side(*stream, message) != Exchange::Side::kAbsent;
+  if (begun && !is_open(*stream, message)) return;
+  if (!begun) {
     if (!half.doubt) return;
     const Headers nothing{.fields = {}, .incomplete = true, .unknown = true};
     if (message == Message::kRequest) {
@@ -336,8 +374,7 @@ void Session::deliver(Half& half, ByteView part) {
       lane_.counters.skip(source_, SkipReason::kHttpOpaque, part.size());
       return;
     case Stream::Carries::kWebSocket:
-      // RFC 8441: `part` continues this direction's WebSocket frames. Their reader goes here.
-      lane_.counters.skip(source_, SkipReason::kHttpOpaque, part.size());
+      stream.socket->feed(lane_, message_of(half), part, now_);
       return;
     case Stream::Carries::kBodies:
       break;
@@ -361,9 +398,7 @@ void Session::end_data(Half& half) {
   // An empty frame may end what another began.
   if (!half.stream_known && ends_stream && request_direction_.has_value()) {
     half.stream = streams_.find(half.reader.header().stream);
-    if (half.stream != nullptr && side(*half.stream, message_of(half)) != Exchange::Side::kOpen) {
-      half.stream = nullptr;
-    }
+    if (half.stream != nullptr && !is_open(*half.stream, message_of(half))) half.stream = nullptr;
   }
   Stream* const stream = std::exchange(half.stream, nullptr);
   if (stream == nullptr || !ends_stream) return;
@@ -371,13 +406,18 @@ void Session::end_data(Half& half) {
   finish_message(*stream, message_of(half), MessageEnd::kComplete);
 }
 
-void Session::lose_data(Half& half, uint64_t bytes) {
+// `payload` of the lost bytes were DATA, the others padding.
+void Session::lose_data(Half& half, uint64_t bytes, uint64_t payload) {
   if (!half.stream_known && request_direction_.has_value()) find_data_stream(half, 0);
   if (half.stream == nullptr) return;
   Stream& stream = *half.stream;
   const Message message = message_of(half);
   Stream::Body& body = stream.body(message);
   stream.exchange->lost_bytes += bytes;
+  if (stream.socket != nullptr) {
+    if (payload > 0) stream.socket->gap(lane_, message, payload, now_);
+    return;
+  }
   body.received += bytes;
   body.grpc.gap();
   if (body.coding_unknown) begin_coded_body(stream, message, 0);
@@ -394,7 +434,6 @@ void Session::begin_block(Half& half, Block kind) {
   half.ends_stream = kind == Block::kHeaders && header.has(kEndStream);
   half.cut = false;
   half.block_bytes = half.lost_bytes = 0;
-  half.field_bytes = half.fields = 0;
   half.block_start = half.frame_start;
   half.failed = half.unknown = !half.hpack.begin_block();
 }
@@ -429,46 +468,28 @@ void Session::read_block(Half& half, ByteView part) {
   drop(half.failed ? DropReason::kHttpH2HeaderBlock : DropReason::kHttpHeadTooLarge, given - good);
 }
 
-// Copies the field, because the inflater's own copy lives until its next call only.
 bool Session::keep_field(Half& half, const HpackReader::Field& field) {
-  const uint32_t sizes[2] = {static_cast<uint32_t>(field.name.size()),
-                             static_cast<uint32_t>(field.value.size())};
-  const size_t bytes = sizeof sizes + sizes[0] + sizes[1];
-  if (half.cut || half.fields >= lane_.limits.http_headers_max ||
-      half.field_bytes + bytes > lane_.limits.http_head_bytes_max ||
-      !half.field_buffer.reserve(bytes)) {
-    return false;
-  }
-  half.field_buffer.append({reinterpret_cast<const uint8_t*>(sizes), sizeof sizes});
-  half.field_buffer.append(as_bytes(field.name));
-  half.field_buffer.append(as_bytes(field.value));
-  ++half.fields;
-  half.field_bytes += bytes;
-  return true;
+  FieldBuffer& fields = half.hpack.fields();
+  const size_t bytes = fields.bytes() + FieldBuffer::bytes_of(field.name, field.value);
+  return !half.cut && fields.count() < lane_.limits.http_headers_max &&
+         bytes <= lane_.limits.http_head_bytes_max && fields.append(field.name, field.value);
 }
 
 Session::Pseudo Session::load_fields(const Half& half) {
   lane_.fields.clear();
   Pseudo pseudo;
-  const char* at = reinterpret_cast<const char*>(half.field_buffer.data());
-  for (size_t i = 0; i < half.fields; ++i) {
-    uint32_t sizes[2];
-    std::memcpy(sizes, at, sizeof sizes);
-    at += sizeof sizes;
-    const HeaderField field{.name = {at, sizes[0]}, .value = {at + sizes[0], sizes[1]}};
-    at += sizes[0] + sizes[1];
-    lane_.fields.push_back(field);
-    if (!field.name.starts_with(':')) continue;
+  half.hpack.fields().for_each([&](std::string_view name, std::string_view value) {
+    lane_.fields.push_back({.name = name, .value = value});
+    if (!name.starts_with(':')) return;
     pseudo.any = true;
-    if (field.name == ":method") pseudo.method = field.value;
-    if (field.name == ":path") pseudo.path = field.value;
-    if (field.name == ":authority") pseudo.authority = field.value;
-    if (field.name == ":protocol") pseudo.protocol = field.value;
-    if (field.name == ":status") {
-      pseudo.status =
-          static_cast<uint16_t>(std::min<uint64_t>(number_of(field.value).value_or(0), 999));
+    if (name == ":method") pseudo.method = value;
+    if (name == ":path") pseudo.path = value;
+    if (name == ":authority") pseudo.authority = value;
+    if (name == ":protocol") pseudo.protocol = value;
+    if (name == ":status") {
+      pseudo.status = static_cast<uint16_t>(std::min<uint64_t>(number_of(value).value_or(0), 999));
     }
-  }
+  });
   return pseudo;
 }
 
@@ -500,8 +521,7 @@ void Session::end_block(Half& half) {
 
 void Session::drop_block(Half& half) {
   half.block = Block::kNone;
-  half.field_buffer.release();
-  half.fields = 0;
+  half.hpack.fields().release();
 }
 
 // False if nobody knows who sent this block, or it cannot be from this side.
@@ -544,10 +564,10 @@ void Session::request_block(Half& half, const Pseudo& pseudo, const Headers& hea
   stream->exchange->lost_bytes += half.lost_bytes;
   if (stream->exchange->request == Exchange::Side::kAbsent) {
     begin_request(*stream, half.block_start, pseudo, headers);
-  } else if (stream->exchange->request == Exchange::Side::kOpen) {
-    trailers(*stream, Message::kRequest, headers);
-  } else {
+  } else if (!is_open(*stream, Message::kRequest)) {
     return;
+  } else if (stream->socket == nullptr) {
+    trailers(*stream, Message::kRequest, headers);
   }
   note_byte(*stream);
   if (half.ends_stream) finish_message(*stream, Message::kRequest, MessageEnd::kComplete);
@@ -563,7 +583,8 @@ void Session::answer_block(Half& half, const Pseudo& pseudo, const Headers& head
   exchange.lost_bytes += half.lost_bytes;
   // RFC 9113 section 8.1: an interim answer does not end the stream.
   const bool interim = pseudo.status >= 100 && pseudo.status < 200 && !half.ends_stream;
-  if (interim || Exchange::is_over(exchange.answer)) return;
+  if (interim) return;
+  if (exchange.answer != Exchange::Side::kAbsent && !is_open(*stream, Message::kResponse)) return;
   if (exchange.answer == Exchange::Side::kAbsent) {
     // A block that is all known and has no :status is no head: that one was lost.
     const bool are_trailers = !headers.incomplete && !pseudo.any;
@@ -575,7 +596,7 @@ void Session::answer_block(Half& half, const Pseudo& pseudo, const Headers& head
     } else {
       begin_answer(*stream, half.block_start, pseudo, headers);
     }
-  } else {
+  } else if (stream->socket == nullptr) {
     trailers(*stream, Message::kResponse, headers);
   }
   note_byte(*stream);
@@ -676,10 +697,9 @@ void Session::begin_request(Stream& stream, const MessageStart& start, const Pse
   exchange.request_start = start;
   exchange.is_head = pseudo.method == "HEAD";
   exchange.is_connect = pseudo.method == "CONNECT";
-  if (exchange.is_connect) {
-    stream.carries =
-        pseudo.protocol == "websocket" ? Stream::Carries::kWebSocket : Stream::Carries::kTunnel;
-  }
+  if (exchange.is_connect) stream.carries = Stream::Carries::kTunnel;
+  const bool websocket = exchange.is_connect && pseudo.protocol == "websocket";
+  if (websocket) exchange.is_connect = false;
   const bool first = !any_request_ && !exchange.is_connect;
   any_request_ = any_request_ || first;
   const BodyInterest interest = lane_.sink.on_request(
@@ -692,14 +712,19 @@ void Session::begin_request(Stream& stream, const MessageStart& start, const Pse
        .method = pseudo.method,
        .target = exchange.is_connect && pseudo.path.empty() ? pseudo.authority : pseudo.path,
        .headers = headers,
-       .first_on_flow = first});
+       .first_on_flow = first,
+       .websocket = websocket});
   begin_body(stream, Message::kRequest, interest, headers);
+  if (websocket) ask_for_socket(stream, interest);
 }
 
 void Session::begin_answer(Stream& stream, const MessageStart& start, const Pseudo& pseudo,
                            const Headers& headers) {
   Exchange& exchange = *stream.exchange;
   exchange.answer = Exchange::Side::kOpen;
+  const bool asked = stream.socket != nullptr;
+  // RFC 8441 section 5. Where the status is unknown, the frames prove themselves.
+  const bool granted = asked && (pseudo.status / 100 == 2 || pseudo.status == 0);
   const BodyInterest interest =
       lane_.sink.on_response(exchange.id, {.flow = event_->info,
                                            .flow_id = flow_,
@@ -707,8 +732,35 @@ void Session::begin_answer(Stream& stream, const MessageStart& start, const Pseu
                                            .time = start.time,
                                            .version = HttpVersion::kHttp2,
                                            .status = pseudo.status,
-                                           .headers = headers});
+                                           .headers = headers,
+                                           .websocket = granted});
   begin_body(stream, Message::kResponse, interest, headers);
+  if (asked) end_handshake(stream, granted && interest == BodyInterest::kWanted, headers);
+}
+
+// Nothing more belongs to the request: its stream stays open for the frames of the WebSocket.
+void Session::ask_for_socket(Stream& stream, BodyInterest interest) {
+  Exchange& exchange = *stream.exchange;
+  if (interest != BodyInterest::kWanted || exchange.answer != Exchange::Side::kAbsent) return;
+  stream.carries = Stream::Carries::kWebSocket;
+  stream.socket = std::make_unique<SocketStream>(source_, exchange.id);
+  lane_.sink.on_message_end(exchange.id, Message::kRequest, MessageEnd::kComplete, now_);
+  exchange.request = Exchange::Side::kComplete;
+}
+
+void Session::end_handshake(Stream& stream, bool granted, const Headers& answer) {
+  Exchange& exchange = *stream.exchange;
+  if (granted) {
+    exchange.is_websocket = true;
+    lane_.sink.on_message_end(exchange.id, Message::kResponse, MessageEnd::kComplete, now_);
+    exchange.answer = Exchange::Side::kComplete;
+    // DATA whose head was lost may begin anywhere.
+    stream.socket->grant(lane_, websocket_terms(answer), !answer.fields.empty(), now_);
+    return;
+  }
+  stream.socket->end(lane_, now_);
+  stream.socket.reset();
+  stream.carries = Stream::Carries::kBodies;
 }
 
 void Session::begin_body(Stream& stream, Message message, BodyInterest interest,
@@ -751,7 +803,13 @@ void Session::note_byte(Stream& stream) {
 }
 
 void Session::finish_message(Stream& stream, Message message, MessageEnd end) {
+  if (stream.socket != nullptr) {
+    stream.socket->finish(lane_, message, now_);
+    settle(stream);
+    return;
+  }
   Exchange& exchange = *stream.exchange;
+  if (end == MessageEnd::kComplete) bound_loss(stream, message);
   stream.body(message).delivery.end(lane_, end, now_);
   lane_.sink.on_message_end(exchange.id, message, end, now_);
   side(stream, message) =
@@ -771,6 +829,7 @@ void Session::cut_message(Stream& stream, Message message) {
     return;
   }
   const bool whole = body.content_length.has_value() && body.received >= *body.content_length;
+  if (whole) bound_loss(stream, message);
   if (body.in_doubt && !whole) exchange.evidence_lost = true;
   const MessageEnd end = whole ? MessageEnd::kComplete : MessageEnd::kCut;
   stream.body(message).delivery.end(lane_, end, now_);
@@ -780,6 +839,10 @@ void Session::cut_message(Stream& stream, Message message) {
 
 void Session::settle(Stream& stream) {
   using Side = Exchange::Side;
+  if (stream.socket != nullptr) {
+    if (stream.socket->is_over()) end_stream(stream, ExchangeOutcome::kComplete, now_);
+    return;
+  }
   const Exchange& exchange = *stream.exchange;
   const bool request_over = Exchange::is_over(exchange.request) ||
                             (exchange.request == Side::kAbsent && !exchange.request_may_come);
@@ -796,13 +859,19 @@ void Session::reset_stream(Stream& stream, ExchangeOutcome outcome) {
   cut_message(stream, Message::kRequest);
   cut_message(stream, Message::kResponse);
   const Exchange& exchange = *stream.exchange;
-  const bool whole = exchange.request == Side::kComplete && exchange.answer == Side::kComplete;
+  const bool whole = stream.socket == nullptr && exchange.request == Side::kComplete &&
+                     exchange.answer == Side::kComplete;
   end_stream(stream, whole ? ExchangeOutcome::kComplete : outcome, now_);
 }
 
 void Session::end_stream(Stream& stream, ExchangeOutcome outcome, EventTime time) {
   using Side = Exchange::Side;
   Exchange& exchange = *stream.exchange;
+  if (stream.socket != nullptr) {
+    stream.socket->end(lane_, now_);
+    outcome = stream.socket->outcome(outcome);
+  }
+  for (const Stream::Body& body : stream.bodies) exchange.lost_bytes += body.maybe_lost;
   const bool unexplained =
       exchange.evidence_lost || (exchange.answer == Side::kAbsent && exchange.lost_bytes > 0) ||
       (exchange.request == Side::kAbsent && exchange.answer == Side::kComplete);

@@ -17,6 +17,9 @@
 // DATA that begins with `{` is taken for a request's and other DATA for an answer's; a block that
 // says otherwise ends what was begun so.
 //
+// A WebSocket's handshake (RFC 8441) is over with its two heads; what its stream's DATA says from
+// then on is read by SocketStream.
+//
 // Limits: h2_streams_max, h2_pushed_streams_max, h2_header_block_bytes_max, http_head_bytes_max and
 // http_headers_max for what a block decodes to, hpack_table_bytes_max, hpack_bytes_max;
 // http_exchanges_max and open_calls_max: DATA of a stream that had to make room is nobody's.
@@ -26,7 +29,6 @@
 #include <optional>
 
 #include "http2/detector.h"
-#include "http2/field_buffer.h"
 #include "http2/frame_reader.h"
 #include "http2/hpack.h"
 #include "http2/stream.h"
@@ -75,10 +77,9 @@ class Session final : private ExchangeOwner {
 
   // One direction.
   struct Half {
-    Half(Lane& lane, Direction direction_in)
+    Half(Lane& lane, Source source, Direction direction_in)
         : direction(direction_in),
-          hpack(lane.hpack_memory, lane.limits.hpack_table_bytes_max),
-          field_buffer(lane.hpack_memory) {}
+          hpack(lane.hpack_memory, lane.limits.hpack_table_bytes_max, lane.counters, source) {}
 
     const Direction direction;
     State state = State::kFrames;
@@ -107,10 +108,7 @@ class Session final : private ExchangeOwner {
     bool failed = false;   // the rest cannot be read
     uint64_t block_bytes = 0;
     uint64_t lost_bytes = 0;
-    size_t field_bytes = 0;
-    size_t fields = 0;
     MessageStart block_start;
-    FieldBuffer field_buffer;
   };
 
   struct Pseudo {
@@ -132,10 +130,12 @@ class Session final : private ExchangeOwner {
   void end_frame(Half& half);
   void lose_framing(Half& half, DropReason reason, uint64_t bytes);
 
+  Stream* stream_of_open_frame(Half& half);
+  void bound_loss(Stream& stream, Message message);
   void find_data_stream(Half& half, uint8_t first_byte);
   void deliver(Half& half, ByteView part);
   void end_data(Half& half);
-  void lose_data(Half& half, uint64_t bytes);
+  void lose_data(Half& half, uint64_t bytes, uint64_t payload);
 
   void begin_block(Half& half, Block kind);
   void read_block(Half& half, ByteView part);
@@ -157,6 +157,8 @@ class Session final : private ExchangeOwner {
   void begin_answer(Stream& stream, const MessageStart& start, const Pseudo& pseudo,
                     const Headers& headers);
   void begin_body(Stream& stream, Message message, BodyInterest interest, const Headers& headers);
+  void ask_for_socket(Stream& stream, BodyInterest interest);
+  void end_handshake(Stream& stream, bool granted, const Headers& answer);
   void begin_coded_body(Stream& stream, Message message, uint8_t first_byte);
   void trailers(Stream& stream, Message message, const Headers& headers);
   void finish_message(Stream& stream, Message message, MessageEnd end);
@@ -177,6 +179,11 @@ class Session final : private ExchangeOwner {
   }
   Message message_of(const Half& half) const {
     return half.direction == *request_direction_ ? Message::kRequest : Message::kResponse;
+  }
+  // Whether DATA of the message may come.
+  static bool is_open(Stream& stream, Message message) {
+    return stream.socket != nullptr ? !stream.socket->has_ended(message)
+                                    : side(stream, message) == Exchange::Side::kOpen;
   }
   static Exchange::Side& side(Stream& stream, Message message) {
     return message == Message::kRequest ? stream.exchange->request : stream.exchange->answer;

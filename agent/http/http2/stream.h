@@ -11,6 +11,7 @@
 #include "body_delivery.h"
 #include "exchange.h"
 #include "http2/grpc_reader.h"
+#include "http2/socket_stream.h"
 
 namespace wiretally::http::http2 {
 
@@ -19,7 +20,7 @@ struct Stream {
   enum class Carries : uint8_t {
     kBodies,
     kTunnel,     // CONNECT, RFC 9113 section 8.5: another protocol
-    kWebSocket,  // extended CONNECT, RFC 8441
+    kWebSocket,  // extended CONNECT, RFC 8441: `socket`
   };
 
   struct Body {
@@ -30,6 +31,7 @@ struct Stream {
     bool is_grpc = false;
     bool coding_unknown = false;  // Content-Encoding was lost: the first byte decides
     bool in_doubt = false;        // frames of it may have been missed
+    uint64_t maybe_lost = 0;      // bytes of it, at most, among those that were lost with framing
     BodyInterest interest = BodyInterest::kNotLlm;  // until the coding is known
   };
 
@@ -38,6 +40,7 @@ struct Stream {
   Carries carries = Carries::kBodies;
   bool pushed = false;
   std::array<Body, 2> bodies;  // by Message
+  std::unique_ptr<SocketStream> socket;
 
   Body& body(Message message) { return bodies[static_cast<size_t>(message)]; }
 };

@@ -7,6 +7,7 @@
 // and, where there is a payload, a byte for its length and the payload:
 //   0 DATA  1 DATA with END_STREAM  2 DATA padded  3 HEADERS of a request  4 HEADERS of an answer
 //   5 trailers with END_STREAM  6 raw HEADERS  7 raw HEADERS without END_HEADERS  8 CONTINUATION
+//   (bit 5 with 3: an extended CONNECT; with 4: its 200, with permessage-deflate)
 //   9 PUSH_PROMISE  10 RST_STREAM  11 GOAWAY  12 table size  13 gap  14 raw bytes  15 any frame
 #include <cstdint>
 #include <cstdio>
@@ -55,6 +56,23 @@ class CountingSink final : public ExchangeSink {
   }
   void on_exchange_end(ExchangeId id, const ExchangeEnd&) override {
     open_.erase(static_cast<uint64_t>(id));
+    for (const Message sender : {Message::kRequest, Message::kResponse}) {
+      require(messages_.count({id, sender}) == 0, "messages end before their exchange");
+    }
+  }
+  BodyInterest on_websocket_message(ExchangeId id, Message sender, WebSocketContent,
+                                    EventTime) override {
+    require(open_.count(static_cast<uint64_t>(id)) == 1, "a message of an open exchange");
+    require(messages_.insert({id, sender}).second, "one message at a time");
+    return BodyInterest::kWanted;
+  }
+  BodyInterest on_websocket_part(ExchangeId id, Message sender, ByteView part, EventTime) override {
+    require(messages_.count({id, sender}) == 1, "a part of an open message");
+    touch(as_text(part));
+    return BodyInterest::kWanted;
+  }
+  void on_websocket_message_end(ExchangeId id, Message sender, MessageEnd, EventTime) override {
+    require(messages_.erase({id, sender}) == 1, "an end of an open message");
   }
   void on_time(EventTime) override {}
   bool all_ended() const { return open_.empty(); }
@@ -64,7 +82,8 @@ class CountingSink final : public ExchangeSink {
     for (const char c : text) sum_ += static_cast<unsigned char>(c);
   }
   std::set<uint64_t> open_;
-  uint64_t sum_ = 0;  // keeps the reads of borrowed text
+  std::set<std::pair<ExchangeId, Message>> messages_;  // of WebSockets
+  uint64_t sum_ = 0;                                   // keeps the reads of borrowed text
 };
 
 const Limits& limits() {
@@ -177,7 +196,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         bytes = Http2Writer::data(id, payload(), false, next());
         break;
       case 3: {
-        auto fields = Http2Writer::request(id == 7 ? "/no" : "/v1");
+        const bool socket = (operation & 0x20) != 0;
+        auto fields = Http2Writer::request(id == 7 ? "/no" : "/v1", socket ? "CONNECT" : "POST");
+        if (socket) fields.emplace(fields.begin() + 1, ":protocol", "websocket");
         fields.emplace_back("x", payload());
         bytes = writer.headers(id, fields,
                                {.end_stream = false,
@@ -188,6 +209,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       }
       case 4: {
         auto fields = Http2Writer::answer(id == 9 ? 103 : 200, "application/grpc");
+        if (operation & 0x20)
+          fields = {{":status", "200"}, {"sec-websocket-extensions", "permessage-deflate"}};
         fields.emplace_back("x", payload());
         bytes = writer.headers(id, fields);
         break;

@@ -165,6 +165,92 @@ TEST(SharedLimits, AStreamMakesRoomForAnotherConnection) {
   EXPECT_TRUE(room.balances());
 }
 
+// Two requests on a connection of its own: the second refers to what the first put into the table.
+struct Client {
+  test::Http2Writer writer;
+
+  std::string first(const std::string& key) {
+    return test::Http2Writer::client_begins() + head(1, key);
+  }
+  std::string head(uint32_t id, const std::string& key) {
+    auto fields = test::Http2Writer::request("/v1/" + key);
+    fields.push_back({"x-" + key, "yes"});
+    fields.push_back({"x-filler", std::string(100, 'f')});
+    return writer.headers(id, fields, true);
+  }
+};
+
+TEST(SharedLimits, TheHpackTableUsedLeastRecentlyMakesRoom) {
+  Limits limits;
+  limits.hpack_bytes_max = 40'000;
+  Room room(limits);
+  room.sink.log_headers = true;
+  Client clients[30];
+  for (uint64_t flow = 1; flow < 30; ++flow) {
+    room.a(flow, clients[flow].first("k" + std::to_string(flow)));
+  }
+  EXPECT_GE(room.dropped_events(DropReason::kHttpH2TableEvicted), 10u);
+  EXPECT_EQ(room.dropped_events(DropReason::kHttpH2HeaderBlock), 0u);
+  // The last ones have theirs.
+  room.sink.log.clear();
+  room.a(29, clients[29].head(3, "k29"));
+  EXPECT_NE(room.sink.log.find("[:authority=api.openai.com] [:path=/v1/k29] [x-k29=yes]"),
+            std::string::npos)
+      << room.sink.log;
+  // The first one's are gone: what it refers to is unknown, what it says is right, and what it puts
+  // into its table from now on is known.
+  room.sink.log.clear();
+  room.a(1, clients[1].head(3, "k1"));
+  EXPECT_NE(room.sink.log.find("request POST /v1/k1 [:method=POST] [:scheme=https] [:path=/v1/k1] "
+                               "incomplete unknown h2"),
+            std::string::npos)
+      << room.sink.log;
+  for (const uint32_t id : {5, 7}) {
+    room.sink.log.clear();
+    room.a(1, clients[1].head(id, "new"));
+    EXPECT_NE(room.sink.log.find("request POST /v1/new [:method=POST] [:scheme=https] "
+                                 "[:path=/v1/new] [x-new=yes] incomplete unknown h2"),
+              std::string::npos)
+        << room.sink.log;
+  }
+  for (uint64_t flow = 1; flow < 30; ++flow) room.close(flow);
+  EXPECT_TRUE(room.balances());
+}
+
+// Decoded fields are in the same memory, and blocks that never end make room too.
+TEST(SharedLimits, HeaderBlocksThatNeverEndMakeRoom) {
+  using test::Http2Writer;
+  Limits limits;
+  limits.hpack_bytes_max = 100'000;
+  limits.http_headers_max = 10'000;
+  Room room(limits);
+  room.sink.log_headers = true;
+  // One field of 1 000 bytes in the table, and a hundred references to it.
+  const std::string bomb = std::string("\x40\x01") + "a" + "\x7f\xe9\x06" +
+                           std::string(1'000, 'b') + std::string(30, '\xbe');
+  Http2Writer attackers[20];
+  for (uint64_t flow = 1; flow < 20; ++flow) {
+    room.a(flow, Http2Writer::client_begins() + Http2Writer::frame(1, 1, 1, bomb));
+  }
+  EXPECT_GE(room.dropped_events(DropReason::kHttpH2TableEvicted), 10u);
+  Client good;
+  room.a(20, good.first("good"));
+  room.a(20, good.head(3, "good"));
+  const std::string head =
+      "request POST /v1/good [:method=POST] [:scheme=https] "
+      "[:authority=api.openai.com] [:path=/v1/good] [x-good=yes]";
+  EXPECT_NE(room.sink.log.find("1 " + head), std::string::npos) << room.sink.log;
+  EXPECT_NE(room.sink.log.find("2 " + head), std::string::npos) << room.sink.log;
+  // One of them ends its block after all: nothing of it is known any more.
+  room.sink.log.clear();
+  room.a(1, Http2Writer::frame(9, 4, 1, "") + attackers[1].headers(3, {{":method", "PUT"}}, true));
+  EXPECT_EQ(room.sink.log,
+            "3 request   incomplete unknown h2\n3 request complete\n"
+            "4 request PUT  [:method=PUT] h2\n4 request complete\n");
+  for (uint64_t flow = 1; flow <= 20; ++flow) room.close(flow);
+  EXPECT_TRUE(room.balances());
+}
+
 // Of a body that is under way when its exchange is ended, the rest is dropped.
 TEST(SharedLimits, ABodyWhoseExchangeEndedIsDropped) {
   Limits limits;

@@ -25,7 +25,7 @@ BodyInterest LogSink::on_request(ExchangeId id, const RequestHead& head) {
   }
   if (head.headers.incomplete) text += " incomplete";
   if (head.headers.unknown) text += " unknown";
-  if (head.version == HttpVersion::kHttp2) text += " h2";
+  if (head.version == HttpVersion::kHttp2) text += head.websocket ? " h2 websocket" : " h2";
   line(id, text);
   const bool not_llm = head.target.starts_with(not_llm_prefix);
   not_llm_[static_cast<uint64_t>(id)] = not_llm;
@@ -41,6 +41,7 @@ BodyInterest LogSink::on_response(ExchangeId id, const ResponseHead& head) {
     }
   }
   if (head.headers.unknown) text += " unknown";
+  if (head.websocket && head.status != 101) text += " websocket";
   if (log_times) text += " @" + std::to_string(head.time.ns);
   line(id, text);
   return not_llm_[static_cast<uint64_t>(id)] ? BodyInterest::kNotLlm : BodyInterest::kWanted;

@@ -1,0 +1,3 @@
+module go_http2
+
+go 1.24
