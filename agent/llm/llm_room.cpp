@@ -699,7 +699,10 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
         record);
     const bool whole =
         (answer.complete || answer.terminal) && !answer.lost && !answer.decode_failed;
-    if (whole) record.response_digest = call.answer_digest.value();
+    if (whole) {
+      record.response_digest = call.answer_digest.value();
+      record.text_digest = notes.text.value(notes.tools);
+    }
   }
 
   record.outcome = outcome_of(record, answer, end.outcome);

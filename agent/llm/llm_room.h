@@ -125,9 +125,9 @@ class LlmRoom final : public ExchangeSink {
   uint64_t recent_id_ = 0;
   CallPtr* recent_ = nullptr;
   std::atomic<uint64_t> refused_ = 0;  // read by other threads
-  size_t calls_ = 0;              // entries that are calls, or may be
-  size_t undecided_ = 0;          // of these, answers without request and dialect
-  uint64_t forgotten_up_to_ = 0;  // up to this id, no entry does not mean no request
+  size_t calls_ = 0;                   // entries that are calls, or may be
+  size_t undecided_ = 0;               // of these, answers without request and dialect
+  uint64_t forgotten_up_to_ = 0;       // up to this id, no entry does not mean no request
 
   std::vector<CallPtr> spare_calls_;
   std::array<std::vector<std::unique_ptr<RequestReader>>, kDialectCount> spare_request_readers_;

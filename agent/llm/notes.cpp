@@ -191,6 +191,7 @@ void take_detail(Document& doc, UsageField whole) {
 
 void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
   Document& doc = document;
+  if (path.visible && event.kind == Kind::kString) text.note(event.text, event.text_bytes);
   switch (path.slot) {
     case AnswerSlot::kResponseId:
       take_text(response_id, event, &text_cut);
@@ -367,6 +368,7 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
     case AnswerSlot::kFailed:
       if (event.kind == Kind::kBool && event.boolean) doc.error = true;
       break;
+    case AnswerSlot::kText:
     case AnswerSlot::kStreamId:
     case AnswerSlot::kErrorEventId:
     case AnswerSlot::kSessionModel:

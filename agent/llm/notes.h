@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "json/json_scanner.h"
+#include "text_digest.h"
 #include "usage_merge.h"
 #include "wiretally/usage_record.h"
 
@@ -74,6 +75,7 @@ enum class AnswerSlot : uint8_t {
   kFinishReason,
   kDelta,             // text whose being there is content only in some kinds of event
   kContent,           // text whose being there is content
+  kText,              // text that is told in no event of its own
   kChoices,           // the list of choices
   kChoice,            // one of them
   kBody,              // a part that only an answer of this dialect has
@@ -125,7 +127,12 @@ struct AnswerPath {
   AnswerSlot slot;
   UsageField field = UsageField::kCount;
   CostStatement cost = CostStatement::kNone;  // of kCost
+  bool visible = false;                       // text that a reader of the answer sees
 };
+
+constexpr AnswerPath visible_text(std::string_view pattern, AnswerSlot slot) {
+  return {pattern, slot, UsageField::kCount, CostStatement::kNone, true};
+}
 
 // One JSON document of an answer: a whole body, or the data of one event. Forgotten if it turns out
 // to be broken.
@@ -223,6 +230,7 @@ struct AnswerNotes {
   Text<32> fingerprint;
   FinishReason finish_reason = FinishReason::kUnknown;
   ToolNames tools;
+  TextDigest text;
   UsageSheet usage;
   UsageSheet apart;
   bool usage_final = false;  // stated as the total, not as a running count

@@ -237,6 +237,9 @@ struct UsageRecord {
   // was lost.
   Digest request_digest;
   Digest response_digest;
+  // Of the answer's visible text and the names of called tools, whatever the dialect (`high`: bytes
+  // of the text). Unknown where there is neither, or where anything of the answer was lost.
+  Digest text_digest;
 };
 static_assert(std::is_trivially_copyable_v<UsageRecord>,
               "crosses threads and processes as plain memory");

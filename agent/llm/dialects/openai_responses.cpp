@@ -44,6 +44,7 @@ constexpr RequestPath kRequest[] = {
       {root "incomplete_details.reason", AnswerSlot::kFinishReason},                              \
       {root "output[]", AnswerSlot::kToolItem}, {root "output[].type", AnswerSlot::kToolType},    \
       {root "output[].name", AnswerSlot::kToolName}, {root "output[].id", AnswerSlot::kToolId},   \
+      visible_text(root "output[].content[].text", AnswerSlot::kText),                            \
       {root "tool_usage.web_search.num_requests", AnswerSlot::kServerToolNumber},                 \
       {root "usage", AnswerSlot::kUsage},                                                         \
       WIRETALLY_RESPONSES_USAGE(root "usage", AnswerSlot::kUsageNumber),                          \

@@ -27,8 +27,9 @@ class SpanLog {
  public:
   static constexpr size_t kSpansMax = 12;
   enum class Kind : uint8_t {
-    kText,    // a string that is not empty
-    kString,  // any string
+    kText,         // a string that is not empty
+    kVisibleText,  // such a string that the reader of the answer sees
+    kString,       // any string
     kDigits,
   };
   struct Span {
@@ -81,8 +82,8 @@ class Repetition {
   }
 
   // How many bytes a repetition of the learned document takes at the beginning of `bytes`; 0 if
-  // there is none.
-  size_t match(ByteView bytes) const {
+  // there is none. Its spans of kVisibleText are added to `visible`.
+  size_t match(ByteView bytes, SpanLog* visible = nullptr) const {
     const uint8_t* p = bytes.data();
     const uint8_t* const end = p + bytes.size();
     const uint8_t* fixed = fixed_.data();
@@ -93,8 +94,12 @@ class Repetition {
       p += size;
       fixed = fixed_end;
       if (i + 1u == parts_) return static_cast<size_t>(p - bytes.data());
+      const uint8_t* const begin = p;
       p = pass(p, end, kinds_[i]);
       if (p == nullptr) return 0;
+      if (visible != nullptr && kinds_[i] == SpanLog::Kind::kVisibleText) {
+        visible->add(begin, p, kinds_[i]);
+      }
     }
     return 0;
   }
@@ -111,7 +116,7 @@ class Repetition {
     for (;;) {
       p = find<QuoteBackslashOrControl>(p, end);
       if (p == end) return nullptr;
-      if (*p == '"') return kind == SpanLog::Kind::kText && p == begin ? nullptr : p;
+      if (*p == '"') return kind != SpanLog::Kind::kString && p == begin ? nullptr : p;
       if (*p != '\\' || end - p < 2 || p[1] < 0x20) return nullptr;
       p += 2;
     }
