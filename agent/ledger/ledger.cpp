@@ -18,6 +18,7 @@ void for_each_key(const Sighting& sighting, Visit visit) {
   if (sighting.request.known()) visit(sighting.request.low);
   if (sighting.response.known() && !sighting.empty_answer) visit(sighting.response.low);
   if (sighting.id_is_proof) visit(sighting.id.low);
+  if (const auto key = text_key(sighting)) visit(*key);
 }
 
 std::vector<const Observation*> pointers_to(const std::vector<Observation>& observations) {
@@ -101,7 +102,7 @@ void Ledger::on_record(const UsageRecord& record) {
 
 void Ledger::take(uint32_t observation) {
   const Observation seen = observations_[observation].unpack();
-  const Sighting sighting = make_sighting(seen.record, options_.wall);
+  const Sighting sighting = sighting_of(seen.record);
   const Match match = find_group(sighting);
   if (match.twin != Twin::kNot) {
     if (match.late) return late_twin(match, sighting, observation);
@@ -214,21 +215,27 @@ Ledger::Twin Ledger::twin_of(const Sighting& sighting, const Group& group) const
   bool by_bytes = false;
   bool by_id = false;
   bool by_cut_answer = false;
+  bool by_text = false;
+  bool all_legs = true;  // each is another leg, or the same leg seen elsewhere
   for (const Sighting& other : group.sightings) {
     const bool apart = elsewhere(sighting, other);
     const bool bytes = same_bytes(sighting, other);
-    all_elsewhere &= apart;
+    const bool other_leg = may_be_legs(sighting, other);
+    all_elsewhere &= apart || other_leg;
+    all_legs &= other_leg || (apart && bytes);
+    by_text |= other_leg && nested_legs(sighting, other);
     on_same_flow |= same_flow(sighting, other);
     equal_call |= bytes && !apart && same_process(sighting, other);
     by_id |= same_id(sighting, other);
     if (overlapping(sighting, other)) {
-      by_bytes |= bytes;
-      by_cut_answer |= same_request_cut_answer(sighting, other);
+      by_bytes |= apart && bytes;
+      by_cut_answer |= apart && same_request_cut_answer(sighting, other);
     }
   }
   if (all_elsewhere && by_bytes) return Twin::kSameBytes;
   if (by_id && equal_call) return Twin::kNot;
   if (by_id) return on_same_flow ? Twin::kRepeat : Twin::kSameId;
+  if (all_legs && by_text) return Twin::kNested;
   return all_elsewhere && by_cut_answer ? Twin::kSameBytes : Twin::kNot;
 }
 
@@ -307,7 +314,9 @@ void Ledger::late_twin(const Match& match, const Sighting& sighting, uint32_t ob
     ++sightings_;
     index(match.group, sighting);
   }
-  report_late(match.twin != Twin::kSameBytes);
+  report_late(match.twin == Twin::kSameBytes ? "same_bytes"
+              : match.twin == Twin::kNested  ? "nested"
+                                             : "same_id");
   if (options_.all_legs && !group.counted) {
     group.late.push_back(observation);
     return;
@@ -321,7 +330,7 @@ void Ledger::late_twin(const Match& match, const Sighting& sighting, uint32_t ob
 }
 
 void Ledger::repeat_of(const CountedId& counted, uint32_t observation) {
-  report_late(true);
+  report_late("same_id");
   if (options_.all_legs) {
     const Observation seen = observations_[observation].unpack();
     const Observation* twin = &seen;
@@ -330,8 +339,8 @@ void Ledger::repeat_of(const CountedId& counted, uint32_t observation) {
   forget(observation);
 }
 
-void Ledger::report_late(bool same_id) {
-  for (EntrySink* sink : sinks_) sink->on_late_twin(same_id ? "same_id" : "same_bytes");
+void Ledger::report_late(std::string_view kind) {
+  for (EntrySink* sink : sinks_) sink->on_late_twin(kind);
 }
 
 // --- counting ------------------------------------------------------------------------------------
@@ -345,14 +354,7 @@ void Ledger::count(uint32_t group_index) {
   price(entry_);
   group.record_id = entry_.record_id;
   group.counted = true;
-  const Sighting folded = make_sighting(entry_.record, options_.wall);
-  if (folded.id_is_proof) {
-    ids_.remember({.id = folded.id,
-                   .input = folded.input,
-                   .output = folded.output,
-                   .time_ns = group.last_finish_ns,
-                   .record_id = entry_.record_id});
-  }
+  remember_ids(group);
   deliver(entry_);
 
   if (options_.all_legs) {
@@ -369,6 +371,27 @@ void Ledger::count(uint32_t group_index) {
   group.seen.clear();
   group.late.clear();
   counted_.push_back(group_index);
+}
+
+// Of each leg: a gateway may have written an id of its own.
+void Ledger::remember_ids(const Group& group) {
+  const auto remember = [&](const Sighting& sighting) {
+    ids_.remember({.id = sighting.id,
+                   .input = sighting.input,
+                   .output = sighting.output,
+                   .time_ns = group.last_finish_ns,
+                   .record_id = group.record_id});
+  };
+  const Sighting folded = sighting_of(entry_.record);
+  if (folded.id_is_proof) remember(folded);
+  for (size_t i = 0; i < group.sightings.size(); ++i) {
+    const Sighting& sighting = group.sightings[i];
+    if (!sighting.id_is_proof || sighting.id == folded.id) continue;
+    const auto before = group.sightings.begin() + static_cast<std::ptrdiff_t>(i);
+    const bool known = std::any_of(group.sightings.begin(), before,
+                                   [&](const Sighting& other) { return other.id == sighting.id; });
+    if (!known) remember(sighting);
+  }
 }
 
 void Ledger::make_entry(std::span<const Observation* const> seen) {
@@ -425,7 +448,7 @@ void Ledger::deliver(const LedgerEntry& entry) {
 uint64_t Ledger::worst_case_bytes(const Limits& limits, uint32_t lanes) {
   constexpr uint64_t kNode = 64;   // a tree's, with its allocation
   constexpr uint64_t kBlock = 16;  // what an allocation costs besides its bytes
-  constexpr uint64_t kKeys = 3;    // of one sighting
+  constexpr uint64_t kKeys = 4;    // of one sighting
   const uint64_t records = limits.held_records_max + 1;
   const uint64_t sightings = 2 * records + Limits::sightings_per_call_max;
   // A record's place, used or kept for the next; the group it makes; its places in the queues.
@@ -493,6 +516,10 @@ void Ledger::forget(uint32_t observation) {
 std::optional<ProcessIdentity> Ledger::process_of(const UsageRecord& record) const {
   if (record.pid == 0 || options_.processes == nullptr) return std::nullopt;
   return options_.processes->find(record.pid, record.process_start_ns);
+}
+
+Sighting Ledger::sighting_of(const UsageRecord& record) const {
+  return make_sighting(record, options_.wall, to_gateway(record));
 }
 
 bool Ledger::to_gateway(const UsageRecord& record) const {

@@ -72,7 +72,7 @@ class Ledger final : public UsageSink {
   static uint64_t worst_case_bytes(const Limits& limits, uint32_t lanes);
 
  private:
-  enum class Twin : uint8_t { kNot, kSameBytes, kSameId, kRepeat };
+  enum class Twin : uint8_t { kNot, kSameBytes, kSameId, kNested, kRepeat };
 
   // Order of leaving: by finish time; ties by what the wire shows, whatever the lane.
   struct Place {
@@ -137,10 +137,11 @@ class Ledger final : public UsageSink {
   void start_group(const Sighting& sighting, uint32_t observation, const Place& place);
   void late_twin(const Match& match, const Sighting& sighting, uint32_t observation);
   void repeat_of(const CountedId& counted, uint32_t observation);
-  void report_late(bool same_id);
+  void report_late(std::string_view kind);
 
   static Place place_of(const Observation& observation);
   std::vector<Observation> unpacked(std::span<const uint32_t> slots) const;
+  void remember_ids(const Group& group);
   void make_entry(std::span<const Observation* const> seen);
   void index(uint32_t group_index, const Sighting& sighting);
   void unindex(uint32_t group_index, const Sighting& sighting);
@@ -150,6 +151,7 @@ class Ledger final : public UsageSink {
   void make_room();
   std::optional<ProcessIdentity> process_of(const UsageRecord& record) const;
   bool to_gateway(const UsageRecord& record) const;
+  Sighting sighting_of(const UsageRecord& record) const;
   void price(LedgerEntry& entry) const;
   void deliver(const LedgerEntry& entry);
 
