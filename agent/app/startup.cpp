@@ -33,6 +33,7 @@ ledger::LedgerOptions ledger_options(const Settings& settings, const PriceBook& 
   options.prices = &prices;
   options.all_legs = settings.all_legs;
   options.node = settings.node;
+  options.gateways = settings.gateways;
   return options;
 }
 

@@ -32,8 +32,8 @@ bool differ(const Digest& a, const Digest& b) { return a.known() && b.known() &&
 bool is_around(const Observation& outer, const Observation& inner) {
   const UsageRecord& a = outer.record;
   const UsageRecord& b = inner.record;
-  const bool other_hop = differ(a.request_digest, b.request_digest) ||
-                         differ(a.response_digest, b.response_digest);
+  const bool other_hop =
+      differ(a.request_digest, b.request_digest) || differ(a.response_digest, b.response_digest);
   if (!other_hop || !a.response_start || !b.response_start) return false;
   const int64_t a_answer_ns = outer.start_ns + (a.response_start->ns - a.start.ns);
   const int64_t b_answer_ns = inner.start_ns + (b.response_start->ns - b.start.ns);
@@ -170,9 +170,8 @@ void take_first_abort(UsageRecord& mine, std::span<const Observation* const> see
 
 Leg leg_of(const UsageRecord& provider_facing, Seen seen,
            const std::function<bool(const UsageRecord&)>& to_gateway) {
-  const bool only_arriving = std::all_of(seen.begin(), seen.end(), [](const auto* one) {
-    return one->record.side == Side::kServer;
-  });
+  const bool only_arriving = std::all_of(
+      seen.begin(), seen.end(), [](const auto* one) { return one->record.side == Side::kServer; });
   if (only_arriving) return Leg::kServed;
   return to_gateway(provider_facing) ? Leg::kGateway : Leg::kProvider;
 }
@@ -200,9 +199,9 @@ void fold(std::span<const Observation* const> seen,
   }
 
   std::vector<const Observation*> by_nearness(seen.begin(), seen.end());
-  std::stable_sort(
-      by_nearness.begin(), by_nearness.end(),
-      [&](const auto* a, const auto* b) { return first_rank(*a, seen) < first_rank(*b, seen); });
+  std::stable_sort(by_nearness.begin(), by_nearness.end(), [&](const auto* a, const auto* b) {
+    return first_rank(*a, seen) < first_rank(*b, seen);
+  });
   const UsageRecord& first = by_nearness.front()->record;
   entry.leg = leg_of(base.record, seen, to_gateway);
   const auto first_total = total_tokens(first.tokens);
@@ -219,6 +218,34 @@ void fold(std::span<const Observation* const> seen,
   }
   take_first_abort(entry.record, by_nearness);
   take_caller(entry, by_nearness);
+}
+
+void fold_fetched(const LedgerEntry& fetched, LedgerEntry& asked) {
+  UsageRecord& mine = asked.record;
+  const UsageRecord& theirs = fetched.record;
+  // The two exchanges' clocks may differ.
+  const int64_t later_ns = fetched.start_epoch_ns - asked.start_epoch_ns;
+  const auto on_my_clock = [&](EventTime time) {
+    return EventTime{.ns = mine.start.ns + later_ns + (time.ns - theirs.start.ns),
+                     .clock = mine.start.clock};
+  };
+  mine.part = CallPart::kWhole;
+  mine.finish = on_my_clock(theirs.finish);
+  mine.last_byte = on_my_clock(theirs.last_byte);
+  take_tokens(mine, theirs);
+  mine.outcome = theirs.outcome;
+  mine.error_type = theirs.error_type;
+  mine.finish_reason = theirs.finish_reason;
+  if (!theirs.response_model.empty()) mine.response_model = theirs.response_model;
+  if (!theirs.service_tier.empty()) mine.service_tier = theirs.service_tier;
+  mine.inference_geo = theirs.inference_geo;
+  mine.speed = theirs.speed;
+  mine.tool_calls = theirs.tool_calls;
+  mine.tool_call_count = theirs.tool_call_count;
+  mine.stated_cost_femtodollars = theirs.stated_cost_femtodollars;
+  mine.cost_statement = theirs.cost_statement;
+  mine.response_bytes += theirs.response_bytes;
+  mine.lost_bytes += theirs.lost_bytes;
 }
 
 }  // namespace wiretally::ledger

@@ -32,4 +32,7 @@ size_t provider_facing(std::span<const Observation* const> seen);
 void fold(std::span<const Observation* const> seen,
           const std::function<bool(const UsageRecord&)>& to_gateway, LedgerEntry& entry);
 
+// What was fetched of a background call becomes its answer.
+void fold_fetched(const LedgerEntry& fetched, LedgerEntry& asked);
+
 }  // namespace wiretally::ledger

@@ -1,6 +1,7 @@
 #include "ledger.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <tuple>
 
 namespace wiretally::ledger {
@@ -43,6 +44,8 @@ Ledger::Ledger(const Limits& limits, const LedgerOptions& options, std::vector<E
       sinks_(std::move(sinks)),
       open_(limits.open_calls_max * std::max<uint32_t>(1, options.lanes)),
       ids_(limits.remembered_ids_max, limits.remembered_ids_ns),
+      attempts_(limits.failed_attempts_max, limits.attempt_wait_ns),
+      set_aside_(limits.set_aside_max, limits.remembered_ids_ns),
       connections_(limits_, options_.wall, sinks_) {}
 
 void Ledger::on_call_opened(const CallOpened& call) {
@@ -136,6 +139,7 @@ void Ledger::make_room() {
 void Ledger::drain() {
   catch_up(INT64_MAX);
   while (!queue_.empty()) count(queue_.begin()->group);
+  release_due(now_ns_, true);
   connections_.drain();
   for (EntrySink* sink : sinks_) sink->on_finish();
 }
@@ -143,6 +147,7 @@ void Ledger::drain() {
 void Ledger::on_clock_step(WallClock wall) {
   catch_up(INT64_MAX);
   while (!queue_.empty()) count(queue_.begin()->group);
+  release_due(now_ns_, true);
   while (!counted_.empty()) {
     retire(counted_.front());
     counted_.pop_front();
@@ -160,6 +165,7 @@ void Ledger::advance(EventTime time) {
   catch_up(time_ns);
   now_ns_ = time_ns;
   release();
+  release_due(queue_.empty() ? now_ns_ : std::min(now_ns_, queue_.begin()->finish_ns));
   retire_counted();
   connections_.advance(now_ns_);
 }
@@ -233,6 +239,7 @@ Ledger::Twin Ledger::twin_of(const Sighting& sighting, const Group& group) const
     }
   }
   if (all_elsewhere && by_bytes) return Twin::kSameBytes;
+  if (by_id && sighting.fetched) return Twin::kRepeat;
   if (by_id && equal_call) return Twin::kNot;
   if (by_id) return on_same_flow ? Twin::kRepeat : Twin::kSameId;
   if (all_legs && by_text) return Twin::kNested;
@@ -240,7 +247,9 @@ Ledger::Twin Ledger::twin_of(const Sighting& sighting, const Group& group) const
 }
 
 Ledger::Match Ledger::find_group(const Sighting& sighting) const {
-  // In time before late; then the stronger evidence, the same client address, the nearest start.
+  // In time before late; then the stronger evidence; then the same client address and the nearest
+  // start. Of other legs: equal counts and the nearest answer, because a gateway that asked several
+  // times passes on the last one.
   using Rank = std::tuple<bool, Twin, bool, int64_t, uint32_t>;
   std::optional<Rank> best_rank;
   Match best;
@@ -251,11 +260,11 @@ Ledger::Match Ledger::find_group(const Sighting& sighting) const {
     if (twin == Twin::kNot) return;
     const bool late = twin == Twin::kRepeat || !within_hold(sighting, group);
     const Sighting& first = group.sightings.front();
-    const int64_t distance_ns = first.start_ns > sighting.start_ns
-                                    ? first.start_ns - sighting.start_ns
-                                    : sighting.start_ns - first.start_ns;
-    const bool other_client = first.client != sighting.client;
-    const Rank rank{late, twin, other_client, distance_ns, group_index};
+    const bool leg = twin == Twin::kNested;
+    const int64_t distance_ns = leg ? first.answer_ns.value_or(0) - sighting.answer_ns.value_or(0)
+                                    : first.start_ns - sighting.start_ns;
+    const bool weaker = leg ? !same_tokens(first, sighting) : first.client != sighting.client;
+    const Rank rank{late, twin, weaker, std::abs(distance_ns), group_index};
     if (best_rank && !(rank < *best_rank)) return;
     best_rank = rank;
     best = {.twin = twin, .late = late, .group = group_index};
@@ -351,11 +360,13 @@ void Ledger::count(uint32_t group_index) {
   const std::vector<Observation> observations = unpacked(group.seen);
   std::vector<const Observation*> seen = pointers_to(observations);
   make_entry(seen);
+  if (entry_.record.part == CallPart::kWhole) entry_.retry_of = attempts_.repeated_by(seen);
+  if (Attempts::failed(entry_.record)) attempts_.remember(seen, entry_.record_id);
   price(entry_);
   group.record_id = entry_.record_id;
   group.counted = true;
   remember_ids(group);
-  deliver(entry_);
+  settle(group.place.finish_ns);
 
   if (options_.all_legs) {
     seen.erase(seen.begin() + static_cast<std::ptrdiff_t>(provider_facing(seen)));
@@ -371,6 +382,62 @@ void Ledger::count(uint32_t group_index) {
   group.seen.clear();
   group.late.clear();
   counted_.push_back(group_index);
+}
+
+// Hands the entry on, or sets it aside until more is known of its call.
+void Ledger::settle(int64_t finish_ns) {
+  release_due(finish_ns);
+  switch (entry_.record.part) {
+    case CallPart::kWhole:
+      deliver(entry_);
+      break;
+    case CallPart::kAsked:
+      if (!set_aside_.put(digest_of(entry_.record.response_id.view()), entry_,
+                          finish_ns + limits_.background_wait_ns)) {
+        deliver(entry_);
+      }
+      break;
+    case CallPart::kFetched:
+      if (entry_.record.batch_custom_id.empty()) {
+        settle_fetched();
+      } else {
+        settle_line(finish_ns);
+      }
+      break;
+    case CallPart::kSum:
+      if (!set_aside_.put(digest_of(entry_.record.batch_file.view()), entry_,
+                          finish_ns + limits_.batch_wait_ns)) {
+        report_late("same_id");
+      }
+      break;
+  }
+  release_due(finish_ns);  // who has to make room leaves now, whatever the lanes do
+}
+
+void Ledger::settle_line(int64_t finish_ns) {
+  const Digest file = digest_of(entry_.record.batch_file.view());
+  if (file.known() && !set_aside_.line_counts(file, entry_.record, finish_ns)) {
+    return report_late("same_id");
+  }
+  deliver(entry_);
+}
+
+void Ledger::settle_fetched() {
+  auto asked = set_aside_.take(digest_of(entry_.record.response_id.view()));
+  if (!asked) return deliver(entry_);
+  fold_fetched(entry_, *asked);
+  price(*asked);
+  deliver(*asked);
+}
+
+// Their ends are known only now: they leave as calls that end here.
+void Ledger::release_due(int64_t now_ns, bool all) {
+  while (auto due = set_aside_.due(now_ns, all)) {
+    UsageRecord& record = due->entry.record;
+    const int64_t end_ns = std::min(due->deadline_ns, now_ns);
+    record.finish.ns += std::max<int64_t>(0, end_ns - options_.wall.epoch_ns(record.finish));
+    deliver(due->entry);
+  }
 }
 
 // Of each leg: a gateway may have written an id of its own.
@@ -433,7 +500,8 @@ void Ledger::retire(uint32_t group_index) {
 
 void Ledger::price(LedgerEntry& entry) const {
   if (options_.prices == nullptr) return;
-  if (entry.leg == Leg::kProvider) {
+  // What a gateway had in its cache costs nothing, and there is no other leg to say so.
+  if (entry.leg == Leg::kProvider || entry.record.served_from_cache) {
     entry.cost = options_.prices->price_at(entry.record, entry.start_epoch_ns);
   } else if (entry.leg == Leg::kGateway) {
     entry.cost = options_.prices->stated_cost(entry.record);
@@ -460,7 +528,8 @@ uint64_t Ledger::worst_case_bytes(const Limits& limits, uint32_t lanes) {
          sightings * (2 * sizeof(Sighting) + a_group + kKeys * kNode) +
          CountedIds::worst_case_bytes(limits.remembered_ids_max) +
          OpenCalls::worst_case_bytes(limits.open_calls_max * std::max<uint32_t>(1, lanes)) +
-         Connections::worst_case_bytes(limits);
+         Attempts::worst_case_bytes(limits.failed_attempts_max) +
+         SetAside::worst_case_bytes(limits.set_aside_max) + Connections::worst_case_bytes(limits);
 }
 
 // --- containers ----------------------------------------------------------------------------------

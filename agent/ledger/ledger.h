@@ -19,12 +19,14 @@
 #include <utility>
 #include <vector>
 
+#include "attempts.h"
 #include "connections.h"
 #include "counted_ids.h"
 #include "fold.h"
 #include "open_calls.h"
 #include "packed.h"
 #include "record_ids.h"
+#include "set_aside.h"
 #include "sighting.h"
 #include "wiretally/ledger_entry.h"
 #include "wiretally/limits.h"
@@ -142,6 +144,10 @@ class Ledger final : public UsageSink {
   static Place place_of(const Observation& observation);
   std::vector<Observation> unpacked(std::span<const uint32_t> slots) const;
   void remember_ids(const Group& group);
+  void settle(int64_t finish_ns);
+  void settle_line(int64_t finish_ns);
+  void settle_fetched();
+  void release_due(int64_t now_ns, bool all = false);
   void make_entry(std::span<const Observation* const> seen);
   void index(uint32_t group_index, const Sighting& sighting);
   void unindex(uint32_t group_index, const Sighting& sighting);
@@ -174,6 +180,8 @@ class Ledger final : public UsageSink {
   std::set<Place> queue_;         // held calls
   std::deque<uint32_t> counted_;  // counted calls, oldest first
   CountedIds ids_;
+  Attempts attempts_;
+  SetAside set_aside_;
   Connections connections_;
   RecordIds record_ids_;
   LedgerEntry entry_;  // reused: it is large

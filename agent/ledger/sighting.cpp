@@ -65,6 +65,18 @@ Digest server_of(const UsageRecord& record) {
   return digest_of({key.data(), size});
 }
 
+// A line of a batch's results, whichever exchange shows it.
+Digest line_of_batch(const UsageRecord& record) {
+  std::array<char, 64 + 64 + 128 + 2> key;
+  size_t size = 0;
+  for (const std::string_view part :
+       {record.batch_file.view(), record.batch_id.view(), record.batch_custom_id.view()}) {
+    if (size > 0) key[size++] = '\n';
+    size += part.copy(key.data() + size, key.size() - size);
+  }
+  return digest_of({key.data(), size});
+}
+
 }  // namespace
 
 Sighting make_sighting(const UsageRecord& record, const WallClock& wall, bool to_gateway) {
@@ -84,6 +96,11 @@ Sighting make_sighting(const UsageRecord& record, const WallClock& wall, bool to
   s.server_name = server_of(record);
   s.id = digest_of(record.response_id.view());
   s.id_is_proof = record.response_id.view().size() >= kIdBytesMin;
+  s.fetched = record.part == CallPart::kFetched;
+  if (!record.batch_custom_id.empty()) {
+    s.id = line_of_batch(record);
+    s.id_is_proof = true;
+  }
   s.saw_request = record.saw_request;
   s.saw_response = record.saw_response;
   s.empty_answer = record.response_bytes == 0;
@@ -135,7 +152,9 @@ bool same_tokens(const Sighting& a, const Sighting& b) {
 }
 
 bool same_id(const Sighting& a, const Sighting& b) {
-  return a.id_is_proof && b.id_is_proof && a.id == b.id && same_tokens(a, b);
+  if (!a.id_is_proof || !b.id_is_proof || a.id != b.id || !same_tokens(a, b)) return false;
+  // Where the numbers are still to come, the two do not say the same.
+  return a.fetched == b.fetched || (a.input && b.input && a.output && b.output);
 }
 
 namespace {

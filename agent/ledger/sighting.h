@@ -51,6 +51,7 @@ struct Sighting {
   bool empty_answer = false;
   bool cut = false;               // something of it is missing
   bool to_gateway = false;        // recognised or configured
+  bool fetched = false;           // a result that any number of exchanges may fetch
   bool from_cache = false;        // a gateway's own answer: it asked nobody
   std::optional<uint64_t> input;  // reported numbers only
   std::optional<uint64_t> output;

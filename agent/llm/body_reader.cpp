@@ -70,6 +70,7 @@ bool says_nothing_new(AnswerSlot slot, const JsonEvent& event) {
     case AnswerSlot::kDelta:
     case AnswerSlot::kContent:
     case AnswerSlot::kText:
+    case AnswerSlot::kBackground:
     case AnswerSlot::kChoices:
     case AnswerSlot::kChoice:
     case AnswerSlot::kBody:

@@ -78,6 +78,9 @@ void RequestNotes::note(const RequestPath& path, const JsonEvent& event) {
     case RequestSlot::kRpcTool:
       take_text(tool, event, &text_cut);
       break;
+    case RequestSlot::kBackground:
+      background = event.boolean;
+      break;
     case RequestSlot::kContextEdit:
       if (event.text.starts_with("compact")) server_side = true;
       break;
@@ -235,6 +238,9 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
       break;
     case AnswerSlot::kContentItem:
       if (is_begin(event)) doc.content = has_body = true;
+      break;
+    case AnswerSlot::kBackground:
+      if (event.kind == Kind::kBool && event.boolean) background = true;
       break;
     case AnswerSlot::kDone:
       if (event.kind != Kind::kBool) break;

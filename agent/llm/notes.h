@@ -32,6 +32,7 @@ enum class RequestSlot : uint8_t {
   kRpcVersion,  // of JSON-RPC
   kRpcMethod,
   kRpcTool,
+  kBackground,   // true: the answer is fetched later
   kContextEdit,  // how the server may rewrite the context: compaction reads input again
   // Of a message on a WebSocket alone (SocketMessage):
   kEventType,
@@ -55,6 +56,7 @@ struct RequestNotes {
   bool has_turns = false;    // a message with a role
   bool server_side = false;  // input may still grow after the first statement of usage
   bool has_form = false;     // multipart/form-data
+  bool background = false;   // the answer is fetched later
   bool json_rpc = false;
   Text<32> rpc_method;
   Text<64> tool;  // that the request calls
@@ -104,6 +106,7 @@ enum class AnswerSlot : uint8_t {
   kToolType,
   kToolName,
   kContentItem,   // an object or list whose being there is content
+  kBackground,    // true: the answer to a background call
   kDone,          // true: the last document of the answer
   kBlocked,       // why the prompt was refused
   kLoneToolName,  // the name of a tool call without an object of its own
@@ -241,6 +244,8 @@ struct AnswerNotes {
   bool has_role = false;
   bool has_usage = false;
   bool has_done = false;       // says of itself whether it is the last
+  bool background = false;     // what a background call was asked for, whoever fetches it
+  bool pending = false;        // it has not ended: the rest is fetched later
   bool bills_nothing = false;  // not a call, whatever its shape
   bool type_known = false;     // a kind that only this dialect has
   bool terminal = false;       // the dialect's last event was seen

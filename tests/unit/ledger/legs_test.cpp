@@ -8,7 +8,8 @@ namespace {
 
 constexpr uint32_t kApp = 1, kGateway = 2;
 
-UsageRecord saying(UsageRecord r, std::string_view text, int64_t answer_ms, std::string_view server) {
+UsageRecord saying(UsageRecord r, std::string_view text, int64_t answer_ms,
+                   std::string_view server) {
   r.text_digest = digest_of(text);
   r.text_digest.high = text.size();
   r.response_start = at_ms(answer_ms);
@@ -188,7 +189,8 @@ TEST(GatewayLegs, OfAFallbackBothUpstreamLegsCount) {
   Bench b;
   RecordMaker make;
   Legs legs = call_through_gateway(make, 0, kText, "1");
-  UsageRecord first = call_through_gateway(make, 0, "an answer that the gateway did not like", "2").inner;
+  UsageRecord first =
+      call_through_gateway(make, 0, "an answer that the gateway did not like", "2").inner;
   first.start = at_ms(2);
   first.response_start = at_ms(4);
   first.finish = first.last_byte = at_ms(8);
