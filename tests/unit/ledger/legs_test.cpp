@@ -185,6 +185,30 @@ TEST(GatewayLegs, WhatTheGatewayHadInItsCacheHasNoOtherLeg) {
   EXPECT_EQ(b.out.entries[1].leg, Leg::kGateway);
 }
 
+// It repeats the answer that was kept, id and all.
+TEST(GatewayLegs, EachAnswerOutOfACacheIsACallOfItsOwn) {
+  Bench b;
+  RecordMaker make;
+  const Legs kept = call_through_gateway(make, 0, kText);
+  b.feed({kept.inner, kept.received, kept.outer});
+  for (const int64_t start : {1'000, 1'050, 60'000}) {
+    UsageRecord hit = kept.outer, received = kept.received;
+    for (UsageRecord* r : {&hit, &received}) {
+      const UsageRecord another = make.make(start, start + 20);
+      r->exchange = another.exchange;
+      r->flow = another.flow;
+      r->start = another.start;
+      r->response_start = at_ms(start + 15);
+      r->finish = r->last_byte = another.finish;
+      r->gateway.assign("litellm");
+      r->served_from_cache = true;
+    }
+    b.feed({received, hit});
+  }
+  EXPECT_EQ(counted(b), Counts({3, 2, 2, 2}));
+  EXPECT_TRUE(b.out.late.empty());
+}
+
 TEST(GatewayLegs, OfAFallbackBothUpstreamLegsCount) {
   Bench b;
   RecordMaker make;
