@@ -15,8 +15,10 @@ import argparse
 import http.client
 import json
 import os
+import signal
 import ssl
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.parse
@@ -86,6 +88,7 @@ def main():
     parser.add_argument("--upstream", required=True)
     parser.add_argument("--upstream-ca", required=True)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the folder goes too
     with tempfile.TemporaryDirectory(prefix="wiretally-gateway-") as folder:
         key, file = certificate(folder)
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
