@@ -121,6 +121,7 @@ class LlmRoom final : public ExchangeSink {
   const uint32_t lane_;
   const CredentialReader& credentials_;
   UsageSink& next_;
+  JsonTails tails_;
   SocketCalls sockets_;
   BatchResults batches_;
   std::pmr::unsynchronized_pool_resource memory_;

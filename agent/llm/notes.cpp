@@ -147,14 +147,21 @@ void ToolNames::end_item(bool is_call) {
     // The same place again is a later fragment, unless it carries another call's id.
     if (seen.place == place && (id_ == 0 || seen.id == 0)) return;
   }
-  if (seen_count_ == kNamesMax) return;
+  if (seen_count_ == kNamesMax) {
+    cut_ = true;
+    return;
+  }
   if (list_ == nullptr) list_ = std::make_unique<List>();
   list_->seen[seen_count_++] = {place, id_};
   add(name_.view());
 }
 
 void ToolNames::add(std::string_view name) {
-  if (name.empty() || count_ == kNamesMax) return;
+  if (name.empty()) return;
+  if (count_ == kNamesMax) {
+    cut_ = true;
+    return;
+  }
   if (list_ == nullptr) list_ = std::make_unique<List>();
   list_->names[count_].assign(name);
   if (list_->names[count_].was_cut()) cut_ = true;

@@ -444,6 +444,21 @@ TEST_P(ProbeSourceTest, StopsInTimeWithTenLibraries) {
   }
 }
 
+// One more than may be probed: it is said, not probed, and the others go on.
+TEST_P(ProbeSourceTest, LibrariesBeyondTheLimitAreSaid) {
+  ProbeOptions options;
+  options.libraries_max = 1;  // the victims' own
+  auto live = start(options);
+  const std::string library = copy_library(folder_ / "more") + "/libssl.so.3";
+  Victim victim(pair({"say"}), with_library(folder_ / "more"));
+  victim.line();
+  const auto failures = [&] { return live->source->status().libraries.failures; };
+  ASSERT_TRUE(live->poll_until([&] { return !failures().empty(); }));
+  EXPECT_EQ(failures()[0].path, library);
+  EXPECT_NE(failures()[0].reason.find("limit of 1 "), std::string::npos) << failures()[0].reason;
+  EXPECT_EQ(live->source->status().libraries.libraries.size(), 1U);
+}
+
 // Something has put the library's own byte back into the victim's memory.
 TEST_P(ProbeSourceTest, VanishedProbeIsSetAnew) {
   if (GetParam() == Links::kNoCookies) GTEST_SKIP() << "the same as with cookies";
