@@ -127,6 +127,16 @@ Status set_ports(Settings& settings, std::string_view value) {
   return Done{};
 }
 
+Status set_gateways(Settings& settings, std::string_view value) {
+  settings.gateways = split_list(value);
+  for (std::string& host : settings.gateways) {
+    if (host.find_first_of(":/ ") != host.npos) return bad_value(host, "a host name without port");
+    std::transform(host.begin(), host.end(), host.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  }
+  return Done{};
+}
+
 Status set_format(Settings& settings, std::string_view value) {
   static constexpr std::pair<std::string_view, Format> kFormats[] = {
       {"table", Format::kTable},
@@ -171,6 +181,7 @@ const Setting kSettings[] = {
     {"node", "--node", "NAME", "", kCounting, "name of this node in the records", set_text<&Settings::node>},
     {"privacy.subjects", "--privacy-subjects", "auto|plain|hash", "", kCounting, "how JWT subjects are written (run: auto, replay: plain)", set_subjects},
     {"count.hold", "--count-hold", "DURATION", "", kCounting, "longest wait of a finished call for its twin (5s)", set_duration<&Settings::count_hold_ns>},
+    {"count.gateways", "--count-gateways", "HOST[,HOST]", "", kCounting, "hosts that are gateways, beside those that say so in their answers", set_gateways},
     {"metrics.idle", "--metrics-idle", "DURATION", "", kRun, "a series that has not moved for so long leaves /metrics (24h)", set_duration<&Settings::metrics_idle_ns>},
     {"metrics.zero_scrapes", "--metrics-zero-scrapes", "N", "", kRun, "scrapes that show a new series as 0 (1; 2 for replicated scrapers)", set_count<&Settings::metrics_zero_scrapes, 0, 8>},
 };

@@ -35,6 +35,7 @@ struct Settings {
   std::string node;
   std::string subjects;  // auto, plain, hash; empty = the verb's default
   int64_t count_hold_ns = 5'000'000'000;
+  std::vector<std::string> gateways;  // host names, in lower case
   int64_t metrics_idle_ns = 24LL * 3600 * 1'000'000'000;
   uint32_t metrics_zero_scrapes = 1;
 

@@ -34,6 +34,7 @@ ledger::LedgerOptions ledger_options(const Settings& settings, const PriceBook& 
   options.price_estimates = settings.price_estimates;
   options.all_legs = settings.all_legs;
   options.node = settings.node;
+  options.gateways = settings.gateways;
   return options;
 }
 

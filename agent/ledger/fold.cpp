@@ -24,13 +24,34 @@ int role(const UsageRecord& record) {
   return 2;
 }
 
-auto provider_rank(const Observation& seen) {
-  return std::make_tuple(damaged(seen.record), role(seen.record), -seen.start_ns,
+using Seen = std::span<const Observation* const>;
+
+bool differ(const Digest& a, const Digest& b) { return a.known() && b.known() && a != b; }
+
+// Whether `outer` is of a hop around the one of `inner`.
+bool is_around(const Observation& outer, const Observation& inner) {
+  const UsageRecord& a = outer.record;
+  const UsageRecord& b = inner.record;
+  const bool other_hop =
+      differ(a.request_digest, b.request_digest) || differ(a.response_digest, b.response_digest);
+  if (!other_hop || !a.response_start || !b.response_start) return false;
+  const int64_t a_answer_ns = outer.start_ns + (a.response_start->ns - a.start.ns);
+  const int64_t b_answer_ns = inner.start_ns + (b.response_start->ns - b.start.ns);
+  return outer.start_ns <= inner.start_ns && b_answer_ns <= a_answer_ns;
+}
+
+auto provider_rank(const Observation& seen, Seen all) {
+  const bool outer = std::any_of(all.begin(), all.end(),
+                                 [&](const auto* other) { return is_around(seen, *other); });
+  return std::make_tuple(damaged(seen.record), outer, role(seen.record), -seen.start_ns,
                          seen.record.source != Source::kTls);
 }
 
-auto first_rank(const Observation& seen) {
-  return std::make_tuple(role(seen.record), seen.start_ns, seen.record.source != Source::kTls);
+auto first_rank(const Observation& seen, Seen all) {
+  const bool inner = std::any_of(all.begin(), all.end(),
+                                 [&](const auto* other) { return is_around(*other, seen); });
+  return std::make_tuple(inner, role(seen.record), seen.start_ns,
+                         seen.record.source != Source::kTls);
 }
 
 std::optional<uint64_t> total_tokens(const TokenCounts& tokens) {
@@ -107,11 +128,14 @@ void fill_answer(UsageRecord& mine, const UsageRecord& theirs) {
 void take_caller(LedgerEntry& entry, std::span<const Observation* const> by_nearness) {
   UsageRecord& mine = entry.record;
   const Observation& first = *by_nearness.front();
-  mine.side = first.record.side;
   if (first.record.client.known()) mine.client = first.record.client;
-  mine.pid = first.record.pid;
-  mine.process_start_ns = first.record.process_start_ns;
-  entry.process = first.process;
+  // A gateway that was seen at both its sides has at least a process.
+  if (first.record.side != Side::kServer || mine.side == Side::kServer) {
+    mine.side = first.record.side;
+    mine.pid = first.record.pid;
+    mine.process_start_ns = first.record.process_start_ns;
+    entry.process = first.process;
+  }
   mine.caller = first.record.caller;
   mine.end_user = first.record.end_user;
   mine.session = first.record.session;
@@ -146,17 +170,19 @@ void take_first_abort(UsageRecord& mine, std::span<const Observation* const> see
   if (first != nullptr) mine.outcome = first->record.outcome;
 }
 
-Leg leg_of(const UsageRecord& provider_facing, Side best_side,
+Leg leg_of(const UsageRecord& provider_facing, Seen seen,
            const std::function<bool(const UsageRecord&)>& to_gateway) {
-  if (best_side == Side::kServer) return Leg::kServed;
+  const bool only_arriving = std::all_of(
+      seen.begin(), seen.end(), [](const auto* one) { return one->record.side == Side::kServer; });
+  if (only_arriving) return Leg::kServed;
   return to_gateway(provider_facing) ? Leg::kGateway : Leg::kProvider;
 }
 
 }  // namespace
 
 size_t provider_facing(std::span<const Observation* const> seen) {
-  const auto best = std::min_element(seen.begin(), seen.end(), [](const auto* a, const auto* b) {
-    return provider_rank(*a) < provider_rank(*b);
+  const auto best = std::min_element(seen.begin(), seen.end(), [&](const auto* a, const auto* b) {
+    return provider_rank(*a, seen) < provider_rank(*b, seen);
   });
   return static_cast<size_t>(best - seen.begin());
 }
@@ -170,15 +196,16 @@ void fold(std::span<const Observation* const> seen,
   entry.legs = static_cast<uint32_t>(seen.size());
   entry.legs_tokens_delta.reset();
   if (seen.size() == 1) {
-    entry.leg = leg_of(base.record, base.record.side, to_gateway);
+    entry.leg = leg_of(base.record, seen, to_gateway);
     return;
   }
 
   std::vector<const Observation*> by_nearness(seen.begin(), seen.end());
-  std::stable_sort(by_nearness.begin(), by_nearness.end(),
-                   [](const auto* a, const auto* b) { return first_rank(*a) < first_rank(*b); });
+  std::stable_sort(by_nearness.begin(), by_nearness.end(), [&](const auto* a, const auto* b) {
+    return first_rank(*a, seen) < first_rank(*b, seen);
+  });
   const UsageRecord& first = by_nearness.front()->record;
-  entry.leg = leg_of(base.record, first.side, to_gateway);
+  entry.leg = leg_of(base.record, seen, to_gateway);
   const auto first_total = total_tokens(first.tokens);
   const auto base_total = total_tokens(base.record.tokens);
   if (&first != &base.record && first_total && base_total) {
@@ -193,6 +220,34 @@ void fold(std::span<const Observation* const> seen,
   }
   take_first_abort(entry.record, by_nearness);
   take_caller(entry, by_nearness);
+}
+
+void fold_fetched(const LedgerEntry& fetched, LedgerEntry& asked) {
+  UsageRecord& mine = asked.record;
+  const UsageRecord& theirs = fetched.record;
+  // The two exchanges' clocks may differ.
+  const int64_t later_ns = fetched.start_epoch_ns - asked.start_epoch_ns;
+  const auto on_my_clock = [&](EventTime time) {
+    return EventTime{.ns = mine.start.ns + later_ns + (time.ns - theirs.start.ns),
+                     .clock = mine.start.clock};
+  };
+  mine.part = CallPart::kWhole;
+  mine.finish = on_my_clock(theirs.finish);
+  mine.last_byte = on_my_clock(theirs.last_byte);
+  take_tokens(mine, theirs);
+  mine.outcome = theirs.outcome;
+  mine.error_type = theirs.error_type;
+  mine.finish_reason = theirs.finish_reason;
+  if (!theirs.response_model.empty()) mine.response_model = theirs.response_model;
+  if (!theirs.service_tier.empty()) mine.service_tier = theirs.service_tier;
+  mine.inference_geo = theirs.inference_geo;
+  mine.speed = theirs.speed;
+  mine.tool_calls = theirs.tool_calls;
+  mine.tool_call_count = theirs.tool_call_count;
+  mine.stated_cost_femtodollars = theirs.stated_cost_femtodollars;
+  mine.cost_statement = theirs.cost_statement;
+  mine.response_bytes += theirs.response_bytes;
+  mine.lost_bytes += theirs.lost_bytes;
 }
 
 }  // namespace wiretally::ledger

@@ -1,6 +1,7 @@
 #include "ledger.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <tuple>
 
 namespace wiretally::ledger {
@@ -18,6 +19,7 @@ void for_each_key(const Sighting& sighting, Visit visit) {
   if (sighting.request.known()) visit(sighting.request.low);
   if (sighting.response.known() && !sighting.empty_answer) visit(sighting.response.low);
   if (sighting.id_is_proof) visit(sighting.id.low);
+  if (const auto key = text_key(sighting)) visit(*key);
 }
 
 std::vector<const Observation*> pointers_to(const std::vector<Observation>& observations) {
@@ -43,6 +45,8 @@ Ledger::Ledger(const Limits& limits, const LedgerOptions& options, std::vector<E
       open_(limits.open_calls_max * std::max<uint32_t>(1, options.lanes)),
       ids_(limits.remembered_ids_max, limits.remembered_ids_ns),
       estimator_(limits.estimated_models_max),
+      attempts_(limits.failed_attempts_max, limits.attempt_wait_ns),
+      set_aside_(limits.set_aside_max, limits.remembered_ids_ns),
       connections_(limits_, options_.wall, sinks_) {}
 
 void Ledger::on_call_opened(const CallOpened& call) {
@@ -102,7 +106,7 @@ void Ledger::on_record(const UsageRecord& record) {
 
 void Ledger::take(uint32_t observation) {
   const Observation seen = observations_[observation].unpack();
-  const Sighting sighting = make_sighting(seen.record, options_.wall);
+  const Sighting sighting = sighting_of(seen.record);
   const Match match = find_group(sighting);
   if (match.twin != Twin::kNot) {
     if (match.late) return late_twin(match, sighting, observation);
@@ -136,6 +140,7 @@ void Ledger::make_room() {
 void Ledger::drain() {
   catch_up(INT64_MAX);
   while (!queue_.empty()) count(queue_.begin()->group);
+  release_due(now_ns_, true);
   connections_.drain();
   for (EntrySink* sink : sinks_) sink->on_finish();
 }
@@ -143,6 +148,7 @@ void Ledger::drain() {
 void Ledger::on_clock_step(WallClock wall) {
   catch_up(INT64_MAX);
   while (!queue_.empty()) count(queue_.begin()->group);
+  release_due(now_ns_, true);
   while (!counted_.empty()) {
     retire(counted_.front());
     counted_.pop_front();
@@ -160,6 +166,7 @@ void Ledger::advance(EventTime time) {
   catch_up(time_ns);
   now_ns_ = time_ns;
   release();
+  release_due(queue_.empty() ? now_ns_ : std::min(now_ns_, queue_.begin()->finish_ns));
   retire_counted();
   connections_.advance(now_ns_);
 }
@@ -215,26 +222,35 @@ Ledger::Twin Ledger::twin_of(const Sighting& sighting, const Group& group) const
   bool by_bytes = false;
   bool by_id = false;
   bool by_cut_answer = false;
+  bool by_text = false;
+  bool all_legs = true;  // each is another leg, or the same leg seen elsewhere
   for (const Sighting& other : group.sightings) {
     const bool apart = elsewhere(sighting, other);
     const bool bytes = same_bytes(sighting, other);
-    all_elsewhere &= apart;
+    const bool other_leg = may_be_legs(sighting, other);
+    all_elsewhere &= apart || other_leg;
+    all_legs &= other_leg || (apart && bytes);
+    by_text |= other_leg && nested_legs(sighting, other);
     on_same_flow |= same_flow(sighting, other);
     equal_call |= bytes && !apart && same_process(sighting, other);
     by_id |= same_id(sighting, other);
     if (overlapping(sighting, other)) {
-      by_bytes |= bytes;
-      by_cut_answer |= same_request_cut_answer(sighting, other);
+      by_bytes |= apart && bytes;
+      by_cut_answer |= apart && same_request_cut_answer(sighting, other);
     }
   }
   if (all_elsewhere && by_bytes) return Twin::kSameBytes;
+  if (by_id && sighting.fetched) return Twin::kRepeat;
   if (by_id && equal_call) return Twin::kNot;
   if (by_id) return on_same_flow ? Twin::kRepeat : Twin::kSameId;
+  if (all_legs && by_text) return Twin::kNested;
   return all_elsewhere && by_cut_answer ? Twin::kSameBytes : Twin::kNot;
 }
 
 Ledger::Match Ledger::find_group(const Sighting& sighting) const {
-  // In time before late; then the stronger evidence, the same client address, the nearest start.
+  // In time before late; then the stronger evidence; then the same client address and the nearest
+  // start. Of other legs: equal counts and the nearest answer, because a gateway that asked several
+  // times passes on the last one.
   using Rank = std::tuple<bool, Twin, bool, int64_t, uint32_t>;
   std::optional<Rank> best_rank;
   Match best;
@@ -245,11 +261,11 @@ Ledger::Match Ledger::find_group(const Sighting& sighting) const {
     if (twin == Twin::kNot) return;
     const bool late = twin == Twin::kRepeat || !within_hold(sighting, group);
     const Sighting& first = group.sightings.front();
-    const int64_t distance_ns = first.start_ns > sighting.start_ns
-                                    ? first.start_ns - sighting.start_ns
-                                    : sighting.start_ns - first.start_ns;
-    const bool other_client = first.client != sighting.client;
-    const Rank rank{late, twin, other_client, distance_ns, group_index};
+    const bool leg = twin == Twin::kNested;
+    const int64_t distance_ns = leg ? first.answer_ns.value_or(0) - sighting.answer_ns.value_or(0)
+                                    : first.start_ns - sighting.start_ns;
+    const bool weaker = leg ? !same_tokens(first, sighting) : first.client != sighting.client;
+    const Rank rank{late, twin, weaker, std::abs(distance_ns), group_index};
     if (best_rank && !(rank < *best_rank)) return;
     best_rank = rank;
     best = {.twin = twin, .late = late, .group = group_index};
@@ -308,7 +324,9 @@ void Ledger::late_twin(const Match& match, const Sighting& sighting, uint32_t ob
     ++sightings_;
     index(match.group, sighting);
   }
-  report_late(match.twin != Twin::kSameBytes);
+  report_late(match.twin == Twin::kSameBytes ? "same_bytes"
+              : match.twin == Twin::kNested  ? "nested"
+                                             : "same_id");
   if (options_.all_legs && !group.counted) {
     group.late.push_back(observation);
     return;
@@ -322,7 +340,7 @@ void Ledger::late_twin(const Match& match, const Sighting& sighting, uint32_t ob
 }
 
 void Ledger::repeat_of(const CountedId& counted, uint32_t observation) {
-  report_late(true);
+  report_late("same_id");
   if (options_.all_legs) {
     const Observation seen = observations_[observation].unpack();
     const Observation* twin = &seen;
@@ -331,8 +349,8 @@ void Ledger::repeat_of(const CountedId& counted, uint32_t observation) {
   forget(observation);
 }
 
-void Ledger::report_late(bool same_id) {
-  for (EntrySink* sink : sinks_) sink->on_late_twin(same_id ? "same_id" : "same_bytes");
+void Ledger::report_late(std::string_view kind) {
+  for (EntrySink* sink : sinks_) sink->on_late_twin(kind);
 }
 
 // --- counting ------------------------------------------------------------------------------------
@@ -344,18 +362,13 @@ void Ledger::count(uint32_t group_index) {
   std::vector<const Observation*> seen = pointers_to(observations);
   make_entry(seen);
   estimate(entry_.record);
+  if (entry_.record.part == CallPart::kWhole) entry_.retry_of = attempts_.repeated_by(seen);
+  if (Attempts::failed(entry_.record)) attempts_.remember(seen, entry_.record_id);
   price(entry_);
   group.record_id = entry_.record_id;
   group.counted = true;
-  const Sighting folded = make_sighting(entry_.record, options_.wall);
-  if (folded.id_is_proof) {
-    ids_.remember({.id = folded.id,
-                   .input = folded.input,
-                   .output = folded.output,
-                   .time_ns = group.last_finish_ns,
-                   .record_id = entry_.record_id});
-  }
-  deliver(entry_);
+  remember_ids(group);
+  settle(group.place.finish_ns);
 
   if (options_.all_legs) {
     seen.erase(seen.begin() + static_cast<std::ptrdiff_t>(provider_facing(seen)));
@@ -371,6 +384,83 @@ void Ledger::count(uint32_t group_index) {
   group.seen.clear();
   group.late.clear();
   counted_.push_back(group_index);
+}
+
+// Hands the entry on, or sets it aside until more is known of its call.
+void Ledger::settle(int64_t finish_ns) {
+  release_due(finish_ns);
+  switch (entry_.record.part) {
+    case CallPart::kWhole:
+      deliver(entry_);
+      break;
+    case CallPart::kAsked:
+      if (!set_aside_.put(digest_of(entry_.record.response_id.view()), entry_,
+                          finish_ns + limits_.background_wait_ns)) {
+        deliver(entry_);
+      }
+      break;
+    case CallPart::kFetched:
+      if (entry_.record.batch_custom_id.empty()) {
+        settle_fetched();
+      } else {
+        settle_line(finish_ns);
+      }
+      break;
+    case CallPart::kSum:
+      if (!set_aside_.put(digest_of(entry_.record.batch_file.view()), entry_,
+                          finish_ns + limits_.batch_wait_ns)) {
+        report_late("same_id");
+      }
+      break;
+  }
+  release_due(finish_ns);  // who has to make room leaves now, whatever the lanes do
+}
+
+void Ledger::settle_line(int64_t finish_ns) {
+  const Digest file = digest_of(entry_.record.batch_file.view());
+  if (file.known() && !set_aside_.line_counts(file, entry_.record, finish_ns)) {
+    return report_late("same_id");
+  }
+  deliver(entry_);
+}
+
+void Ledger::settle_fetched() {
+  auto asked = set_aside_.take(digest_of(entry_.record.response_id.view()));
+  if (!asked) return deliver(entry_);
+  fold_fetched(entry_, *asked);
+  price(*asked);
+  deliver(*asked);
+}
+
+// Their ends are known only now: they leave as calls that end here.
+void Ledger::release_due(int64_t now_ns, bool all) {
+  while (auto due = set_aside_.due(now_ns, all)) {
+    UsageRecord& record = due->entry.record;
+    const int64_t end_ns = std::min(due->deadline_ns, now_ns);
+    record.finish.ns += std::max<int64_t>(0, end_ns - options_.wall.epoch_ns(record.finish));
+    deliver(due->entry);
+  }
+}
+
+// Of each leg: a gateway may have written an id of its own.
+void Ledger::remember_ids(const Group& group) {
+  const auto remember = [&](const Sighting& sighting) {
+    ids_.remember({.id = sighting.id,
+                   .input = sighting.input,
+                   .output = sighting.output,
+                   .time_ns = group.last_finish_ns,
+                   .record_id = group.record_id});
+  };
+  const Sighting folded = sighting_of(entry_.record);
+  if (folded.id_is_proof) remember(folded);
+  for (size_t i = 0; i < group.sightings.size(); ++i) {
+    const Sighting& sighting = group.sightings[i];
+    if (!sighting.id_is_proof || sighting.id == folded.id) continue;
+    const auto before = group.sightings.begin() + static_cast<std::ptrdiff_t>(i);
+    const bool known = std::any_of(group.sightings.begin(), before,
+                                   [&](const Sighting& other) { return other.id == sighting.id; });
+    if (!known) remember(sighting);
+  }
 }
 
 void Ledger::make_entry(std::span<const Observation* const> seen) {
@@ -433,7 +523,8 @@ UsageRecord with_estimates_reported(const UsageRecord& record) {
 
 void Ledger::price(LedgerEntry& entry) const {
   if (options_.prices == nullptr) return;
-  if (entry.leg == Leg::kProvider) {
+  // What a gateway had in its cache costs nothing, and there is no other leg to say so.
+  if (entry.leg == Leg::kProvider || entry.record.served_from_cache) {
     entry.cost = options_.prices->price_at(
         options_.price_estimates ? with_estimates_reported(entry.record) : entry.record,
         entry.start_epoch_ns);
@@ -450,7 +541,7 @@ void Ledger::deliver(const LedgerEntry& entry) {
 uint64_t Ledger::worst_case_bytes(const Limits& limits, uint32_t lanes) {
   constexpr uint64_t kNode = 64;   // a tree's, with its allocation
   constexpr uint64_t kBlock = 16;  // what an allocation costs besides its bytes
-  constexpr uint64_t kKeys = 3;    // of one sighting
+  constexpr uint64_t kKeys = 4;    // of one sighting
   const uint64_t records = limits.held_records_max + 1;
   const uint64_t sightings = 2 * records + Limits::sightings_per_call_max;
   // A record's place, used or kept for the next; the group it makes; its places in the queues.
@@ -463,7 +554,8 @@ uint64_t Ledger::worst_case_bytes(const Limits& limits, uint32_t lanes) {
          CountedIds::worst_case_bytes(limits.remembered_ids_max) +
          Estimator::worst_case_bytes(limits.estimated_models_max) +
          OpenCalls::worst_case_bytes(limits.open_calls_max * std::max<uint32_t>(1, lanes)) +
-         Connections::worst_case_bytes(limits);
+         Attempts::worst_case_bytes(limits.failed_attempts_max) +
+         SetAside::worst_case_bytes(limits.set_aside_max) + Connections::worst_case_bytes(limits);
 }
 
 // --- containers ----------------------------------------------------------------------------------
@@ -519,6 +611,10 @@ void Ledger::forget(uint32_t observation) {
 std::optional<ProcessIdentity> Ledger::process_of(const UsageRecord& record) const {
   if (record.pid == 0 || options_.processes == nullptr) return std::nullopt;
   return options_.processes->find(record.pid, record.process_start_ns);
+}
+
+Sighting Ledger::sighting_of(const UsageRecord& record) const {
+  return make_sighting(record, options_.wall, to_gateway(record));
 }
 
 bool Ledger::to_gateway(const UsageRecord& record) const {

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "attempts.h"
 #include "connections.h"
 #include "counted_ids.h"
 #include "estimator.h"
@@ -26,6 +27,7 @@
 #include "open_calls.h"
 #include "packed.h"
 #include "record_ids.h"
+#include "set_aside.h"
 #include "sighting.h"
 #include "wiretally/ledger_entry.h"
 #include "wiretally/limits.h"
@@ -74,7 +76,7 @@ class Ledger final : public UsageSink {
   static uint64_t worst_case_bytes(const Limits& limits, uint32_t lanes);
 
  private:
-  enum class Twin : uint8_t { kNot, kSameBytes, kSameId, kRepeat };
+  enum class Twin : uint8_t { kNot, kSameBytes, kSameId, kNested, kRepeat };
 
   // Order of leaving: by finish time; ties by what the wire shows, whatever the lane.
   struct Place {
@@ -139,10 +141,15 @@ class Ledger final : public UsageSink {
   void start_group(const Sighting& sighting, uint32_t observation, const Place& place);
   void late_twin(const Match& match, const Sighting& sighting, uint32_t observation);
   void repeat_of(const CountedId& counted, uint32_t observation);
-  void report_late(bool same_id);
+  void report_late(std::string_view kind);
 
   static Place place_of(const Observation& observation);
   std::vector<Observation> unpacked(std::span<const uint32_t> slots) const;
+  void remember_ids(const Group& group);
+  void settle(int64_t finish_ns);
+  void settle_line(int64_t finish_ns);
+  void settle_fetched();
+  void release_due(int64_t now_ns, bool all = false);
   void make_entry(std::span<const Observation* const> seen);
   void index(uint32_t group_index, const Sighting& sighting);
   void unindex(uint32_t group_index, const Sighting& sighting);
@@ -153,6 +160,7 @@ class Ledger final : public UsageSink {
   std::optional<ProcessIdentity> process_of(const UsageRecord& record) const;
   bool to_gateway(const UsageRecord& record) const;
   void estimate(UsageRecord& record);
+  Sighting sighting_of(const UsageRecord& record) const;
   void price(LedgerEntry& entry) const;
   void deliver(const LedgerEntry& entry);
 
@@ -176,6 +184,8 @@ class Ledger final : public UsageSink {
   std::deque<uint32_t> counted_;  // counted calls, oldest first
   CountedIds ids_;
   Estimator estimator_;
+  Attempts attempts_;
+  SetAside set_aside_;
   Connections connections_;
   RecordIds record_ids_;
   LedgerEntry entry_;  // reused: it is large

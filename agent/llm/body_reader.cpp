@@ -53,7 +53,7 @@ namespace {
 // Text that is read only for being there.
 bool counts_by_presence(AnswerSlot slot) {
   return slot == AnswerSlot::kContent || slot == AnswerSlot::kContentData ||
-         slot == AnswerSlot::kDelta || slot == AnswerSlot::kBodyText;
+         slot == AnswerSlot::kDelta || slot == AnswerSlot::kBodyText || slot == AnswerSlot::kText;
 }
 
 // Whether a value at this slot changes nothing when the same event comes again at once.
@@ -70,6 +70,8 @@ bool says_nothing_new(AnswerSlot slot, const JsonEvent& event) {
     case AnswerSlot::kDelta:
     case AnswerSlot::kContent:
     case AnswerSlot::kContentData:
+    case AnswerSlot::kText:
+    case AnswerSlot::kBackground:
     case AnswerSlot::kChoices:
     case AnswerSlot::kChoice:
     case AnswerSlot::kBody:
@@ -305,10 +307,14 @@ void AnswerReader::on_json(PathId path, const JsonEvent& event) {
   plain_ = plain_ && says_nothing_new(at.slot, event);
   // Plain text is reported where it stands.
   const bool there = event.kind == JsonEvent::Kind::kString && event.text_bytes > 0;
-  if (there && event.in_place && counts_by_presence(at.slot)) {
+  const bool may_differ = there && event.in_place && counts_by_presence(at.slot);
+  if (at.visible && there && !may_differ) plain_ = false;  // each is noted, also an equal one
+  if (may_differ) {
     const uint8_t* const begin = as_bytes(event.text).data();
     spans_->add(begin, begin + event.text_bytes,
-                at.slot == AnswerSlot::kContentData ? SpanLog::Kind::kData : SpanLog::Kind::kText);
+                at.visible                               ? SpanLog::Kind::kVisibleText
+                : at.slot == AnswerSlot::kContentData ? SpanLog::Kind::kData
+                                                      : SpanLog::Kind::kText);
   }
 }
 
@@ -344,13 +350,32 @@ void AnswerReader::on_sse_data(ByteView part) {
   }
 }
 
+namespace {
+
+// As the scanner would report it: decoded, where that makes a difference.
+void note_visible(const SpanLog::Span& span, TextDigest& text) {
+  if (find<StringSpecial>(span.begin, span.end) == span.end) {
+    const auto size = static_cast<size_t>(span.end - span.begin);
+    text.note({reinterpret_cast<const char*>(span.begin), size}, size);
+    return;
+  }
+  StringDecoder decoder;
+  decoder.reset();
+  decoder.feed(span.begin, span.end + 1);
+  text.note(decoder.text(), decoder.text_bytes());
+}
+
+}  // namespace
+
 // Leaves everything as reading the value would: the scanner stands behind a whole document, and
 // notes and document are as the learned event left them.
 size_t AnswerReader::on_sse_repetition(ByteView rest) {
   if (in_document_ || !repetitions_) return 0;
+  SpanLog visible;
   uint64_t text_bytes = 0;
-  const size_t size = learned_.match(rest, &text_bytes);
+  const size_t size = learned_.match(rest, &visible, &text_bytes);
   if (size == 0 || size == rest.size() || !LineEnd::hit(rest[size])) return 0;
+  for (size_t i = 0; i < visible.size(); ++i) note_visible(visible[i], notes_.text);
   in_document_ = true;
   data_bytes_ = size;
   notes_.document.content = learned_content_;

@@ -60,6 +60,14 @@ const DialectSpec* suspect_dialect(std::string_view path) {
   return best == nullptr || is_thread_path(path) ? nullptr : best;
 }
 
+const DialectSpec* fetched_dialect(std::string_view path) {
+  while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
+  const size_t slash = path.rfind('/');
+  const bool of_one = slash != path.npos && slash + 1 < path.size() &&
+                      path.substr(0, slash).ends_with("/responses");
+  return of_one ? &openai_responses() : nullptr;
+}
+
 const DialectSpec* suspect_socket_dialect(std::string_view path) {
   while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
   for (const DialectSpec* spec : {&openai_responses(), &openai_realtime()}) {

@@ -48,6 +48,9 @@ std::span<const DialectSpec* const> dialects();
 // or nothing. Only a suspicion: everybody has a path /messages.
 const DialectSpec* suspect_dialect(std::string_view path);
 
+// The dialect of a GET that fetches what a background call has become, or nothing.
+const DialectSpec* fetched_dialect(std::string_view path);
+
 // The same for the path of a WebSocket's handshake.
 const DialectSpec* suspect_socket_dialect(std::string_view path);
 

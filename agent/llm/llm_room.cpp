@@ -57,6 +57,8 @@ struct LlmRoom::Call {
   bool model_in_path = false;
   bool asked_for_usage = false;
   bool server_side = false;  // RequestNotes::server_side
+  bool background = false;   // RequestNotes::background
+  bool fetch = false;        // a GET: of interest if it shows what a background call has become
   bool proven = false;       // by heads or by the request's shape
   bool request_ended = false;
   bool request_complete = false;
@@ -95,6 +97,7 @@ LlmRoom::LlmRoom(const Limits& limits, uint32_t lane, const CredentialReader& cr
       next_(next),
       tails_(limits.json_tails_max),
       sockets_(limits_, lane, credentials, next),
+      batches_(limits_, lane, credentials, next),
       exchanges_(&memory_) {}
 
 LlmRoom::~LlmRoom() = default;
@@ -203,6 +206,9 @@ BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
   if (head.websocket && entry == nullptr && sockets_.on_request(id, head)) {
     return BodyInterest::kWanted;
   }
+  if (entry == nullptr && batches_.on_request(id, head)) return BodyInterest::kWanted;
+  const bool fetch = head.method == "GET" && !head.websocket;
+  if (spec == nullptr && fetch && entry == nullptr) spec = fetched_dialect(target.path);
   const bool answered_before = entry != nullptr && *entry != nullptr;
   if (spec == nullptr) {
     if (answered_before) dismiss(*entry, id, head.time);
@@ -217,6 +223,7 @@ BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
     (*entry)->spec = spec;
   }
   Call& call = **entry;
+  call.fetch = fetch;
   AwakeRecord awake(call);
   (*awake).exchange = id;
   read_request_head(call, head, target, *awake);
@@ -300,6 +307,7 @@ void LlmRoom::open_call(Call& call, UsageRecord& record) {
   record.operation = call.spec->operation_of == nullptr
                          ? call.spec->operation
                          : call.spec->operation_of(record.path.view());
+  if (call.fetch) return;
   CallOpened opened;
   opened.exchange = record.exchange;
   opened.flow = record.flow;
@@ -336,6 +344,7 @@ bool is_framed(const ResponseHead& head) {
 BodyInterest LlmRoom::on_response(ExchangeId id, const ResponseHead& head) {
   CallPtr* entry = find(id);
   if (entry == nullptr) {
+    if (batches_.has(id)) return batches_.on_response(id, head);
     return sockets_.has(id) ? sockets_.on_response(id, head) : join(id, head);
   }
   if (*entry == nullptr) return BodyInterest::kNotLlm;
@@ -488,7 +497,8 @@ bool begins_like_json(ByteView body) {
 
 BodyInterest LlmRoom::on_body(ExchangeId id, Message message, ByteView body, EventTime time) {
   CallPtr* entry = find(id);
-  if (entry == nullptr || *entry == nullptr) return BodyInterest::kNotLlm;
+  if (entry == nullptr) return batches_.on_body(id, message, body, time);
+  if (*entry == nullptr) return BodyInterest::kNotLlm;
   Call& call = **entry;
   if (message == Message::kRequest) {
     const bool first = std::exchange(call.request_body_begun, true);
@@ -532,6 +542,7 @@ BodyInterest LlmRoom::feed_candidates(Call& call, ByteView body, EventTime time)
 void LlmRoom::on_body_loss(ExchangeId id, Message message, BodyLoss loss, uint64_t /*wire_bytes*/,
                            EventTime /*time*/) {
   CallPtr* entry = find(id);
+  if (entry == nullptr) batches_.on_loss(id, message, loss);
   if (entry == nullptr || *entry == nullptr) return;
   Call& call = **entry;
   (*AwakeRecord(call))
@@ -557,8 +568,9 @@ void LlmRoom::on_body_loss(ExchangeId id, Message message, BodyLoss loss, uint64
   }
 }
 
-void LlmRoom::on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime /*time*/) {
+void LlmRoom::on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime time) {
   CallPtr* entry = find(id);
+  if (entry == nullptr) batches_.on_message_end(id, message, time);
   if (entry == nullptr || *entry == nullptr) return;
   const bool complete = end == MessageEnd::kComplete;
   if (message == Message::kRequest) {
@@ -588,6 +600,7 @@ void LlmRoom::note_request(Call& call) {
     if (!call.request_corrupt) note_request_body(notes, *awake);
     call.asked_for_usage = notes.include_usage;
     call.server_side = notes.server_side;
+    call.background = notes.background;
     if (call.request_complete && !call.request_lost) {
       if (call.target_known) (*awake).request_digest = call.request()->digest().value();
       if (call.spec->prompt_is_body && !notes.not_text && !call.request_corrupt) {
@@ -610,7 +623,7 @@ void LlmRoom::end_answer(Call& call, bool complete) {
 // --- the end -------------------------------------------------------------------------------------
 
 void LlmRoom::on_exchange_end(ExchangeId id, const ExchangeEnd& end) {
-  if (sockets_.on_exchange_end(id, end)) return;
+  if (sockets_.on_exchange_end(id, end) || batches_.on_exchange_end(id)) return;
   CallPtr* entry = find(id);
   if (entry == nullptr) return;
   if (*entry != nullptr) {
@@ -655,6 +668,24 @@ void note_answer_body(const AnswerReader& reader, UsageRecord& record) {
   if (record.provider.empty()) record.provider.assign(provider_of_answer_body(notes));
 }
 
+// How much of a call this answer to it, or to a GET, shows.
+CallPart part_of(bool fetch, bool asked_for_background, const AnswerNotes& notes,
+                 const UsageRecord& record) {
+  if (fetch) return CallPart::kFetched;
+  const bool pending = notes.pending || (record.stream && !notes.terminal);
+  const bool may_be_fetched = asked_for_background && pending && !notes.failed &&
+                              is_success(record.status_code.value_or(0)) &&
+                              !record.response_id.empty();
+  return may_be_fetched ? CallPart::kAsked : CallPart::kWhole;
+}
+
+// A GET repeats what is known, but for the end of a background call.
+bool shows_background_end(const AnswerReader* reader) {
+  if (reader == nullptr || !reader->has_shape()) return false;
+  const AnswerNotes& notes = reader->notes();
+  return notes.background && notes.terminal && !notes.pending;
+}
+
 // What belongs to the request alone, where nobody knows whether this answer is its own.
 void forget_request(UsageRecord& record) {
   record.request_model.clear();
@@ -672,6 +703,7 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
   record.request_bytes = call.request_bytes;
   record.response_bytes = call.response_bytes;
   const AnswerReader* reader = call.reader();
+  if (call.fetch && !shows_background_end(reader)) return;
   const bool bills_nothing = reader != nullptr && reader->notes().bills_nothing;
   const bool is_call =
       (call.proven || (reader != nullptr && reader->has_shape())) && !bills_nothing;
@@ -708,6 +740,7 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
     }
     answer.terminal = notes.terminal;
     answer.failed = notes.failed;
+    record.part = part_of(call.fetch, call.background, notes, record);
     if (notes.failed && !notes.error_type.empty()) record.error_type = notes.error_type;
     const bool in_order = (answer.complete || answer.terminal) && !answer.failed;
     call.spec->normalise(
@@ -721,7 +754,10 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
     if (!answer.lost && !answer.decode_failed) note_words(notes, record);
     const bool whole =
         (answer.complete || answer.terminal) && !answer.lost && !answer.decode_failed;
-    if (whole) record.response_digest = call.answer_digest.value();
+    if (whole) {
+      record.response_digest = call.answer_digest.value();
+      record.text_digest = notes.text.value(notes.tools);
+    }
   }
 
   record.outcome = outcome_of(record, answer, end.outcome);
@@ -776,7 +812,8 @@ uint64_t LlmRoom::worst_case_bytes(const Limits& limits) {
          (limits.open_calls_max + 1) * (call + request_reader + answer_reader) +
          limits.undecided_answers_max * (call + kDialectCount * (request_reader + answer_reader)) +
          entries * an_entry +
-         kSparesMax * (call + kDialectCount * (request_reader + answer_reader));
+         kSparesMax * (call + kDialectCount * (request_reader + answer_reader)) +
+         BatchResults::worst_case_bytes(limits);
 }
 
 }  // namespace wiretally::llm

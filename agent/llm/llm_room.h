@@ -4,6 +4,8 @@
 //                                                   yes → a call is opened (on_call_opened)
 //   bodies        → read by the dialect's tables, never held
 //   first request of a connection, or a TLS hello, to the host of a known provider → on_connection
+//   GET of what a background call has become → a record once it has ended; of a batch's results → a
+//                   record a line: batch_results.h
 //   WebSocket     → a record for each of its turns: socket_calls.h
 //   exchange end  → proof seen (shape of request or answer, host, or headers)? a record, else a
 //                   suspect; on_call_closed in any case
@@ -28,6 +30,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "batch_results.h"
 #include "body_reader.h"
 #include "dialect_table.h"
 #include "packed.h"
@@ -66,8 +69,8 @@ class LlmRoom final : public ExchangeSink {
   void on_time(EventTime now) override;
 
   // Exchanges that were not looked at because of the limits.
-  uint64_t refused() const { return refused_ + sockets_.refused(); }
-  size_t open() const { return exchanges_.size() + sockets_.open(); }
+  uint64_t refused() const { return refused_ + sockets_.refused() + batches_.refused(); }
+  size_t open() const { return exchanges_.size() + sockets_.open() + batches_.open(); }
 
   // The most that a room with these limits takes.
   static uint64_t worst_case_bytes(const Limits& limits);
@@ -120,15 +123,16 @@ class LlmRoom final : public ExchangeSink {
   UsageSink& next_;
   JsonTails tails_;
   SocketCalls sockets_;
+  BatchResults batches_;
   std::pmr::unsynchronized_pool_resource memory_;
   std::pmr::unordered_map<uint64_t, CallPtr> exchanges_;
   // The entry that was looked up last: bodies come in runs.
   uint64_t recent_id_ = 0;
   CallPtr* recent_ = nullptr;
   std::atomic<uint64_t> refused_ = 0;  // read by other threads
-  size_t calls_ = 0;              // entries that are calls, or may be
-  size_t undecided_ = 0;          // of these, answers without request and dialect
-  uint64_t forgotten_up_to_ = 0;  // up to this id, no entry does not mean no request
+  size_t calls_ = 0;                   // entries that are calls, or may be
+  size_t undecided_ = 0;               // of these, answers without request and dialect
+  uint64_t forgotten_up_to_ = 0;       // up to this id, no entry does not mean no request
 
   std::vector<CallPtr> spare_calls_;
   std::array<std::vector<std::unique_ptr<RequestReader>>, kDialectCount> spare_request_readers_;

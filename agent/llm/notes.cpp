@@ -99,6 +99,9 @@ void RequestNotes::note(const RequestPath& path, const JsonEvent& event) {
     case RequestSlot::kRpcTool:
       take_text(tool, event, &text_cut);
       break;
+    case RequestSlot::kBackground:
+      background = event.boolean;
+      break;
     case RequestSlot::kContextEdit:
       if (event.text.starts_with("compact")) server_side = true;
       break;
@@ -234,6 +237,7 @@ void take_detail(Document& doc, UsageField whole) {
 
 void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
   Document& doc = document;
+  if (path.visible && event.kind == Kind::kString) text.note(event.text, event.text_bytes);
   switch (path.slot) {
     case AnswerSlot::kResponseId:
       take_text(response_id, event, &text_cut);
@@ -277,6 +281,9 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
       break;
     case AnswerSlot::kContentItem:
       if (is_begin(event)) doc.content = has_body = true;
+      break;
+    case AnswerSlot::kBackground:
+      if (event.kind == Kind::kBool && event.boolean) background = true;
       break;
     case AnswerSlot::kDone:
       if (event.kind != Kind::kBool) break;
@@ -424,6 +431,7 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
     case AnswerSlot::kFailed:
       if (event.kind == Kind::kBool && event.boolean) doc.error = true;
       break;
+    case AnswerSlot::kText:
     case AnswerSlot::kStreamId:
     case AnswerSlot::kErrorEventId:
     case AnswerSlot::kSessionModel:

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "json/json_scanner.h"
+#include "text_digest.h"
 #include "usage_merge.h"
 #include "wiretally/usage_record.h"
 
@@ -31,6 +32,7 @@ enum class RequestSlot : uint8_t {
   kRpcVersion,  // of JSON-RPC
   kRpcMethod,
   kRpcTool,
+  kBackground,   // true: the answer is fetched later
   kContextEdit,  // how the server may rewrite the context: compaction reads input again
   kPartType,     // `type` of a part of the prompt: is it text?
   kNotText,      // presence means that the body's bytes do not tell how much is read
@@ -59,6 +61,7 @@ struct RequestNotes {
   bool server_side = false;  // input may still grow after the first statement of usage
   bool has_form = false;     // multipart/form-data
   bool not_text = false;     // its bytes do not tell how much it reads
+  bool background = false;   // the answer is fetched later
   bool json_rpc = false;
   Text<32> rpc_method;
   Text<64> tool;  // that the request calls
@@ -80,6 +83,7 @@ enum class AnswerSlot : uint8_t {
   kDelta,             // text whose being there is content only in some kinds of event
   kContent,           // text whose being there is content
   kContentData,       // likewise, but no text: base64
+  kText,              // text that is told in no event of its own
   kChoices,           // the list of choices
   kChoice,            // one of them
   kBody,              // a part that only an answer of this dialect has
@@ -109,6 +113,7 @@ enum class AnswerSlot : uint8_t {
   kToolType,
   kToolName,
   kContentItem,   // an object or list whose being there is content
+  kBackground,    // true: the answer to a background call
   kDone,          // true: the last document of the answer
   kBlocked,       // why the prompt was refused
   kLoneToolName,  // the name of a tool call without an object of its own
@@ -132,7 +137,12 @@ struct AnswerPath {
   AnswerSlot slot;
   UsageField field = UsageField::kCount;
   CostStatement cost = CostStatement::kNone;  // of kCost
+  bool visible = false;                       // text that a reader of the answer sees
 };
+
+constexpr AnswerPath visible_text(std::string_view pattern, AnswerSlot slot) {
+  return {pattern, slot, UsageField::kCount, CostStatement::kNone, true};
+}
 
 // One JSON document of an answer: a whole body, or the data of one event. Forgotten if it turns out
 // to be broken.
@@ -234,6 +244,7 @@ struct AnswerNotes {
   Text<32> fingerprint;
   FinishReason finish_reason = FinishReason::kUnknown;
   ToolNames tools;
+  TextDigest text;
   UsageSheet usage;
   UsageSheet apart;
   Text<256> apart_model;
@@ -246,6 +257,8 @@ struct AnswerNotes {
   bool has_role = false;
   bool has_usage = false;
   bool has_done = false;       // says of itself whether it is the last
+  bool background = false;     // what a background call was asked for, whoever fetches it
+  bool pending = false;        // it has not ended: the rest is fetched later
   bool bills_nothing = false;  // not a call, whatever its shape
   bool type_known = false;     // a kind that only this dialect has
   bool terminal = false;       // the dialect's last event was seen

@@ -193,7 +193,35 @@ bool is_hit(std::string_view word) {
 
 }  // namespace
 
+void note_gateway_of_request(const Headers& request_headers, UsageRecord& record) {
+  struct Row {
+    std::string_view name;
+    std::string_view gateway;
+  };
+  static constexpr Row kHostsOfGateways[] = {{"gateway.ai.cloudflare.com", "cloudflare"},
+                                             {"azure-api.net", "apim"},
+                                             {"helicone.ai", "helicone"},
+                                             {"api.portkey.ai", "portkey"}};
+  static constexpr Row kMarks[] = {{"ocp-apim-subscription-key", "apim"},
+                                   {"cf-aig-authorization", "cloudflare"},
+                                   {"helicone-auth", "helicone"},
+                                   {"x-portkey-api-key", "portkey"},
+                                   {"x-portkey-virtual-key", "portkey"}};
+  const std::string_view host = record.server_name.view();
+  if (!provider_of_host(host, {}).empty()) return;
+  for (const Row& row : kHostsOfGateways) {
+    if (is_host(host, row.name)) record.gateway.assign(row.gateway);
+  }
+  for (const Row& row : kMarks) {
+    if (record.gateway.empty() && request_headers.find(row.name)) {
+      record.gateway.assign(row.gateway);
+    }
+  }
+}
+
 void note_gateway(const Headers& answer_headers, UsageRecord& record) {
+  // Some providers have one of these products at their own door: Mistral answers as Kong.
+  if (!provider_of_host(record.server_name.view(), {}).empty()) return;
   for (const GatewayRow& row : kGateways) {
     if (!answer_headers.find(row.mark).has_value()) continue;
     const std::string_view host = record.server_name.view();

@@ -30,7 +30,10 @@ bool request_head_proves(Dialect dialect, std::string_view provider, const Heade
 // So does the answer's.
 bool answer_head_proves(const Headers& headers);
 
-// A gateway that shows itself in the answer's headers; sets gateway, cache_status and
+// A gateway that the request is for, by its host or a header of the request; not where the host is
+// a known provider's.
+void note_gateway_of_request(const Headers& request_headers, UsageRecord& record);
+// A gateway that shows itself in the answer's headers, likewise; sets gateway, cache_status and
 // served_from_cache.
 void note_gateway(const Headers& answer_headers, UsageRecord& record);
 

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <initializer_list>
 
+#include "body_digest.h"
 #include "provider.h"
 #include "target.h"
 
@@ -52,6 +53,33 @@ std::string_view host_of(const RequestHead& head) {
   return authority_of(head, split_target(head.target)).host;
 }
 
+namespace {
+
+// Which attempt this is: Stainless' SDKs (OpenAI, Anthropic, Groq …) and AWS'.
+void note_attempt(const Headers& headers, UsageRecord& record) {
+  const std::string_view key = first_of(headers, {"idempotency-key", "amz-sdk-invocation-id"});
+  if (!key.empty()) {
+    BodyDigest digest;
+    digest.feed_part(key);
+    record.attempt_key = digest.value();
+  }
+  std::optional<uint64_t> earlier = number_of(first_of(headers, {"x-stainless-retry-count"}));
+  // attempt=2; max=3
+  static constexpr std::string_view kAttempt = "attempt=";
+  std::string_view of_aws = first_of(headers, {"amz-sdk-request"});
+  if (of_aws.starts_with(kAttempt)) {
+    of_aws.remove_prefix(kAttempt.size());
+    const auto attempt = number_of(of_aws.substr(0, of_aws.find(';')));
+    if (attempt.value_or(0) > 0) earlier = *attempt - 1;
+  }
+  constexpr uint64_t kAttemptsMax = 1000;  // beyond, it is no count
+  if (earlier && *earlier < kAttemptsMax) {
+    record.earlier_attempts = static_cast<uint32_t>(*earlier);
+  }
+}
+
+}  // namespace
+
 void note_request_head(const RequestHead& head, UsageRecord& record) {
   const Target target = split_target(head.target);
   const Authority authority = authority_of(head, target);
@@ -64,6 +92,8 @@ void note_request_head(const RequestHead& head, UsageRecord& record) {
   record.server_port = authority.port;
   record.provider.assign(provider_of_host(authority.host, target.path));
   record.request_model = model_of_path(target.path);
+  note_gateway_of_request(head.headers, record);
+  note_attempt(head.headers, record);
   record.organization.assign(
       first_of(head.headers, {"openai-organization", "x-goog-user-project"}));
   record.session.assign(

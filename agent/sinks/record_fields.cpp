@@ -148,8 +148,8 @@ void visit_tokens(const LedgerEntry& entry, Fields& f) {
   f.boolean("served_from_cache", r.served_from_cache);
   f.text("gateway", r.gateway.view());
   f.text("cache_status", r.cache_status.view());
-  f.null("batch_id");
-  f.null("batch_custom_id");
+  f.text("batch_id", r.batch_id.view());
+  f.text("batch_custom_id", r.batch_custom_id.view());
 }
 
 void visit_cost(const LedgerEntry& entry, Fields& f) {

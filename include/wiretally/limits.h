@@ -74,6 +74,7 @@ struct Limits {
   static constexpr size_t tool_calls_max = 16;        // names kept of one answer
   size_t open_calls_max = 12'288;      // in one lane, least recently active first out; 11 KiB each
   size_t undecided_answers_max = 512;  // answers without request, read for every dialect at once
+  size_t batch_downloads_max = 64;     // results of batches that are being read
   size_t json_tails_max = 256;         // in one lane, answers in JSON read on behind a gap; 2.5 KiB
   size_t socket_turns_max = 16;        // turns that have not ended, on one WebSocket
 
@@ -86,6 +87,14 @@ struct Limits {
   int64_t hold_min_ns = 500'000'000;    // a finished call waits at least this long for a twin
   int64_t hold_max_ns = 5'000'000'000;  // and never longer than this
   int64_t remembered_ids_ns = 24LL * 3600 * 1'000'000'000;
+  // A background call waits so long for its result to be fetched, and the sum of a batch for its
+  // lines.
+  int64_t background_wait_ns = 2LL * 3600 * 1'000'000'000;
+  int64_t batch_wait_ns = 600LL * 1'000'000'000;
+  size_t set_aside_max = 4'096;  // of both together
+  // A repeated call begins at most so long after the attempt that failed.
+  int64_t attempt_wait_ns = 120LL * 1'000'000'000;
+  size_t failed_attempts_max = 8'192;  // that a call may repeat
   // A TLS connection waits so long for its first decoded request before it counts as opaque: pooled
   // connections are made ahead of their use.
   int64_t connection_wait_ns = 30'000'000'000;

@@ -180,6 +180,14 @@ struct Digest {
   friend bool operator==(const Digest&, const Digest&) = default;
 };
 
+// How much of a call one exchange shows.
+enum class CallPart : uint8_t {
+  kWhole,
+  kAsked,    // a background call: its result is fetched later, by its response id
+  kFetched,  // such a result, or one line of a batch's results
+  kSum,      // of all lines of a batch together, by the batch object: `batch_file` has them apart
+};
+
 // Where an answer says what it cost. Each is USD.
 enum class CostStatement : uint8_t {
   kNone,
@@ -260,6 +268,17 @@ struct UsageRecord {
   // was lost.
   Digest request_digest;
   Digest response_digest;
+  // Of the answer's visible text and the names of called tools, whatever the dialect (`high`: bytes
+  // of the text). Unknown where there is neither, or where anything of the answer was lost.
+  Digest text_digest;
+
+  CallPart part = CallPart::kWhole;
+  Text<64> batch_id;
+  Text<128> batch_custom_id;
+  Text<64> batch_file;  // that the results stand in, where the batch is told by it (OpenAI)
+  // Of the key that all attempts at one call share: Idempotency-Key, amz-sdk-invocation-id.
+  Digest attempt_key;
+  std::optional<uint32_t> earlier_attempts;  // as the SDK counts them
 };
 static_assert(std::is_trivially_copyable_v<UsageRecord>,
               "crosses threads and processes as plain memory");

@@ -25,7 +25,7 @@ constexpr AnswerPath kAnswer[] = {
     {"event_type", AnswerSlot::kType},
     {"generation_id", AnswerSlot::kResponseId},
     {"id", AnswerSlot::kResponseId},
-    {"text", AnswerSlot::kBodyText},
+    visible_text("text", AnswerSlot::kBodyText),
     {"finish_reason", AnswerSlot::kFinishReason},
     {"tool_calls[].name", AnswerSlot::kLoneToolName},
     {"tool_call_delta", AnswerSlot::kContentItem},

@@ -28,7 +28,7 @@ constexpr AnswerPath kAnswer[] = {
     {"modelVersion", AnswerSlot::kModel},
     {"candidates", AnswerSlot::kChoices},
     {"candidates[].content", AnswerSlot::kBody},
-    {"candidates[].content.parts[].text", AnswerSlot::kContent},
+    visible_text("candidates[].content.parts[].text", AnswerSlot::kContent),
     {"candidates[].content.parts[].functionCall", AnswerSlot::kContentItem},
     {"candidates[].content.parts[].functionCall.name", AnswerSlot::kLoneToolName},
     {"candidates[].content.parts[].inlineData", AnswerSlot::kContentItem},

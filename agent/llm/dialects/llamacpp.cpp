@@ -17,7 +17,7 @@ constexpr RequestPath kRequest[] = {
 
 constexpr AnswerPath kAnswer[] = {
     {"model", AnswerSlot::kModel},
-    {"content", AnswerSlot::kBodyText},
+    visible_text("content", AnswerSlot::kBodyText),
     {"stop", AnswerSlot::kDone},
     {"stop_type", AnswerSlot::kFinishReason},
     {"tokens_evaluated", AnswerSlot::kUsageNumber, UsageField::kInput},

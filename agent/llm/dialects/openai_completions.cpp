@@ -26,7 +26,7 @@ constexpr AnswerPath kAnswer[] = {
     {"choices", AnswerSlot::kChoices},
     {"choices[]", AnswerSlot::kChoice},
     {"choices[].finish_reason", AnswerSlot::kFinishReason},
-    {"choices[].text", AnswerSlot::kBodyText},
+    visible_text("choices[].text", AnswerSlot::kBodyText),
     {"usage", AnswerSlot::kUsage},
     WIRETALLY_CHAT_USAGE("usage", AnswerSlot::kUsageNumber),
     WIRETALLY_CHAT_USAGE("x_groq.usage", AnswerSlot::kSpareUsageNumber),

@@ -7,6 +7,9 @@
 //   response.completed / incomplete / failed  the whole answer with its usage; the stream's end
 //   error                                     {code, message} at the root
 //
+// A request with background:true is answered at once (queued, no usage); GET /responses/{id} shows
+// how it stands, and its usage again each time once it has ended.
+//
 // Over a WebSocket the client sends {"type":"response.create", …} and the server the same events, a
 // message each; `stream_id` tells parallel streams apart.
 //
@@ -35,18 +38,21 @@ constexpr std::string_view kSocketTails[] = {"/responses"};
   }
 
 constexpr RequestPath kRequest[] = {
-    {"stream", RequestSlot::kStream},         WIRETALLY_RESPONSES_REQUEST(""),
-    WIRETALLY_RESPONSES_REQUEST("response."), {"type", RequestSlot::kEventType},
-    {"event_id", RequestSlot::kEventId},      {"stream_id", RequestSlot::kStreamId},
+    {"stream", RequestSlot::kStream},      {"background", RequestSlot::kBackground},
+    WIRETALLY_RESPONSES_REQUEST(""),       WIRETALLY_RESPONSES_REQUEST("response."),
+    {"type", RequestSlot::kEventType},     {"event_id", RequestSlot::kEventId},
+    {"stream_id", RequestSlot::kStreamId},
 };
 
 #define WIRETALLY_RESPONSE(root)                                                                  \
   {root "id", AnswerSlot::kResponseId}, {root "object", AnswerSlot::kObject},                     \
       {root "model", AnswerSlot::kModel}, {root "status", AnswerSlot::kStatus},                   \
       {root "service_tier", AnswerSlot::kServiceTier},                                            \
+      {root "background", AnswerSlot::kBackground},                                               \
       {root "incomplete_details.reason", AnswerSlot::kFinishReason},                              \
       {root "output[]", AnswerSlot::kToolItem}, {root "output[].type", AnswerSlot::kToolType},    \
       {root "output[].name", AnswerSlot::kToolName}, {root "output[].id", AnswerSlot::kToolId},   \
+      visible_text(root "output[].content[].text", AnswerSlot::kText),                            \
       {root "tool_usage.web_search.num_requests", AnswerSlot::kServerToolNumber},                 \
       {root "usage", AnswerSlot::kUsage},                                                         \
       WIRETALLY_RESPONSES_USAGE(root "usage", AnswerSlot::kUsageNumber),                          \
@@ -106,7 +112,9 @@ void end_document(AnswerNotes& notes, bool is_event) {
     return;
   }
   notes.take_usage();
-  note_response_status(notes, notes.document.status.view());
+  const std::string_view status = notes.document.status.view();
+  notes.pending = status == "queued" || status == "in_progress";
+  note_response_status(notes, status);
   if (notes.document.error) notes.fail();
 }
 

@@ -15,7 +15,7 @@ constexpr RequestPath kRequest[] = {
 };
 
 constexpr AnswerPath kAnswer[] = {
-    {"generated_text", AnswerSlot::kBody},
+    visible_text("generated_text", AnswerSlot::kBody),
     {"token", AnswerSlot::kContentItem},
     {"details", AnswerSlot::kUsage},
     {"details.input_length", AnswerSlot::kUsageNumber, UsageField::kInput},

@@ -27,11 +27,13 @@ class SpanLog {
  public:
   static constexpr size_t kSpansMax = 12;
   enum class Kind : uint8_t {
-    kText,    // a string that is not empty
-    kData,    // likewise, but what it holds is no text
-    kString,  // any string
+    kText,         // a string that is not empty
+    kVisibleText,  // such a string that the reader of the answer sees
+    kData,         // such a string, but what it holds is no text
+    kString,       // any string
     kDigits,
   };
+  static bool is_text(Kind kind) { return kind == Kind::kText || kind == Kind::kVisibleText; }
   struct Span {
     const uint8_t* begin;  // behind the opening quote
     const uint8_t* end;    // the closing quote
@@ -49,8 +51,7 @@ class SpanLog {
   uint64_t text_bytes() const {
     uint64_t bytes = 0;
     for (size_t i = 0; i < size_ && i < kSpansMax; ++i) {
-      if (spans_[i].kind == Kind::kText)
-        bytes += static_cast<uint64_t>(spans_[i].end - spans_[i].begin);
+      if (is_text(spans_[i].kind)) bytes += static_cast<uint64_t>(spans_[i].end - spans_[i].begin);
     }
     return bytes;
   }
@@ -91,8 +92,9 @@ class Repetition {
   }
 
   // How many bytes a repetition of the learned document takes at the beginning of `bytes`; 0 if
-  // there is none. `text_bytes`: of these, those in spans of text.
-  size_t match(ByteView bytes, uint64_t* text_bytes = nullptr) const {
+  // there is none. Its spans of kVisibleText are added to `visible`; `text_bytes`: of these bytes,
+  // those in spans of text.
+  size_t match(ByteView bytes, SpanLog* visible = nullptr, uint64_t* text_bytes = nullptr) const {
     const uint8_t* p = bytes.data();
     const uint8_t* const end = p + bytes.size();
     const uint8_t* fixed = fixed_.data();
@@ -107,10 +109,13 @@ class Repetition {
         if (text_bytes != nullptr) *text_bytes = text;
         return static_cast<size_t>(p - bytes.data());
       }
-      const uint8_t* const span = p;
+      const uint8_t* const begin = p;
       p = pass(p, end, kinds_[i]);
       if (p == nullptr) return 0;
-      if (kinds_[i] == SpanLog::Kind::kText) text += static_cast<uint64_t>(p - span);
+      if (SpanLog::is_text(kinds_[i])) text += static_cast<uint64_t>(p - begin);
+      if (visible != nullptr && kinds_[i] == SpanLog::Kind::kVisibleText) {
+        visible->add(begin, p, kinds_[i]);
+      }
     }
     return 0;
   }

@@ -46,6 +46,8 @@ constexpr std::array<FamilySpec, kFamilyCount> kFamilies = {{
      {{{"server_address", kId}}}},
     {"llm_gateway_cache_total", "Calls through a gateway by what its response cache said.", Kind::kCounter, Unit::kOne, Cap::kSeries,
      {{{"gateway", kId}, {"result"}}}},
+    {"llm_leg_token_difference_total", "Tokens by which the legs of one call differ: what the client's leg shows more, or less, than the provider's.", Kind::kCounter, Unit::kOne, Cap::kSeries,
+     {{{"provider", kId}, {"model", kId}, {"direction"}}}},
     {"llm_workload_requests_total", "Calls by the workload that made them.", Kind::kCounter, Unit::kOne, Cap::kSeries,
      {{{"leg"}, {"namespace", kId}, {"workload", kId}, {"provider", kId}, {"model", kId}}}},
     {"llm_workload_tokens_total", "Tokens by workload and disjoint type.", Kind::kCounter, Unit::kOne, Cap::kSeries,

@@ -28,6 +28,7 @@ enum class Family : uint8_t {
   kBackendRequests,
   kBackendDuration,
   kGatewayCache,
+  kLegDifference,
   kWorkloadRequests,
   kWorkloadTokens,
   kWorkloadCost,

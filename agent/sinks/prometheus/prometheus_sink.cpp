@@ -187,7 +187,8 @@ PrometheusSink::PrometheusSink(const Limits& limits, PrometheusOptions options)
   for (const std::string_view accounting : {"full", "partial", "none"}) {
     add(Family::kCalls, {accounting}, 0);
   }
-  for (const std::string_view kind : {"same_bytes", "same_id"}) add(Family::kLateTwins, {kind}, 0);
+  for (const std::string_view kind : {"same_bytes", "same_id", "nested"})
+    add(Family::kLateTwins, {kind}, 0);
 }
 
 void PrometheusSink::add(Family family, std::initializer_list<std::string_view> labels,
@@ -348,6 +349,8 @@ void PrometheusSink::count_stated_cost(const Call& call) {
 
 void PrometheusSink::count_times(const Call& call) {
   const UsageRecord& r = call.record;
+  if (!r.batch_id.empty() || !r.batch_custom_id.empty())
+    return;  // how long its results took to fetch
   const auto duration = elapsed_ns(r.start, r.last_byte);
   if (duration && r.saw_request && r.saw_response) {
     observe(Family::kDuration,
@@ -379,6 +382,10 @@ void PrometheusSink::count_extras(const Call& call) {
   }
   if (!r.gateway.empty() && !r.cache_status.empty()) {
     add(Family::kGatewayCache, {r.gateway.view(), cache_result(r.cache_status.view())}, 1);
+  }
+  if (const int64_t delta = call.entry.legs_tokens_delta.value_or(0); delta != 0) {
+    add(Family::kLegDifference, {call.provider, call.model, delta > 0 ? "more" : "less"},
+        delta > 0 ? delta : -Wide{delta});
   }
   const auto limit = [&](std::string_view kind, const std::optional<uint64_t>& remaining) {
     if (remaining)

@@ -125,6 +125,9 @@ inline std::string told(const AnswerReader& reader) {
     number(flag);
   }
   add(notes.error_type.view());
+  const Digest digest = notes.text.value(notes.tools);
+  number(digest.high);
+  number(digest.low);
   number(notes.first_content.has_value() ? notes.first_content->ns : -1);
   number(notes.last_content.has_value() ? notes.last_content->ns : -1);
   number(notes.longest_stall_ns);

@@ -1,0 +1,195 @@
+#include "batch_results.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "llm_room.h"
+
+namespace wiretally::llm {
+namespace {
+
+struct NoCredentials final : CredentialReader {
+  Caller read(const Headers&, std::string_view) const override { return {}; }
+};
+
+struct Records final : UsageSink {
+  std::vector<UsageRecord> records;
+  void on_call_opened(const CallOpened&) override { ADD_FAILURE() << "a GET is no open call"; }
+  void on_record(const UsageRecord& record) override { records.push_back(record); }
+  void on_call_closed(ExchangeId, uint32_t, EventTime) override {}
+  void on_time(EventTime) override {}
+  void on_suspect(Dialect) override { ADD_FAILURE() << "nor a suspect"; }
+};
+
+struct Room {
+  explicit Room(Limits limits = {}) : room(limits, 0, credentials, out) {}
+
+  BodyInterest get(uint64_t id, std::string_view target, std::string_view body, size_t cut = 0,
+                   uint16_t status = 200) {
+    const HeaderField host[] = {{"host", "api.openai.com"}};
+    RequestHead request;
+    request.flow = &flow;
+    request.method = "GET";
+    request.target = target;
+    request.headers.fields = host;
+    request.time = {.ns = 1};
+    const ExchangeId exchange{id};
+    if (room.on_request(exchange, request) == BodyInterest::kNotLlm) return BodyInterest::kNotLlm;
+    room.on_message_end(exchange, Message::kRequest, MessageEnd::kComplete, {.ns = 2});
+    ResponseHead response;
+    response.flow = &flow;
+    response.status = status;
+    response.time = {.ns = 3};
+    BodyInterest interest = room.on_response(exchange, response);
+    const size_t step = cut == 0 ? std::max<size_t>(1, body.size()) : cut;
+    for (size_t i = 0; i < body.size() && interest == BodyInterest::kWanted; i += step) {
+      interest = room.on_body(exchange, Message::kResponse, as_bytes(body.substr(i, step)),
+                              {.ns = 4 + static_cast<int64_t>(i)});
+    }
+    room.on_message_end(exchange, Message::kResponse, MessageEnd::kComplete, {.ns = 1 << 20});
+    room.on_exchange_end(exchange, {.time = {.ns = 1 << 20}, .last_byte = {.ns = 1 << 20}});
+    return interest;
+  }
+
+  NoCredentials credentials;
+  Records out;
+  FlowInfo flow;
+  LlmRoom room;
+};
+
+const std::string kChatLine =
+    R"({"id":"batch_req_1","custom_id":"one","response":{"status_code":200,"request_id":"req-1","body":{"id":"chatcmpl-0123456789abcdef","object":"chat.completion","model":"gpt-5.5-2026-04-23","choices":[{"index":0,"message":{"role":"assistant","content":"hi \"usage\":{\"prompt_tokens\":5}"},"finish_reason":"stop"}],"usage":{"prompt_tokens":100,"completion_tokens":20,"total_tokens":120,"prompt_tokens_details":{"cached_tokens":64}}}},"error":null})";
+const std::string kResponsesLine =
+    R"({"id":"batch_req_2","custom_id":"two","response":{"status_code":200,"request_id":"req-2","body":{"id":"resp_0123456789abcdef","object":"response","status":"completed","model":"gpt-5.5","output":[{"type":"function_call","id":"f","name":"search"}],"usage":{"input_tokens":7,"output_tokens":3,"output_tokens_details":{"reasoning_tokens":2},"total_tokens":10}}},"error":null})";
+const std::string kErrorLine =
+    R"({"id":"batch_req_3","custom_id":"three","response":{"status_code":400,"request_id":"req-3","body":{"error":{"message":"no","type":"invalid_request_error","code":"bad"}}},"error":null})";
+const std::string kExpiredLine =
+    R"({"id":"batch_req_4","custom_id":"four","response":null,"error":{"code":"batch_expired","message":"late"}})";
+
+TEST(BatchResultsTest, EachLineOfAFileIsACall) {
+  const std::string file =
+      kChatLine + "\n" + kResponsesLine + "\n" + kErrorLine + "\n" + kExpiredLine + "\n";
+  for (const size_t cut : {0, 1, 100}) {
+    Room room;
+    room.get(1, "/v1/files/file-abc/content", file, cut);
+    ASSERT_EQ(room.out.records.size(), 3u) << cut;
+    const UsageRecord& chat = room.out.records[0];
+    EXPECT_EQ(chat.part, CallPart::kFetched);
+    EXPECT_EQ(chat.dialect, Dialect::kOpenaiChat);
+    EXPECT_EQ(chat.batch_file.view(), "file-abc");
+    EXPECT_EQ(chat.batch_custom_id.view(), "one");
+    EXPECT_EQ(chat.service_tier.view(), "batch");
+    EXPECT_EQ(chat.response_model.view(), "gpt-5.5-2026-04-23");
+    EXPECT_EQ(chat.request_id.view(), "req-1");
+    EXPECT_EQ(chat.tokens.input, 100u);
+    EXPECT_EQ(chat.tokens.cache_read, 64u);
+    EXPECT_EQ(chat.tokens.output, 20u);
+    EXPECT_EQ(chat.tokens.input_source, UsageSource::kReported);
+    EXPECT_EQ(chat.outcome, Outcome::kOk);
+    const UsageRecord& response = room.out.records[1];
+    EXPECT_EQ(response.dialect, Dialect::kOpenaiResponses);
+    EXPECT_EQ(response.index, 1u);
+    EXPECT_EQ(response.tokens.reasoning, 2u);
+    EXPECT_EQ(response.tool_call_count, 1);
+    EXPECT_EQ(response.finish_reason, FinishReason::kToolCalls);
+    const UsageRecord& error = room.out.records[2];
+    EXPECT_EQ(error.outcome, Outcome::kHttpError);
+    EXPECT_EQ(error.status_code, 400);
+    EXPECT_EQ(error.error_type.view(), "bad");
+    EXPECT_FALSE(error.tokens.input);
+  }
+}
+
+TEST(BatchResultsTest, AnthropicResults) {
+  Room room;
+  room.get(
+      1, "/v1/messages/batches/msgbatch_01/results",
+      R"({"custom_id":"a","result":{"type":"succeeded","message":{"id":"msg_0123456789abcdef","type":"message","role":"assistant","model":"claude-opus-4-7","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","usage":{"input_tokens":10,"cache_read_input_tokens":5,"output_tokens":3,"service_tier":"batch"}}}})"
+      "\n"
+      R"({"custom_id":"b","result":{"type":"errored","error":{"type":"error","error":{"type":"invalid_request_error"}}}})"
+      "\n"
+      R"({"custom_id":"c","result":{"type":"expired"}})"
+      "\n");
+  ASSERT_EQ(room.out.records.size(), 2u);
+  const UsageRecord& one = room.out.records[0];
+  EXPECT_EQ(one.dialect, Dialect::kAnthropicMessages);
+  EXPECT_EQ(one.batch_id.view(), "msgbatch_01");
+  EXPECT_EQ(one.tokens.input, 15u);
+  EXPECT_EQ(one.tokens.cache_read, 5u);
+  EXPECT_EQ(one.tokens.output, 3u);
+  EXPECT_EQ(one.finish_reason, FinishReason::kStop);
+  EXPECT_EQ(room.out.records[1].outcome, Outcome::kHttpError);
+  EXPECT_EQ(room.out.records[1].error_type.view(), "invalid_request_error");
+}
+
+TEST(BatchResultsTest, ABatchObjectIsASumOnceItIsCompleted) {
+  const auto object = [](std::string_view status, std::string_view input) {
+    return R"({"id":"batch_abc","object":"batch","endpoint":"/v1/chat/completions","status":")" +
+           std::string(status) +
+           R"(","output_file_id":"file-out","model":"gpt-5.5","usage":{"input_tokens":)" +
+           std::string(input) + R"(,"output_tokens":50,"total_tokens":250}})";
+  };
+  Room room;
+  room.get(1, "/v1/batches/batch_abc", object("in_progress", "200"));
+  EXPECT_TRUE(room.out.records.empty());
+  room.get(2, "/v1/batches/batch_abc", object("completed", "200"), 7);
+  ASSERT_EQ(room.out.records.size(), 1u);
+  EXPECT_EQ(room.out.records[0].part, CallPart::kSum);
+  EXPECT_EQ(room.out.records[0].batch_id.view(), "batch_abc");
+  EXPECT_EQ(room.out.records[0].batch_file.view(), "file-out");
+  EXPECT_EQ(room.out.records[0].tokens.input, 200u);
+  EXPECT_EQ(room.out.records[0].service_tier.view(), "batch");
+}
+
+TEST(BatchResultsTest, OtherFilesAreSkippedFromTheirFirstLine) {
+  for (const std::string_view body :
+       {R"({"custom_id":"one","method":"POST","url":"/v1/chat/completions","body":{"model":"m"}})"
+        "\n",
+        "{\"a\":1}\n", "%PDF-1.7", "[1,2]", "{broken\n{\"custom_id\":\"x\",\"response\":{}}\n"}) {
+    Room room;
+    const std::string long_body = std::string(body) + std::string(5000, ' ') + kChatLine + "\n";
+    EXPECT_EQ(room.get(1, "/v1/files/file-abc/content", long_body, 512), BodyInterest::kNotLlm)
+        << body;
+    EXPECT_TRUE(room.out.records.empty()) << body;
+    EXPECT_EQ(room.room.open(), 0u);
+  }
+}
+
+TEST(BatchResultsTest, PathsOfOthers) {
+  for (const std::string_view target :
+       {"/v1/files", "/v1/files/file-abc", "/v1/batches", "/v1/batches/mine", "/files//content",
+        "/v1/messages/batches/msgbatch_01", "/v1/batches/batch_1/cancel", "/jobs/7/results"}) {
+    Room room;
+    EXPECT_EQ(room.get(1, target, kChatLine), BodyInterest::kNotLlm) << target;
+    EXPECT_TRUE(room.out.records.empty()) << target;
+  }
+}
+
+TEST(BatchResultsTest, DownloadsAreBounded) {
+  Limits limits;
+  limits.batch_downloads_max = 2;
+  Room room(limits);
+  const HeaderField host[] = {{"host", "api.openai.com"}};
+  RequestHead request;
+  request.flow = &room.flow;
+  request.method = "GET";
+  request.target = "/v1/files/file-abc/content";
+  request.headers.fields = host;
+  for (uint64_t id = 1; id <= 4; ++id) room.room.on_request(ExchangeId{id}, request);
+  EXPECT_EQ(room.room.refused(), 2u);
+}
+
+TEST(BatchResultsTest, ManyLines) {
+  std::string file;
+  for (int i = 0; i < 5'000; ++i) file += kResponsesLine + "\n";
+  Room room;
+  room.get(1, "/v1/files/file-abc/content", file, 64 * 1024);
+  ASSERT_EQ(room.out.records.size(), 5'000u);
+  EXPECT_EQ(room.out.records.back().index, 4'999u);
+  EXPECT_EQ(room.out.records.back().tokens.input, 7u);
+}
+
+}  // namespace
+}  // namespace wiretally::llm
