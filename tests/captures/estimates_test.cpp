@@ -64,7 +64,8 @@ struct Stream {
 };
 
 Stream stream_of(std::mt19937& random, const std::string& model) {
-  Stream s{.model = model};
+  Stream s;
+  s.model = model;
   s.input = 5 + random() % 200;
   const size_t events = 3 + random() % 60;
   for (size_t i = 0; i < events; ++i) {
