@@ -29,7 +29,7 @@ SDKS = {
 PYTHON = {"openai": SDKS["openai"], "openai_async": SDKS["openai"], "anthropic": SDKS["anthropic"],
           "anthropic_async": SDKS["anthropic"]}
 SDKS["bedrock_http1"] = SDKS["bedrock"]
-RETRIES_ARE_LINKED = False  # retry_of is not told yet
+RETRIES_ARE_LINKED = True  # retry_of is not told yet
 NO_CACHE_PRICE = ("mistral-large-2512", "gpt-3.5-turbo-instruct")  # the price list knows none for them
 NO_STREAM = ("embeddings", "rerank")
 NO_RETRIES = ("ollama",)  # an SDK that never tries again
