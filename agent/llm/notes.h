@@ -104,6 +104,7 @@ enum class AnswerSlot : uint8_t {
   kContentItem,   // an object or list whose being there is content
   kDone,          // true: the last document of the answer
   kBlocked,       // why the prompt was refused
+  kInterrupted,   // true: the speaker cut the answer off
   kLoneToolName,  // the name of a tool call without an object of its own
   kError,         // an error object or text
   kErrorCode,

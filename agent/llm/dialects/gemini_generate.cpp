@@ -14,7 +14,8 @@ constexpr std::string_view kPathTails[] = {":generateContent", ":streamGenerateC
 
 constexpr RequestPath kRequest[] = {
     {"model", RequestSlot::kModel},
-    {"contents", RequestSlot::kPrompt},
+    {"contents[].parts", RequestSlot::kPrompt},
+    {"contents.parts", RequestSlot::kPrompt},
 };
 
 constexpr AnswerPath kAnswer[] = {
@@ -40,6 +41,9 @@ constexpr AnswerPath kAnswer[] = {
     {"usageMetadata.promptTokensDetails[]", AnswerSlot::kDetail, UsageField::kInput},
     {"usageMetadata.promptTokensDetails[].modality", AnswerSlot::kDetailName},
     {"usageMetadata.promptTokensDetails[].tokenCount", AnswerSlot::kDetailCount},
+    {"usageMetadata.cacheTokensDetails[]", AnswerSlot::kDetail, UsageField::kCacheRead},
+    {"usageMetadata.cacheTokensDetails[].modality", AnswerSlot::kDetailName},
+    {"usageMetadata.cacheTokensDetails[].tokenCount", AnswerSlot::kDetailCount},
     {"usageMetadata.candidatesTokensDetails[]", AnswerSlot::kDetail, UsageField::kOutput},
     {"usageMetadata.candidatesTokensDetails[].modality", AnswerSlot::kDetailName},
     {"usageMetadata.candidatesTokensDetails[].tokenCount", AnswerSlot::kDetailCount},

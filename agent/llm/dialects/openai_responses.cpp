@@ -107,7 +107,7 @@ void end_document(AnswerNotes& notes, bool is_event) {
   if (notes.document.error) notes.fail();
 }
 
-TurnStep client_step(std::string_view type) {
+TurnStep client_step(std::string_view type, const RequestNotes& /*notes*/) {
   return type == "response.create" ? TurnStep::kAsk : TurnStep::kNothing;
 }
 
