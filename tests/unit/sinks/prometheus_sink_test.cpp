@@ -258,7 +258,7 @@ TEST(PrometheusSinkTest, ARateLimitLivesAsLongAsItsProviderSays) {
   s.now_ns = 18 * kSecond;
   EXPECT_EQ(sum(s.samples(), "llm_rate_limit_remaining"), 99);
   s.now_ns = 19 * kSecond;
-  EXPECT_EQ(s.samples().count("llm_rate_limit_remaining"), 0u);
+  EXPECT_EQ(sum(s.samples(), "llm_rate_limit_remaining"), 0);
   // A Prometheus that has not seen it yet sees it once.
   EXPECT_EQ(sum(s.scraped(), "llm_rate_limit_remaining"), 99);
   EXPECT_EQ(sum(s.scraped(), "llm_rate_limit_remaining"), 0);
