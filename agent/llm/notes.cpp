@@ -61,6 +61,13 @@ void RequestNotes::note(const RequestPath& path, const JsonEvent& event) {
     case RequestSlot::kMetadataUserId:
       take_text(metadata_user_id, event, &text_cut);
       break;
+    case RequestSlot::kConversation:
+      if (is_begin(event) || event.kind == Kind::kString) has_prompt = true;
+      take_text(session, event, &text_cut);
+      break;
+    case RequestSlot::kSession:
+      take_text(session, event, &text_cut);
+      break;
     case RequestSlot::kPrompt:
       if (is_begin(event) || event.kind == Kind::kString) has_prompt = true;
       break;

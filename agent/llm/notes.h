@@ -24,11 +24,13 @@ enum class RequestSlot : uint8_t {
   kUser,
   kSafetyIdentifier,
   kMetadataUserId,
-  kPrompt,      // what the dialect calls its prompt: present in any form
-  kTurnRole,    // role of one message
-  kServerTool,  // `type` of a tool: does the server run it?
-  kServerSide,  // presence means that the server may call tools by itself
-  kRpcVersion,  // of JSON-RPC
+  kSession,
+  kConversation,  // stands for a prompt, and where it is a text names the session
+  kPrompt,        // what the dialect calls its prompt: present in any form
+  kTurnRole,      // role of one message
+  kServerTool,    // `type` of a tool: does the server run it?
+  kServerSide,    // presence means that the server may call tools by itself
+  kRpcVersion,    // of JSON-RPC
   kRpcMethod,
   kRpcTool,
   kContextEdit,  // how the server may rewrite the context: compaction reads input again
@@ -48,6 +50,7 @@ struct RequestNotes {
   Text<256> user;
   Text<256> safety_identifier;
   Text<256> metadata_user_id;
+  Text<128> session;
   bool stream = false;
   bool include_usage = false;
   bool has_prompt = false;

@@ -175,6 +175,7 @@ void note_request_body(const RequestNotes& notes, const CredentialReader& creden
     if (user->empty() || !record.end_user.empty()) continue;
     record.end_user = credentials.shown_end_user(*user);
   }
+  if (record.session.empty()) record.session = notes.session;
   if (record.session.empty()) {
     record.session.assign(session_of_user_id(notes.metadata_user_id.view()));
   }

@@ -47,6 +47,7 @@ struct Turn {
   std::optional<EventTime> answered;
   Text<256> request_model;
   Text<256> end_user;
+  Text<128> session;
   uint64_t request_bytes = 0;
   uint64_t response_bytes = 0;
   uint64_t lost_bytes = 0;
@@ -330,6 +331,7 @@ void SocketCalls::Session::ask(const SocketMessage& message, EventTime time) {
        {&client_notes_.user, &client_notes_.safety_identifier, &client_notes_.metadata_user_id}) {
     if (turn.end_user.empty()) turn.end_user = calls_.credentials_.shown_end_user(*user);
   }
+  turn.session = client_notes_.session;
   feed_digest(turn.up, message.digest);
 }
 
@@ -546,6 +548,7 @@ void SocketCalls::Session::write(const Turn& turn, Operation operation, Exchange
   record.service_tier = notes.service_tier;
   record.finish_reason = notes.finish_reason;
   if (record.end_user.empty()) record.end_user = turn.end_user;
+  if (record.session.empty() && !turn.uncertain) record.session = turn.session;
   record.tool_call_count = notes.tools.count();
   for (size_t i = 0; i < record.tool_call_count; ++i) {
     record.tool_calls[i].assign(notes.tools.name(i));

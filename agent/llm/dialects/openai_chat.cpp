@@ -20,6 +20,8 @@ constexpr RequestPath kRequest[] = {
     {"user", RequestSlot::kUser},
     {"safety_identifier", RequestSlot::kSafetyIdentifier},
     {"metadata.user_id", RequestSlot::kMetadataUserId},
+    {"session_id", RequestSlot::kSession},
+    {"metadata.session_id", RequestSlot::kSession},
     {"messages", RequestSlot::kPrompt},
     {"messages[].role", RequestSlot::kTurnRole},
 };

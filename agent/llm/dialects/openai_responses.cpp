@@ -22,13 +22,15 @@ constexpr std::string_view kPathTails[] = {"/responses", "/responses/compact"};
 constexpr std::string_view kSocketTails[] = {"/responses"};
 
 // The members of a request; over a WebSocket some clients put them into `response`.
-#define WIRETALLY_RESPONSES_REQUEST(root)                                          \
-  {root "model", RequestSlot::kModel}, {root "user", RequestSlot::kUser},          \
-      {root "safety_identifier", RequestSlot::kSafetyIdentifier},                  \
-      {root "metadata.user_id", RequestSlot::kMetadataUserId},                     \
-      {root "input", RequestSlot::kPrompt}, {root "prompt", RequestSlot::kPrompt}, \
-      {root "previous_response_id", RequestSlot::kPrompt}, {                       \
-    root "conversation", RequestSlot::kPrompt                                      \
+#define WIRETALLY_RESPONSES_REQUEST(root)                                                         \
+  {root "model", RequestSlot::kModel}, {root "user", RequestSlot::kUser},                         \
+      {root "safety_identifier", RequestSlot::kSafetyIdentifier},                                 \
+      {root "metadata.user_id", RequestSlot::kMetadataUserId},                                    \
+      {root "session_id", RequestSlot::kSession},                                                 \
+      {root "metadata.session_id", RequestSlot::kSession}, {root "input", RequestSlot::kPrompt},  \
+      {root "prompt", RequestSlot::kPrompt}, {root "previous_response_id", RequestSlot::kPrompt}, \
+      {root "conversation.id", RequestSlot::kSession}, {                                          \
+    root "conversation", RequestSlot::kConversation                                               \
   }
 
 constexpr RequestPath kRequest[] = {

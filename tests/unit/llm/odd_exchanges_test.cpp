@@ -499,6 +499,27 @@ TEST(OddExchanges, ErrorNames) {
   }
 }
 
+// --- sessions ------------------------------------------------------------------------------------
+
+TEST(OddExchanges, SessionsThatBodiesName) {
+  const auto session_of = [](const char* path, const char* request) {
+    const std::string line = Dialogue(path, request).answer(500, "application/json").play();
+    const size_t at = line.find(" session=");
+    return at == line.npos ? "" : line.substr(at + 9, line.find(' ', at + 9) - at - 9);
+  };
+  EXPECT_EQ(session_of("/v1/responses", R"({"model":"m","conversation":"conv_1"})"), "conv_1");
+  EXPECT_EQ(session_of("/v1/responses", R"({"model":"m","conversation":{"id":"conv_2"}})"),
+            "conv_2");
+  EXPECT_EQ(session_of("/v1/responses", R"({"model":"m","conversation":null,"input":"x"})"), "");
+  EXPECT_EQ(session_of("/v1/chat/completions",
+                       R"({"session_id":"s1","model":"m","messages":[{"role":"user"}]})"),
+            "s1");
+  EXPECT_EQ(
+      session_of("/v1/chat/completions",
+                 R"({"metadata":{"session_id":"s2"},"model":"m","messages":[{"role":"user"}]})"),
+      "s2");
+}
+
 // --- Responses -----------------------------------------------------------------------------------
 
 TEST(OddExchanges, ResponsesToolsWithoutIdsAndBuiltIns) {
