@@ -21,6 +21,7 @@
 #include "log.h"
 #include "startup.h"
 #include "survey.h"
+#include "uretprobe_filter.h"
 #include "version.h"
 
 namespace wiretally {
@@ -217,6 +218,10 @@ Status Agent::open_sources() {
     options.on_process = [this](uint32_t pid) { processes_.observe(pid); };
     options.connections_max = limits_.probed_connections_max;
     options.libraries_max = limits_.probed_libraries_max;
+    if (uprobe::try_uretprobe_filter(kernel_release()) == uprobe::UretprobeFilter::kDangerous) {
+      log_line(LogLevel::kWarning, std::string(uprobe::kUretprobeDanger) + "; " +
+                                       std::string(uprobe::kUretprobeRemedy));
+    }
     auto probes = uprobe::ProbeSource::create(options, counters_, lane_entrance());
     if (probes) {
       probes_ = *std::move(probes);

@@ -6,9 +6,8 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
-#include <unordered_map>
 
-#include "process_maps.h"
+#include "file_judge.h"
 #include "socket_holders.h"
 #include "wiretally/identity.h"
 
@@ -18,24 +17,13 @@ namespace wiretally {
 // Empty maps (it is gone, or not ours to read) give kOther.
 class OpaqueJudge {
  public:
-  explicit OpaqueJudge(std::string proc_root) : proc_root_(std::move(proc_root)) {}
+  explicit OpaqueJudge(const std::string& proc_root) : proc_root_(proc_root), files_(proc_root) {}
 
   OpaqueReason judge(uint32_t pid, bool probes_run);
 
  private:
-  enum class Program : uint8_t { kPlain, kGo, kOpenssl, kUnknownTls, kRustls };
-  static constexpr size_t kProgramsMax = 1024;
-
-  Program program_of(uint32_t pid, const uprobe::Mapping& mapping);
-  static Program look_at(const std::string& path);
-
   const std::string proc_root_;
-  // A program file is read once, and again when its inode has become another file's.
-  struct Known {
-    uprobe::FileVersion version;
-    Program program = Program::kPlain;
-  };
-  std::unordered_map<uprobe::FileKey, Known, uprobe::FileKeyHash> programs_;
+  uprobe::FileJudge files_;
 };
 
 class ProcConnectionOwners final : public ConnectionOwners {

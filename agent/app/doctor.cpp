@@ -1,5 +1,6 @@
-// `wiretally doctor`: what can be seen on this host, what cannot, and what would help. Looks only;
-// attaches nothing but one packet socket, which it closes again.
+// `wiretally doctor`: what can be seen on this host, what cannot, and what would help. Looks only:
+// it loads the kernel programs and opens a packet socket, attaches neither to anything, and lets go
+// of both.
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,9 +12,11 @@
 
 #include "commands.h"
 #include "kernel_links.h"
+#include "kernel_programs.h"
 #include "live_capture.h"
 #include "startup.h"
 #include "survey.h"
+#include "uretprobe_filter.h"
 
 namespace wiretally {
 namespace {
@@ -79,6 +82,30 @@ Check check_uprobe_multi(bool may_load) {
   const bool has = uprobe::kernel_has_uprobe_multi();
   return {"uprobe_multi", has, has ? "there" : "absent",
           "Linux 6.6 has it; until then each probe takes 0.1 s to remove"};
+}
+
+// Never bad enough to end in an error: what is seen is seen.
+Check check_return_probes() {
+  switch (uprobe::try_uretprobe_filter(kernel_release())) {
+    case uprobe::UretprobeFilter::kHarmless:
+      return {"return probes", true, "harmless to processes under seccomp filters", ""};
+    case uprobe::UretprobeFilter::kDangerous:
+      return {"return probes", false, std::string(uprobe::kUretprobeDanger),
+              std::string(uprobe::kUretprobeRemedy)};
+    case uprobe::UretprobeFilter::kUnknown:
+      break;
+  }
+  return {"return probes", false,
+          "perhaps not harmless to processes under seccomp filters: kernels 6.11 to 6.13 without a "
+          "later fix end them, and whether this one has it cannot be tried from here",
+          std::string(uprobe::kUretprobeRemedy)};
+}
+
+// Loads the kernel programs as `run` does, attaches none, and lets go of them.
+Check check_programs() {
+  const auto programs = uprobe::KernelPrograms::load({.ring_bytes = 1 << 20});
+  if (programs) return {"programs", true, "can be loaded", ""};
+  return {"programs", false, "cannot be loaded", programs.error().message};
 }
 
 Check check_packets() {
@@ -166,9 +193,11 @@ int doctor(const Settings& settings) {
                        [&](const Check& check) { return check.name == name && check.good; });
   };
   checks.push_back(check_uprobe_multi(good("CAP_BPF")));
+  if (good("kernel") && good("BTF") && good("CAP_BPF")) checks.push_back(check_programs());
+  checks.push_back(check_return_probes());
   checks.push_back(check_packets());
   checks.push_back(tell_memory(settings));
-  const bool probes = good("kernel") && good("BTF") && good("CAP_BPF") && good("CAP_PERFMON");
+  const bool probes = good("programs") && good("CAP_PERFMON");
   const bool something = probes || good("packets");
 
   const std::vector<uprobe::ProcessVerdict> processes = uprobe::Survey().run();

@@ -30,13 +30,6 @@ size_t blank_bytes(ByteView bytes) {
   return blank;
 }
 
-std::string_view trimmed(std::string_view text) {
-  const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return text;
-}
-
 bool decides_framing(std::string_view name) {
   return same_but_for_case(name, "content-length") || same_but_for_case(name, "transfer-encoding");
 }
@@ -515,7 +508,7 @@ int Connection::on_value(llhttp_t* parser, const char* at, size_t length) {
     self.head_is_bad_ = true;
   }
   const char* const begin = field.value.empty() ? at : field.value.data();
-  field.value = trimmed({begin, static_cast<size_t>(end - begin)});
+  field.value = trimmed({begin, static_cast<size_t>(end - begin)}, kFoldedSpace);
   return 0;
 }
 

@@ -7,13 +7,6 @@
 namespace wiretally::http {
 namespace {
 
-std::string_view trimmed(std::string_view text) {
-  const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return text;
-}
-
 ContentCoding coding_named(std::string_view name) {
   if (same_but_for_case(name, "identity")) return ContentCoding::kIdentity;
   if (same_but_for_case(name, "gzip") || same_but_for_case(name, "x-gzip"))
@@ -29,7 +22,8 @@ template <typename Take>
 void for_each_from_the_end(std::string_view list, Take take) {
   while (true) {
     const size_t comma = list.rfind(',');
-    const std::string_view member = trimmed(comma == list.npos ? list : list.substr(comma + 1));
+    const std::string_view member =
+        trimmed(comma == list.npos ? list : list.substr(comma + 1), kFoldedSpace);
     if (!member.empty()) take(member);
     if (comma == list.npos) return;
     list = list.substr(0, comma);

@@ -7,13 +7,6 @@
 namespace wiretally::http {
 namespace {
 
-std::string_view trimmed(std::string_view text) {
-  static constexpr std::string_view kSpace = " \t";
-  const size_t first = text.find_first_not_of(kSpace);
-  if (first == text.npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
-}
-
 // The text before `separator`, which is removed from `list` with it.
 std::string_view cut_off(std::string_view& list, char separator) {
   const size_t end = list.find(separator);

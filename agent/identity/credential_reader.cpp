@@ -17,12 +17,6 @@ constexpr std::string_view kGatewayKeyHeaders[] = {"ocp-apim-subscription-key", 
                                                    "x-portkey-api-key"};
 constexpr std::string_view kQueryKeys[] = {"key", "api-key"};
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 // `text` up to `separator`, which is removed with it.
 std::string_view take_until(std::string_view& text, char separator) {
   const size_t end = text.find(separator);

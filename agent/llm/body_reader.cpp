@@ -143,6 +143,7 @@ void AnswerReader::reset(BodyForm expected) {
   events_ = 0;
   data_bytes_ = 0;
   in_document_ = json_ended_ = cut_ = in_packed_ = false;
+  give_tail_back();
   learned_.forget();
 }
 
@@ -156,6 +157,8 @@ void AnswerReader::feed(ByteView body, EventTime time) {
     series_.feed(body);
   } else if (form_ == BodyForm::kAwsEvents) {
     aws_.feed(body);
+  } else if (tail_ != nullptr) {
+    tail_->feed(body);
   } else if (form_ == BodyForm::kJson && !json_ended_) {
     const JsonScanner::Verdict verdict = scanner_.feed(body);
     if (verdict != JsonScanner::Verdict::kMore) {
@@ -210,11 +213,22 @@ bool AnswerReader::streamed() const {
   return form_ == BodyForm::kEvents || form_ == BodyForm::kAwsEvents;
 }
 
+void AnswerReader::give_tail_back() {
+  if (tail_ != nullptr) tails_->give_back(std::move(tail_));
+}
+
 void AnswerReader::gap() {
   const bool undecided = form_ == BodyForm::kUndecided;
   if (undecided && expected_ == BodyForm::kEvents) form_ = BodyForm::kEvents;
   if (undecided && expected_ == BodyForm::kAwsEvents) form_ = BodyForm::kAwsEvents;
   if (undecided && expected_ == BodyForm::kSeries) form_ = BodyForm::kSeries;
+  if (form_ == BodyForm::kJson && !json_ended_ && tails_ != nullptr) {
+    if (tail_ == nullptr) tail_ = tails_->take();
+    if (tail_ != nullptr) {
+      tail_->gap();
+      return;
+    }
+  }
   if (!takes_gaps(form_)) {
     stop();
     return;
@@ -236,8 +250,13 @@ void AnswerReader::stop() {
   form_ = BodyForm::kOther;
 }
 
-void AnswerReader::finish(bool cut) {
+void AnswerReader::finish(bool cut, bool framed) {
   cut_ = cut;
+  if (tail_ != nullptr && !json_ended_) {
+    forget_open_usage();
+    const auto members = !cut && framed ? tail_->finish() : std::nullopt;
+    if (members.has_value()) read_tail(*members);
+  }
   if (form_ == BodyForm::kEvents) sse_.finish();
   if (form_ == BodyForm::kSeries) series_.finish();
   if (form_ == BodyForm::kAwsEvents) aws_.finish();
@@ -248,18 +267,37 @@ void AnswerReader::end_json(bool complete, bool broken) {
   if (json_ended_) return;
   json_ended_ = true;
   Document& doc = notes_.document;
-  if (!complete && !doc.usage_closed) {
-    // Nobody knows what the rest of the object would have said.
-    doc.usage.clear();
-    doc.apart.clear();
-    doc.has_iterations = false;
-  }
+  if (!complete) forget_open_usage();
   if (broken && !doc.usage.empty()) notes_.usage_malformed = true;
   if (complete) notes_.terminal = true;
   spec_.end_document(notes_, false);
 }
 
+// Nobody knows what the rest of the object would have said.
+void AnswerReader::forget_open_usage() {
+  Document& doc = notes_.document;
+  if (doc.usage_closed) return;
+  doc.usage.clear();
+  doc.apart.clear();
+  doc.has_iterations = false;
+}
+
+// The outermost object's last members, as if they were all of it. First it is seen whether they are
+// whole: of a broken document nothing is noted.
+void AnswerReader::read_tail(const JsonTail::Members& members) {
+  static constexpr uint8_t kOpen = '{';
+  for (const bool checks : {true, false}) {
+    checks_tail_ = checks;
+    scanner_.reset();
+    scanner_.feed({&kOpen, 1});
+    scanner_.feed(members.first);
+    if (scanner_.feed(members.second) != JsonScanner::Verdict::kComplete) break;
+  }
+  checks_tail_ = false;
+}
+
 void AnswerReader::on_json(PathId path, const JsonEvent& event) {
+  if (checks_tail_) return;
   const AnswerPath& at = spec_.answer_slots[path];
   notes_.note(at, event);
   if (spans_ == nullptr) return;

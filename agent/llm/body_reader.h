@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 #include "body_digest.h"
@@ -13,6 +14,7 @@
 #include "framing/series_reader.h"
 #include "framing/sse_reader.h"
 #include "json/json_scanner.h"
+#include "json/json_tail.h"
 #include "notes.h"
 #include "wiretally/clock.h"
 
@@ -60,13 +62,18 @@ class AnswerReader final : private JsonEvents,
 
   void reset(BodyForm expected);
   void feed(ByteView body, EventTime time);
-  // Bytes were lost. A stream goes on with the next event; of a JSON document the rest is not read,
-  // because its depth is unknown.
+  // Where what stands behind a gap in a JSON document may be read; it outlives the reader. Without
+  // it nothing is.
+  void use_tails(JsonTails* tails) { tails_ = tails; }
+  // The reader is put aside.
+  void give_tail_back();
+  // Bytes were lost. A stream goes on with the next event; of a JSON document those members count
+  // whose depth its end proves.
   void gap();
   // Nothing more can be read of this body.
   void stop();
-  // The body has ended, at its end or (`cut`) before.
-  void finish(bool cut);
+  // The body has ended, at its end or (`cut`) before. `framed`: its message says where it ends.
+  void finish(bool cut, bool framed = false);
 
   const DialectSpec& spec() const { return spec_; }
   const AnswerNotes& notes() const { return notes_; }
@@ -82,6 +89,8 @@ class AnswerReader final : private JsonEvents,
 
   void decide(ByteView& body);
   void end_json(bool complete, bool broken);
+  void forget_open_usage();
+  void read_tail(const JsonTail::Members& members);
   void end_event(std::string_view type);
 
   void on_json(PathId path, const JsonEvent& event) override;
@@ -107,6 +116,9 @@ class AnswerReader final : private JsonEvents,
   AwsEventStreamReader aws_;
   Base64Member packed_;  // the event inside an event of Bedrock's InvokeModel
   JsonScanner scanner_;
+  JsonTails* tails_ = nullptr;
+  std::unique_ptr<JsonTail> tail_;  // since a gap in a JSON document
+  bool checks_tail_ = false;        // what the scanner reports is not noted
   AnswerNotes notes_;
   BodyForm expected_ = BodyForm::kUndecided;
   BodyForm form_ = BodyForm::kUndecided;

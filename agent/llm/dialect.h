@@ -100,6 +100,13 @@ PathSet paths_of(const Path (&table)[N]) {
   (std::make_index_sequence<N>{});
 }
 
+// The same, made once for all rows of the dialect table that read by it.
+template <const auto& kTable>
+const PathSet* path_set() {
+  static const PathSet paths = paths_of(kTable);
+  return &paths;
+}
+
 // The same of a list of slots that was put together at run time.
 template <typename Path>
 PathSet paths_of(std::span<const Path> table) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "field_text.h"
 #include "provider.h"
 #include "record_facts.h"
 #include "target.h"
@@ -66,6 +67,7 @@ struct LlmRoom::Call {
   bool head_lost = false;     // of the request; its body may begin anywhere
   bool target_known = false;  // method and path
   bool answer_ended = false;
+  bool answer_framed = false;  // its message says where its body ends
 
   RequestReader* request() const { return requests[0].get(); }
   AnswerReader* reader() const { return answers[0].get(); }
@@ -92,6 +94,7 @@ LlmRoom::LlmRoom(const Limits& limits, uint32_t lane, const CredentialReader& cr
       lane_(lane),
       credentials_(credentials),
       next_(next),
+      tails_(limits.json_tails_max),
       sockets_(limits_, lane, credentials, next),
       exchanges_(&memory_) {}
 
@@ -156,6 +159,7 @@ std::unique_ptr<AnswerReader> LlmRoom::take_answer_reader(const DialectSpec& spe
                                                           BodyForm expected) {
   std::unique_ptr<AnswerReader> reader = take_from(spare_answer_readers_[row_of(spec)]);
   if (reader == nullptr) reader = std::make_unique<AnswerReader>(spec);
+  reader->use_tails(&tails_);
   reader->reset(expected);
   return reader;
 }
@@ -168,6 +172,7 @@ void LlmRoom::give_back(std::unique_ptr<RequestReader> reader) {
 
 void LlmRoom::give_back(std::unique_ptr<AnswerReader> reader) {
   if (reader == nullptr) return;
+  reader->give_tail_back();
   auto& spares = spare_answer_readers_[row_of(reader->spec())];
   keep(std::move(reader), spares);
 }
@@ -318,6 +323,16 @@ BodyForm expected_form(const Headers& headers) {
   return form_of_content_type(type.value_or(""));
 }
 
+// Where the body's end is not the connection's, RFC 9112 section 6.3.
+bool is_framed(const ResponseHead& head) {
+  if (head.version == HttpVersion::kHttp2) return true;
+  if (head.headers.find("content-length").has_value()) return true;
+  const std::string_view coding = head.headers.find("transfer-encoding").value_or("");
+  static constexpr std::string_view kChunked = "chunked";
+  return coding.size() >= kChunked.size() &&
+         same_but_for_case(coding.substr(coding.size() - kChunked.size()), kChunked);
+}
+
 }  // namespace
 
 BodyInterest LlmRoom::on_response(ExchangeId id, const ResponseHead& head) {
@@ -330,6 +345,7 @@ BodyInterest LlmRoom::on_response(ExchangeId id, const ResponseHead& head) {
   Call& call = **entry;
   const BodyForm expected = expected_form(head.headers);
   call.answer.seen = true;
+  call.answer_framed = is_framed(head);
   note_answer_head(head, *AwakeRecord(call));
   if (call.spec == nullptr) return try_all(call, head);
   call.proven = call.proven || answer_head_proves(head.headers);
@@ -360,6 +376,7 @@ BodyInterest LlmRoom::join(ExchangeId id, const ResponseHead& head) {
   note_flow(*head.flow, opposite(head.direction), record);
   note_answer_head(head, record);
   call.answer.seen = true;
+  call.answer_framed = is_framed(head);
   call.answer.midstream = true;
   call.request_ended = true;
   return try_all(call, head);
@@ -587,7 +604,7 @@ void LlmRoom::end_answer(Call& call, bool complete) {
   call.answer_ended = true;
   call.answer.complete = complete;
   for (std::unique_ptr<AnswerReader>& reader : call.answers) {
-    if (reader != nullptr) reader->finish(!complete);
+    if (reader != nullptr) reader->finish(!complete, call.answer_framed);
   }
 }
 
@@ -756,7 +773,9 @@ uint64_t LlmRoom::worst_case_bytes(const Limits& limits) {
       limits.open_calls_max + 1 + limits.undecided_answers_max + limits.http_exchanges_max;
   // The map's nodes and buckets; the pool they come from takes memory in ever larger pieces.
   const uint64_t an_entry = 2 * (2 * sizeof(uint64_t) + 2 * sizeof(void*) + 2 * sizeof(void*));
-  return sizeof(LlmRoom) + (limits.open_calls_max + 1) * (call + request_reader + answer_reader) +
+  const uint64_t tails = limits.json_tails_max * (sizeof(JsonTail) + kBlock + sizeof(void*));
+  return sizeof(LlmRoom) + tails +
+         (limits.open_calls_max + 1) * (call + request_reader + answer_reader) +
          limits.undecided_answers_max * (call + kDialectCount * (request_reader + answer_reader)) +
          entries * an_entry +
          kSparesMax * (call + kDialectCount * (request_reader + answer_reader));

@@ -118,6 +118,7 @@ class LlmRoom final : public ExchangeSink {
   const uint32_t lane_;
   const CredentialReader& credentials_;
   UsageSink& next_;
+  JsonTails tails_;
   SocketCalls sockets_;
   std::pmr::unsynchronized_pool_resource memory_;
   std::pmr::unordered_map<uint64_t, CallPtr> exchanges_;

@@ -66,10 +66,13 @@ static __always_inline void emit_piece(const struct emission* emission, __u64 fr
     lose(emission, length);
     return;
   }
-  /* Never taken; the verifier wants to see the bound, and the compiler must not know better. */
-  asm volatile("" : "+r"(length));
-  if (length > room) length = room;
-  if (bpf_probe_read_user(event + 1, length, (const void*)from)) {
+  /* Never cuts anything; the verifier wants to see the bound. In assembler and on a copy, so that the very register
+   * that was compared goes to the helper: before Linux 6.8 a number loses its bound on the way over the stack. */
+  __u64 readable = length;
+  asm volatile("if %[readable] <= %[room] goto +1\n\t%[readable] = %[room]"
+               : [readable] "+r"(readable)
+               : [room] "i"(room));
+  if (bpf_probe_read_user(event + 1, readable, (const void*)from)) {
     bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
     COUNT_LOSS(fault_events, 1);
     COUNT_LOSS(fault_bytes, length);

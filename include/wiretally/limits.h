@@ -73,6 +73,7 @@ struct Limits {
   static constexpr size_t tool_calls_max = 16;        // names kept of one answer
   size_t open_calls_max = 12'288;      // in one lane, least recently active first out; 11 KiB each
   size_t undecided_answers_max = 512;  // answers without request, read for every dialect at once
+  size_t json_tails_max = 256;         // in one lane, answers in JSON read on behind a gap; 2.5 KiB
   size_t socket_turns_max = 16;        // turns that have not ended, on one WebSocket
 
   // ledger

@@ -24,22 +24,47 @@ size_t mapped_bytes(size_t bytes) {
   return (bytes + page - 1) / page * page;
 }
 
-// libbpf's own words are for the verifier's readers; we keep the last warning for our error.
-std::mutex last_warning_mutex;
-std::string last_warning;  // NOLINT: libbpf's print callback has no context
+// libbpf's own words; its print callback has no context.
+std::mutex last_words_mutex;
+std::string last_warning;       // NOLINT
+std::string verifier_sentence;  // NOLINT: why the verifier refused a program; empty if it did not
 
-int keep_warning(libbpf_print_level level, const char* format, va_list arguments) {
+// The verifier's log ends with what it took offence at, behind which stand its statistics.
+std::string_view last_verdict(std::string_view log) {
+  std::string_view verdict;
+  for (size_t at = 0; at < log.size();) {
+    const size_t end = std::min(log.find('\n', at), log.size());
+    const std::string_view line = log.substr(at, end - at);
+    if (line.starts_with("processed ") || line.starts_with("verification time ")) break;
+    if (!line.empty()) verdict = line;
+    at = end + 1;
+  }
+  return verdict;
+}
+
+int keep_last_words(libbpf_print_level level, const char* format, va_list arguments) {
   if (level != LIBBPF_WARN) return 0;
-  char line[512];
-  std::vsnprintf(line, sizeof line, format, arguments);
-  const std::lock_guard lock(last_warning_mutex);
-  if (std::strstr(line, "BEGIN PROG LOAD LOG") == nullptr) last_warning = line;
+  va_list again;
+  va_copy(again, arguments);
+  std::string text(static_cast<size_t>(std::max(std::vsnprintf(nullptr, 0, format, again), 0)) + 1,
+                   '\0');
+  va_end(again);
+  std::vsnprintf(text.data(), text.size(), format, arguments);
+  text.pop_back();  // the terminator
+  const std::lock_guard lock(last_words_mutex);
+  constexpr std::string_view kLogBegins = "-- BEGIN PROG LOAD LOG --\n";
+  if (const size_t begins = text.find(kLogBegins); begins != std::string::npos) {
+    verifier_sentence = last_verdict(std::string_view(text).substr(begins + kLogBegins.size()));
+  } else {
+    last_warning = text;
+  }
   return 0;
 }
 
 std::string why_not_loaded(int error) {
-  const std::lock_guard lock(last_warning_mutex);
+  const std::lock_guard lock(last_words_mutex);
   std::string text = "the kernel programs cannot be loaded: ";
+  if (!verifier_sentence.empty()) return text + "this kernel's verifier says: " + verifier_sentence;
   text += std::strerror(error);
   if (error == EPERM || error == EACCES) {
     text += " (run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE)";
@@ -54,7 +79,7 @@ std::string why_not_loaded(int error) {
 }  // namespace
 
 Result<std::unique_ptr<KernelPrograms>> KernelPrograms::load(const KernelOptions& options) {
-  ::libbpf_set_print(keep_warning);
+  ::libbpf_set_print(keep_last_words);
   std::unique_ptr<KernelPrograms> programs(new KernelPrograms);
   programs->multi_ =
       !options.force_perf_links && !options.force_no_cookies && kernel_has_uprobe_multi();

@@ -40,6 +40,8 @@ FileVersion file_version(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0 ? version_of(status) : FileVersion{};
 }
 
+std::string_view file_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
 bool parse_mapping(std::string_view line, Mapping* mapping) {
   uint32_t major = 0;
   uint32_t minor = 0;

@@ -48,6 +48,9 @@ struct Mapping {
   std::string_view path;  // may end in " (deleted)"; borrowed
 };
 
+// What stands behind the last slash.
+std::string_view file_name(std::string_view path);
+
 // Reads one line of maps; false if it is no executable mapping of a file.
 bool parse_mapping(std::string_view line, Mapping* mapping);
 

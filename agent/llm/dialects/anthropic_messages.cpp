@@ -158,16 +158,14 @@ void normalise_anthropic_answer(const AnswerNotes& notes, const UsageContext& co
 }
 
 const DialectSpec& anthropic_messages() {
-  static const PathSet request_paths = paths_of(kRequest);
-  static const PathSet answer_paths = paths_of(kAnswer);
   static const DialectSpec spec{
       .dialect = Dialect::kAnthropicMessages,
       .operation = Operation::kChat,
       .path_tails = kPathTails,
       .path_fits = path_fits,
-      .request_paths = &request_paths,
+      .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
-      .answer_paths = &answer_paths,
+      .answer_paths = path_set<kAnswer>(),
       .answer_slots = kAnswer,
       .request_has_shape = request_has_shape,
       .answer_has_shape = answer_has_shape,

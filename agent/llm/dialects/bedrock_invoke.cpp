@@ -145,7 +145,6 @@ void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecor
 }  // namespace
 
 const DialectSpec& bedrock_invoke() {
-  static const PathSet request_paths = paths_of(kRequest);
   static const PathSet answer_paths = paths_of(std::span<const AnswerPath>(answer_slots()));
   static const DialectSpec spec{
       .dialect = Dialect::kBedrockInvoke,
@@ -153,7 +152,7 @@ const DialectSpec& bedrock_invoke() {
       .path_tails = kPathTails,
       .path_fits = names_bedrock_model,
       .operation_of = operation_of,
-      .request_paths = &request_paths,
+      .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
       .answer_paths = &answer_paths,
       .answer_slots = answer_slots(),

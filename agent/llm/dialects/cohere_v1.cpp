@@ -56,8 +56,6 @@ void end_document(AnswerNotes& notes, bool is_event) {
 }
 
 DialectSpec spec_of(Operation operation, std::span<const std::string_view> tails) {
-  static const PathSet request_paths = paths_of(kRequest);
-  static const PathSet answer_paths = paths_of(kAnswer);
   return {
       .dialect = Dialect::kCohereV1,
       .operation = operation,
@@ -66,9 +64,9 @@ DialectSpec spec_of(Operation operation, std::span<const std::string_view> tails
       .has_tokens = operation != Operation::kRerank,
       .joins = operation == Operation::kChat,
       .series = JsonSeries::kLines,
-      .request_paths = &request_paths,
+      .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
-      .answer_paths = &answer_paths,
+      .answer_paths = path_set<kAnswer>(),
       .answer_slots = kAnswer,
       .request_has_shape = cohere_request_has_shape,
       .answer_has_shape = cohere_answer_shape(operation),

@@ -67,8 +67,6 @@ void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecor
 }  // namespace
 
 const DialectSpec& gemini_embeddings() {
-  static const PathSet request_paths = paths_of(kRequest);
-  static const PathSet answer_paths = paths_of(kAnswer);
   static const DialectSpec spec{
       .dialect = Dialect::kGeminiEmbeddings,
       .operation = Operation::kEmbeddings,
@@ -76,9 +74,9 @@ const DialectSpec& gemini_embeddings() {
       .has_output = false,
       .path_fits = path_fits,
       .joins = false,
-      .request_paths = &request_paths,
+      .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
-      .answer_paths = &answer_paths,
+      .answer_paths = path_set<kAnswer>(),
       .answer_slots = kAnswer,
       .request_has_shape = request_has_shape,
       .answer_has_shape = answer_has_shape,

@@ -97,16 +97,14 @@ void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecor
 }  // namespace
 
 const DialectSpec& gemini_generate() {
-  static const PathSet request_paths = paths_of(kRequest);
-  static const PathSet answer_paths = paths_of(kAnswer);
   static const DialectSpec spec{
       .dialect = Dialect::kGeminiGenerate,
       .operation = Operation::kChat,
       .path_tails = kPathTails,
       .series = JsonSeries::kArray,
-      .request_paths = &request_paths,
+      .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
-      .answer_paths = &answer_paths,
+      .answer_paths = path_set<kAnswer>(),
       .answer_slots = kAnswer,
       .request_has_shape = request_has_shape,
       .answer_has_shape = answer_has_shape,

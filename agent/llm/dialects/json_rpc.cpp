@@ -46,8 +46,6 @@ void normalise(const AnswerNotes& /*notes*/, const UsageContext& /*context*/,
 
 DialectSpec spec_of(Dialect dialect, std::span<const std::string_view> tails,
                     bool (*request_has_shape)(const RequestNotes&, bool)) {
-  static const PathSet request_paths = paths_of(kRequest);
-  static const PathSet answer_paths = paths_of(kAnswer);
   return {
       .dialect = dialect,
       .operation = Operation::kToolCall,
@@ -55,9 +53,9 @@ DialectSpec spec_of(Dialect dialect, std::span<const std::string_view> tails,
       .has_output = false,
       .has_tokens = false,
       .joins = false,
-      .request_paths = &request_paths,
+      .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
-      .answer_paths = &answer_paths,
+      .answer_paths = path_set<kAnswer>(),
       .answer_slots = kAnswer,
       .request_has_shape = request_has_shape,
       .request_only_arranges = only_arranges,

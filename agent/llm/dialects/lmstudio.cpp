@@ -67,16 +67,14 @@ void end_document(AnswerNotes& notes, bool is_event) {
 }  // namespace
 
 const DialectSpec& lmstudio() {
-  static const PathSet request_paths = paths_of(kRequest);
-  static const PathSet answer_paths = paths_of(kAnswer);
   static const DialectSpec spec{
       .dialect = Dialect::kLmstudio,
       .operation = Operation::kChat,
       .path_tails = kPathTails,
       .joins = false,
-      .request_paths = &request_paths,
+      .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
-      .answer_paths = &answer_paths,
+      .answer_paths = path_set<kAnswer>(),
       .answer_slots = kAnswer,
       .request_has_shape = request_has_shape,
       .answer_has_shape = answer_has_shape,

@@ -71,8 +71,6 @@ void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecor
 }
 
 DialectSpec spec_of(Operation operation, std::span<const std::string_view> tails) {
-  static const PathSet request_paths = paths_of(kRequest);
-  static const PathSet answer_paths = paths_of(kAnswer);
   return {
       .dialect = Dialect::kOllama,
       .operation = operation,
@@ -80,9 +78,9 @@ DialectSpec spec_of(Operation operation, std::span<const std::string_view> tails
       .has_output = operation != Operation::kEmbeddings,
       .joins = operation == Operation::kChat,
       .series = JsonSeries::kLines,
-      .request_paths = &request_paths,
+      .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
-      .answer_paths = &answer_paths,
+      .answer_paths = path_set<kAnswer>(),
       .answer_slots = kAnswer,
       .request_has_shape = request_has_shape,
       .answer_has_shape = answer_has_shape,

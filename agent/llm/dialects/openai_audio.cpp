@@ -59,8 +59,6 @@ void end_document(AnswerNotes& notes, bool is_event) {
 }
 
 DialectSpec spec_of(Operation operation, std::span<const std::string_view> tails) {
-  static const PathSet request_paths = paths_of(kRequest);
-  static const PathSet answer_paths = paths_of(kAnswer);
   return {
       .dialect = Dialect::kOpenaiAudio,
       .operation = operation,
@@ -68,9 +66,9 @@ DialectSpec spec_of(Operation operation, std::span<const std::string_view> tails
       .has_tokens = false,
       .takes_forms = operation == Operation::kTranscription,
       .joins = false,
-      .request_paths = &request_paths,
+      .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
-      .answer_paths = &answer_paths,
+      .answer_paths = path_set<kAnswer>(),
       .answer_slots = kAnswer,
       .request_has_shape = request_has_shape,
       .answer_has_shape = answer_has_shape,

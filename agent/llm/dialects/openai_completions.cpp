@@ -44,16 +44,14 @@ bool answer_has_shape(const AnswerNotes& notes) {
 }  // namespace
 
 const DialectSpec& openai_completions() {
-  static const PathSet request_paths = paths_of(kRequest);
-  static const PathSet answer_paths = paths_of(kAnswer);
   static const DialectSpec spec{
       .dialect = Dialect::kOpenaiCompletions,
       .operation = Operation::kTextCompletion,
       .path_tails = kPathTails,
       .usage_on_request = true,
-      .request_paths = &request_paths,
+      .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
-      .answer_paths = &answer_paths,
+      .answer_paths = path_set<kAnswer>(),
       .answer_slots = kAnswer,
       .request_has_shape = request_has_shape,
       .answer_has_shape = answer_has_shape,

@@ -42,8 +42,6 @@ void end_document(AnswerNotes& notes, bool is_event) {
 }  // namespace
 
 const DialectSpec& openai_images() {
-  static const PathSet request_paths = paths_of(kRequest);
-  static const PathSet answer_paths = paths_of(kAnswer);
   static const DialectSpec spec{
       .dialect = Dialect::kOpenaiImages,
       .operation = Operation::kImageGeneration,
@@ -51,9 +49,9 @@ const DialectSpec& openai_images() {
       .has_tokens = false,
       .takes_forms = true,
       .joins = false,
-      .request_paths = &request_paths,
+      .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
-      .answer_paths = &answer_paths,
+      .answer_paths = path_set<kAnswer>(),
       .answer_slots = kAnswer,
       .request_has_shape = request_has_shape,
       .answer_has_shape = answer_has_shape,

@@ -113,14 +113,12 @@ TurnStep server_step(std::string_view type) {
 }  // namespace
 
 const DialectSpec& openai_realtime() {
-  static const PathSet request_paths = paths_of(kRequest);
-  static const PathSet answer_paths = paths_of(kAnswer);
   static const DialectSpec spec{
       .dialect = Dialect::kOpenaiRealtime,
       .operation = Operation::kChat,
-      .request_paths = &request_paths,
+      .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
-      .answer_paths = &answer_paths,
+      .answer_paths = path_set<kAnswer>(),
       .answer_slots = kAnswer,
       .request_has_shape = request_has_shape,
       .answer_has_shape = answer_has_shape,

@@ -125,15 +125,13 @@ TurnStep server_step(std::string_view type) {
 }  // namespace
 
 const DialectSpec& openai_responses() {
-  static const PathSet request_paths = paths_of(kRequest);
-  static const PathSet answer_paths = paths_of(kAnswer);
   static const DialectSpec spec{
       .dialect = Dialect::kOpenaiResponses,
       .operation = Operation::kChat,
       .path_tails = kPathTails,
-      .request_paths = &request_paths,
+      .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
-      .answer_paths = &answer_paths,
+      .answer_paths = path_set<kAnswer>(),
       .answer_slots = kAnswer,
       .request_has_shape = request_has_shape,
       .answer_has_shape = answer_has_shape,

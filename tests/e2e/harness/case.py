@@ -9,23 +9,15 @@ import time
 import unittest
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "support"))
+from live_agent import wait_until  # noqa: E402, F401
+
 AGENT = os.environ.get("E2E_AGENT", "wiretally")
 # Where install_clients.py put what the registries gave.
 CLIENTS = os.environ.get("E2E_CLIENTS", os.path.join(HERE, "clients"))
 SKIPPED = 77  # ctest's SKIP_RETURN_CODE
 
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
-
-
-def wait_until(condition, what, seconds=15.0):
-    """The condition's first true value. Polled, because files and /proc do not tell."""
-    deadline = time.monotonic() + seconds
-    while True:
-        if value := condition():
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds:g} s in vain for {what() if callable(what) else what}")
-        time.sleep(0.02)
 
 
 def missing(*programs):

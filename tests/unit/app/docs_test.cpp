@@ -107,7 +107,9 @@ TEST(Docs, EveryLimitIsInLimitsMd) {
     EXPECT_EQ(documented((*it)[2]), limits[name]);
     limits.erase(name);
     const std::string test = (*it)[5];
-    if (const size_t dot = test.find('.'); dot != test.npos) {
+    const size_t dot = test.find('.');
+    EXPECT_NE(dot, test.npos) << "no test reaches it";
+    if (dot != test.npos) {
       const std::string suite_and_name = test.substr(0, dot) + ", " + test.substr(dot + 1) + ")";
       EXPECT_NE(tests.find(suite_and_name), tests.npos) << "there is no test " << test;
     }

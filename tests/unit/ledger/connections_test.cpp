@@ -74,6 +74,17 @@ TEST_F(ConnectionsTest, DecodedConnectionsCountAtOnceAndTheirHelloDoesNot) {
   EXPECT_EQ(all(), Lines{kPlain});
 }
 
+TEST_F(ConnectionsTest, AHelloThatIsStampedTooLateIsAnotherConnections) {
+  const int64_t skew_ms = limits_.connection_skew_ns / 1'000'000;
+  plain(0);
+  hello(skew_ms);
+  EXPECT_EQ(all(), Lines{kPlain});
+  out_.lines.clear();
+  plain(10'000);
+  hello(10'000 + skew_ms + 1);
+  EXPECT_EQ(all(), (Lines{kPlain, kOther}));
+}
+
 TEST_F(ConnectionsTest, TheHelloMayArriveBehindTheRequestAndBeStampedLater) {
   plain(0);
   hello(900);

@@ -278,6 +278,127 @@ TEST_F(LlmRoomTest, DigestsAreOfWholeMessagesHoweverTheyAreCut) {
   EXPECT_EQ(sink_.records.back().response_bytes, kEvent.size());
 }
 
+TEST_F(LlmRoomTest, NamesOfToolsBeyondTheLimitAreLeftOut) {
+  const auto calls = [](size_t count) {
+    std::string list;
+    for (size_t i = 0; i < count; ++i) {
+      list += (i == 0 ? "" : ",") + std::string(R"({"id":"call_)") + std::to_string(i) +
+              R"(","type":"function","function":{"name":"tool)" + std::to_string(i) +
+              R"(","arguments":"{}"}})";
+    }
+    return R"({"object":"chat.completion","choices":[{"message":{"tool_calls":[)" + list + "]}}]}";
+  };
+  for (const size_t count : {Limits::tool_calls_max, Limits::tool_calls_max + 1}) {
+    request(count, "/v1/chat/completions");
+    body(count, Message::kRequest, kChat);
+    end_message(count, Message::kRequest);
+    answer(count, {{"content-type", "application/json"}});
+    body(count, Message::kResponse, calls(count));
+    end_message(count, Message::kResponse);
+    end(count);
+    const UsageRecord& record = sink_.records.back();
+    EXPECT_EQ(record.tool_call_count, Limits::tool_calls_max);
+    EXPECT_EQ(record.tool_calls[Limits::tool_calls_max - 1].view(), "tool15");
+    EXPECT_EQ(record.flags.has(RecordFlag::kTextCut), count > Limits::tool_calls_max);
+  }
+}
+
+constexpr std::string_view kBeforeGap =
+    R"({"id":"chatcmpl-1","object":"chat.completion","choices":[{"index":0,"message":{"content":"a)";
+constexpr std::string_view kBehindGap =
+    R"(z"},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":4}})";
+
+TEST_F(LlmRoomTest, UsageBehindAGapCountsWhereTheEndProvesItsDepth) {
+  struct Case {
+    std::string_view what;
+    std::vector<HeaderField> framing;
+    std::string_view behind;
+    MessageEnd end;
+    bool known;
+  };
+  const Case cases[] = {
+      {"a length", {{"content-length", "300"}}, kBehindGap, MessageEnd::kComplete, true},
+      {"chunks", {{"transfer-encoding", "gzip, Chunked"}}, kBehindGap, MessageEnd::kComplete, true},
+      {"the connection's end", {}, kBehindGap, MessageEnd::kComplete, false},
+      {"cut off", {{"content-length", "300"}}, kBehindGap, MessageEnd::kCut, false},
+      {"one level deeper",
+       {{"content-length", "300"}},
+       R"(z"},"x":{},"usage":{"prompt_tokens":9,"completion_tokens":4}}]})",
+       MessageEnd::kComplete,
+       false},
+      {"within a text",
+       {{"content-length", "300"}},
+       R"(z\"}}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4}}"}}],"x":1})",
+       MessageEnd::kComplete,
+       false},
+      {"not JSON",
+       {{"content-length", "300"}},
+       R"("}}],"usage":{"prompt_tokens":9,"completion_tokens":4},"x":07a b})",
+       MessageEnd::kComplete,
+       false},
+  };
+  uint64_t id = 0;
+  for (const Case& one : cases) {
+    request(++id, "/v1/chat/completions");
+    body(id, Message::kRequest, kChat);
+    end_message(id, Message::kRequest);
+    std::vector<HeaderField> fields = one.framing;
+    fields.push_back({"content-type", "application/json"});
+    answer(id, fields);
+    body(id, Message::kResponse, kBeforeGap);
+    room_.on_body_loss(ExchangeId{id}, Message::kResponse, BodyLoss::kGap, 50, at_ms(30));
+    body(id, Message::kResponse, one.behind);
+    end_message(id, Message::kResponse, one.end);
+    end(id);
+    const UsageRecord& record = sink_.records.back();
+    EXPECT_EQ(record.tokens.input, one.known ? std::optional<uint64_t>(9) : std::nullopt)
+        << one.what;
+    EXPECT_EQ(record.tokens.output, one.known ? std::optional<uint64_t>(4) : std::nullopt)
+        << one.what;
+    EXPECT_EQ(record.tokens.output_source, one.known ? UsageSource::kReported : UsageSource::kNone)
+        << one.what;
+    EXPECT_TRUE(record.flags.has(RecordFlag::kGapInBody)) << one.what;
+    EXPECT_EQ(record.response_id.view(), "chatcmpl-1") << one.what;
+  }
+}
+
+TEST_F(LlmRoomTest, GapsBeyondTheLimitLeaveUsageUnknown) {
+  Limits limits;
+  limits.json_tails_max = 1;
+  LlmRoom room(limits, 4, credentials_, sink_);
+  ResponseHead head;
+  head.flow = &flow_;
+  head.status = 200;
+  const HeaderField fields[] = {{"content-type", "application/json"}, {"content-length", "300"}};
+  head.headers.fields = fields;
+  const auto call_with_gap = [&](uint64_t number) {
+    RequestHead asked;
+    asked.flow = &flow_;
+    asked.method = "POST";
+    asked.target = "/v1/chat/completions";
+    const ExchangeId id{number};
+    room.on_request(id, asked);
+    room.on_body(id, Message::kRequest, as_bytes(kChat), at_ms(5));
+    room.on_message_end(id, Message::kRequest, MessageEnd::kComplete, at_ms(5));
+    room.on_response(id, head);
+    room.on_body(id, Message::kResponse, as_bytes(kBeforeGap), at_ms(20));
+    room.on_body_loss(id, Message::kResponse, BodyLoss::kGap, 50, at_ms(30));
+  };
+  const auto end_call = [&](uint64_t number) {
+    const ExchangeId id{number};
+    room.on_body(id, Message::kResponse, as_bytes(kBehindGap), at_ms(40));
+    room.on_message_end(id, Message::kResponse, MessageEnd::kComplete, at_ms(50));
+    room.on_exchange_end(id, {.time = at_ms(60), .last_byte = at_ms(50)});
+    return sink_.records.back().tokens.input;
+  };
+  call_with_gap(1);
+  call_with_gap(2);  // one too many
+  EXPECT_EQ(end_call(2), std::nullopt);
+  EXPECT_EQ(end_call(1), 9U);
+  call_with_gap(3);
+  EXPECT_EQ(end_call(3), 9U);
+}
+
 TEST_F(LlmRoomTest, AnswerMayEndBeforeItsRequest) {
   request(1, "/v1/chat/completions");
   answer(1, {{"content-type", "text/event-stream"}});

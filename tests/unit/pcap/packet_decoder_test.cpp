@@ -245,6 +245,18 @@ TEST(PacketIp, LengthZeroOfAnAbsurdFrameIsMalformed) {
   EXPECT_EQ(bench.missing(), 0u);
 }
 
+TEST(PacketIp, LengthZeroReachesUpToTheLimit) {
+  std::string ip = ip_bytes(request_v4());
+  ip.replace(2, 2, be16(0));
+  Bench bench;
+  bench.decode(12, ip, Limits{}.packet_wire_bytes_max);
+  EXPECT_EQ(bench.sink.kept.size(), 1u);
+  EXPECT_EQ(bench.drops(DropReason::kPacketMalformed), 0u);
+  bench.decode(12, ip, Limits{}.packet_wire_bytes_max + 1);
+  EXPECT_EQ(bench.sink.kept.size(), 1u);
+  EXPECT_EQ(bench.drops(DropReason::kPacketMalformed), 1u);
+}
+
 TEST(PacketIp, BigTcpBeyondTheSnapLengthIsCutNotMalformed) {
   std::string ip = ip_bytes(request_v6());
   ip.replace(4, 2, be16(0));

@@ -273,7 +273,8 @@ def main():
     tool, lists = sys.argv[1], [pathlib.Path(word) for word in sys.argv[2:]]
     there = [path for path in lists if path.is_file()]
     if not there:
-        print("skipped: no price list at " + ", ".join(map(str, lists)))
+        absent = " and ".join(map(str, lists)) + " not there" if lists else "cmake was not given WIRETALLY_PRICE_LISTS"
+        print("SKIPPED public price lists: " + absent)
         return SKIPPED
     right = True
     with localcontext() as context:

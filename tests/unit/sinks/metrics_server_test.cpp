@@ -6,8 +6,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
 
 #include "unit/sinks/fixtures.h"
 
@@ -80,6 +85,45 @@ TEST(MetricsServerTest, IsReadyWhenTheAgentSaysSo) {
   EXPECT_EQ(status_of(get(s.server->port(), "/readyz")), "503");
   s.ready = true;
   EXPECT_EQ(status_of(get(s.server->port(), "/readyz")), "200");
+}
+
+TEST(MetricsServerTest, AnswersOnlySoManyAtOnceAndTheOthersWait) {
+  constexpr size_t kClients = Limits::scrapes_max + 2;
+  std::mutex mutex;
+  std::condition_variable moved;
+  size_t inside = 0, most = 0;
+  bool open = false;
+  PrometheusSink sink{Limits{}};
+  const auto wait_inside = [&] {
+    std::unique_lock lock(mutex);
+    most = std::max(most, ++inside);
+    moved.notify_all();
+    moved.wait(lock, [&] { return open; });
+    --inside;
+    return true;
+  };
+  auto server =
+      MetricsServer::start({.listen = "127.0.0.1:0", .ready = wait_inside}, sink, nullptr);
+  ASSERT_TRUE(server);
+  const uint16_t port = (*server)->port();
+  std::vector<std::string> answers(kClients);
+  std::vector<std::jthread> clients;
+  for (std::string& answer : answers) {
+    clients.emplace_back([&answer, port] { answer = get(port, "/readyz"); });
+  }
+  {
+    std::unique_lock lock(mutex);
+    const auto beyond = [&] { return inside > Limits::scrapes_max; };
+    EXPECT_TRUE(moved.wait_for(lock, std::chrono::seconds(10),
+                               [&] { return inside == Limits::scrapes_max; }));
+    // Nothing tells of one more that does not come in.
+    EXPECT_FALSE(moved.wait_for(lock, std::chrono::milliseconds(200), beyond));
+    open = true;
+    moved.notify_all();
+  }
+  clients.clear();
+  EXPECT_EQ(most, Limits::scrapes_max);
+  for (const std::string& answer : answers) EXPECT_EQ(status_of(answer), "200");
 }
 
 TEST(MetricsServerTest, OnlyAPrometheusIsShownZeros) {

@@ -79,6 +79,31 @@ TEST_F(SurveyTest, AnotherFileUnderAKnownInodeIsLookedAt) {
   EXPECT_EQ(rows[0].verdict, TlsVerdict::kUnknownBuild);
 }
 
+TEST_F(SurveyTest, FilesBeyondTheLimitAreLookedAtAgain) {
+  const auto mapping = [](uint64_t number) {
+    Mapping made;
+    made.start = number << 12;
+    made.end = made.start + 0x1000;
+    made.file.inode = number;
+    made.path = "/usr/bin/service";
+    return made;
+  };
+  std::filesystem::create_directories(proc_ / "77" / "map_files");
+  for (const uint64_t number : {1, 2, 3}) {
+    const std::filesystem::path file = proc_ / ("service" + std::to_string(number));
+    std::filesystem::copy_file("/bin/true", file);
+    std::ofstream(file, std::ios::app) << "/rustls-0.";
+    const std::string name = std::to_string(number) + "000-" + std::to_string(number + 1) + "000";
+    std::filesystem::create_symlink(file, proc_ / "77" / "map_files" / name);
+  }
+  FileJudge judge(proc_.string(), 2);
+  judge.begin_run();
+  for (const uint64_t number : {1, 2, 3, 1, 2, 3}) {
+    EXPECT_EQ(judge.judge(77, mapping(number), true).tls, TlsVerdict::kRustls);
+    EXPECT_LE(judge.known(), 2U);
+  }
+}
+
 TEST_F(SurveyTest, UnreadableProcessIsNamed) {
   const auto rows = run();  // neither exe nor maps
   ASSERT_EQ(rows.size(), 1U);
