@@ -116,11 +116,13 @@ std::string joined(const std::vector<std::string>& names) {
 }  // namespace
 
 Agent::Agent(const Settings& settings, std::unique_ptr<pricing::LivePriceBook> prices,
-             const identity::KeySecret& secret)
+             AttributionRules rules, const identity::KeySecret& secret)
     : settings_(settings),
       limits_(limits_of(settings)),
       prices_(std::move(prices)),
-      credentials_(secret, privacy_of(settings, identity::SubjectPrivacy::kAuto)),
+      rules_(std::move(rules)),
+      credentials_(secret, privacy_of(settings, identity::SubjectPrivacy::kAuto),
+                   mark_headers(settings, rules_)),
       processes_({.processes_max = limits_.processes_max}),
       calls_(limits_, prometheus_options(settings, *prices_)),
       metrics_({std::string(version()), std::string(revision()), kernel_release()}) {
@@ -156,11 +158,13 @@ Result<std::unique_ptr<Agent>> Agent::start(const Settings& settings) {
 
   auto prices = price_book(settings);
   if (!prices) return prices.error();
+  auto rules = load_rules(settings.rules);
+  if (!rules) return rules.error();
   const auto secret = identity::load_or_create_key(
       settings.key_secret.empty() ? kDefaultKeyFile : settings.key_secret);
   if (!secret) return secret.error();
 
-  std::unique_ptr<Agent> agent(new Agent(settings, *std::move(prices), *secret));
+  std::unique_ptr<Agent> agent(new Agent(settings, *std::move(prices), *std::move(rules), *secret));
   agent->signals_ = ::signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
   if (Status status = agent->open_sinks(); !status) return status.error();
   if (Status status = agent->open_server(); !status) return status.error();
@@ -177,7 +181,7 @@ Status Agent::open_sinks() {
     ndjson_ = std::make_unique<sinks::NdjsonSink>(*std::move(file));
     sinks.push_back(ndjson_.get());
   }
-  ledger::LedgerOptions options = ledger_options(settings_, *prices_);
+  ledger::LedgerOptions options = ledger_options(settings_, *prices_, rules_);
   options.wall = wall_ = read_wall_clock().wall;
   options.processes = &processes_;
   options.owners = &owners_;

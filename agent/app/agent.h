@@ -34,6 +34,7 @@
 #include "prometheus/agent_metrics.h"
 #include "prometheus/metrics_server.h"
 #include "prometheus/prometheus_sink.h"
+#include "rules_file.h"
 #include "settings.h"
 #include "survey.h"
 #include "usage_channel.h"
@@ -55,7 +56,7 @@ class Agent {
 
  private:
   Agent(const Settings& settings, std::unique_ptr<pricing::LivePriceBook> prices,
-        const identity::KeySecret& secret);
+        AttributionRules rules, const identity::KeySecret& secret);
 
   Status open_sinks();
   Status open_sources();
@@ -85,6 +86,7 @@ class Agent {
   const Settings settings_;
   const Limits limits_;
   const std::unique_ptr<pricing::LivePriceBook> prices_;
+  const AttributionRules rules_;
   const identity::HeaderCredentialReader credentials_;
   identity::ProcDirectory processes_;
   Counters counters_;

@@ -122,6 +122,8 @@ int replay(const Settings& settings) {
   const Limits limits = limits_of(settings);
   const auto prices = price_book(settings);
   if (!prices) return fail(prices.error());
+  const auto rules = load_rules(settings.rules);
+  if (!rules) return fail(rules.error());
   identity::KeySecret secret = identity::public_replay_key();
   if (settings.key_secret.empty()) {
     std::fputs(
@@ -133,12 +135,13 @@ int replay(const Settings& settings) {
     secret = *own;
   }
   const identity::HeaderCredentialReader credentials(
-      secret, privacy_of(settings, identity::SubjectPrivacy::kPlain));
+      secret, privacy_of(settings, identity::SubjectPrivacy::kPlain),
+      mark_headers(settings, *rules));
 
   // Sinks first, capture last.
   auto output = Output::open(settings, limits, **prices);
   if (!output) return fail(output.error());
-  ledger::Ledger ledger(limits, ledger_options(settings, **prices), {output->sink()});
+  ledger::Ledger ledger(limits, ledger_options(settings, **prices, *rules), {output->sink()});
   ReplayLanes lanes(limits, settings.lanes, credentials, ledger);
   output->watch(lanes.counters());
 

@@ -118,6 +118,24 @@ Status set_interfaces(Settings& settings, std::string_view value) {
   return Done{};
 }
 
+// Names of request headers, in lower case.
+template <auto Member>
+Status set_headers(Settings& settings, std::string_view value) {
+  settings.*Member = split_list(value);
+  for (std::string& name : settings.*Member) {
+    for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    // RFC 9110 section 5.6.2: the characters of a token.
+    const bool token =
+        name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~") == name.npos;
+    if (!token) return bad_value(name, "the name of a header");
+    if (holds_credential(name)) {
+      return bad_value(name, "a header that may be shown: it holds a credential");
+    }
+  }
+  if ((settings.*Member).empty()) return bad_value(value, "a list of headers");
+  return Done{};
+}
+
 Status set_ports(Settings& settings, std::string_view value) {
   for (const std::string& part : split_list(value)) {
     const auto port = parse_number<uint16_t>(part);
@@ -175,6 +193,9 @@ const Setting kSettings[] = {
     {"prices", "--prices", "FILE", "", kPricing, "price list in LiteLLM's JSON format, over the built-in one; read again when it changes", set_text<&Settings::prices>},
     {"price_overrides", "--price-overrides", "FILE", "", kPricing, "own prices, discounts, deployments and own machines, in YAML (docs/prices.md)", set_text<&Settings::price_overrides>},
     {"price_estimates", "--price-estimates", "", "true", kCounting, "estimated tokens cost what reported ones would (docs/metrics.md); without it their cost is unknown", set_bool<&Settings::price_estimates>},
+    {"rules", "--rules", "FILE", "", kCounting, "whose team and service a call is, in YAML (docs/attribution.md)", set_text<&Settings::rules>},
+    {"end_user_header", "--end-user-header", "NAME[,NAME]", "", kCounting, "request headers that name the end user, before what the body says", set_headers<&Settings::end_user_headers>},
+    {"session_header", "--session-header", "NAME[,NAME]", "", kCounting, "request headers that name the session, before the known ones", set_headers<&Settings::session_headers>},
     {"key_secret", "--key-secret", "FILE", "", kCounting, "secret of the hashes of keys and subjects (/var/lib/wiretally/key)", set_text<&Settings::key_secret>},
     {"all_legs", "--all-legs", "", "true", kCounting, "also write the observations that were folded into another record", set_bool<&Settings::all_legs>},
     {"dry_run", "--dry-run", "", "true", kRun, "say what would be probed and served, and stop", set_bool<&Settings::dry_run>},
@@ -410,6 +431,21 @@ Result<CommandLine> parse_arguments(Verb verb, std::span<const char* const> argu
 }
 
 }  // namespace
+
+bool holds_credential(std::string_view header) {
+  static constexpr std::string_view kNames[] = {"authorization",
+                                                "proxy-authorization",
+                                                "x-api-key",
+                                                "api-key",
+                                                "x-goog-api-key",
+                                                "cookie",
+                                                "x-portkey-api-key",
+                                                "helicone-auth",
+                                                "cf-aig-authorization",
+                                                "sec-websocket-protocol",
+                                                "x-amz-security-token"};
+  return std::find(std::begin(kNames), std::end(kNames), header) != std::end(kNames);
+}
 
 std::string_view nearest_name(std::string_view word, std::span<const std::string_view> names) {
   std::string_view nearest;

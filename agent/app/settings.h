@@ -28,6 +28,9 @@ struct Settings {
   uint32_t ring_mib = 64;
   std::string prices;
   std::string price_overrides;
+  std::string rules;
+  std::vector<std::string> end_user_headers;
+  std::vector<std::string> session_headers;
   std::string key_secret;  // empty: the default place (run), the public replay key (replay)
   bool price_estimates = false;
   bool all_legs = false;
@@ -75,6 +78,10 @@ Result<Settings> read_settings(Verb verb, std::span<const char* const> arguments
 
 // The options part of `wiretally VERB --help`.
 std::string describe_settings(Verb verb);
+
+// Whether a request header of this name, in lower case, holds a credential: nothing of it may be
+// shown or matched.
+bool holds_credential(std::string_view header);
 
 // The known name nearest to `word`, or "" if none is near.
 std::string_view nearest_name(std::string_view word, std::span<const std::string_view> names);

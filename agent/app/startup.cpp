@@ -28,14 +28,22 @@ identity::SubjectPrivacy privacy_of(const Settings& settings, identity::SubjectP
   return otherwise;
 }
 
-ledger::LedgerOptions ledger_options(const Settings& settings, const PriceBook& prices) {
+ledger::LedgerOptions ledger_options(const Settings& settings, const PriceBook& prices,
+                                     const AttributionRules& rules) {
   ledger::LedgerOptions options;
   options.prices = &prices;
   options.price_estimates = settings.price_estimates;
   options.all_legs = settings.all_legs;
   options.node = settings.node;
   options.gateways = settings.gateways;
+  options.rules = rules.rules;
   return options;
+}
+
+identity::MarkHeaders mark_headers(const Settings& settings, const AttributionRules& rules) {
+  return {.end_user = settings.end_user_headers,
+          .session = settings.session_headers,
+          .marks = rules.headers};
 }
 
 MemoryUse memory_use(const Settings& settings) {

@@ -8,6 +8,7 @@
 #include "credential_reader.h"
 #include "ledger.h"
 #include "live_price_book.h"
+#include "rules_file.h"
 #include "settings.h"
 #include "wiretally/limits.h"
 #include "wiretally/result.h"
@@ -23,7 +24,10 @@ Result<std::unique_ptr<pricing::LivePriceBook>> price_book(const Settings& setti
 // How subjects are written: as set, else `otherwise`.
 identity::SubjectPrivacy privacy_of(const Settings& settings, identity::SubjectPrivacy otherwise);
 
-ledger::LedgerOptions ledger_options(const Settings& settings, const PriceBook& prices);
+ledger::LedgerOptions ledger_options(const Settings& settings, const PriceBook& prices,
+                                     const AttributionRules& rules);
+// The request headers that are read beside the credentials.
+identity::MarkHeaders mark_headers(const Settings& settings, const AttributionRules& rules);
 
 // What `run` with these settings may take at worst, and of what.
 MemoryUse memory_use(const Settings& settings);

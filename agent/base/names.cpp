@@ -37,7 +37,10 @@ std::string_view dialect_name(Dialect dialect) {
                                                 "tgi",
                                                 "llamacpp",
                                                 "mcp",
-                                                "a2a"};
+                                                "a2a",
+                                                "triton",
+                                                "lmstudio",
+                                                "gemini_live"};
   return name_of(kNames, dialect);
 }
 

@@ -112,8 +112,30 @@ std::string_view first_known(const ClaimsReader& claims, std::initializer_list<C
 
 }  // namespace
 
-HeaderCredentialReader::HeaderCredentialReader(const KeySecret& secret, SubjectPrivacy privacy)
-    : key_hash_(secret, "wiretally key id v1"), guard_(secret, privacy) {}
+HeaderCredentialReader::HeaderCredentialReader(const KeySecret& secret, SubjectPrivacy privacy,
+                                               MarkHeaders marks)
+    : key_hash_(secret, "wiretally key id v1"), guard_(secret, privacy), marks_(std::move(marks)) {}
+
+RequestMarks HeaderCredentialReader::marks(const Headers& request_headers) const {
+  RequestMarks marks;
+  const auto first_of = [&](const std::vector<std::string>& names) -> std::string_view {
+    for (const std::string& name : names) {
+      const auto value = request_headers.find(name);
+      if (value.has_value() && !value->empty()) return *value;
+    }
+    return {};
+  };
+  marks.end_user = guard_.subject<256>(first_of(marks_.end_user));
+  marks.session.assign(first_of(marks_.session));
+  for (size_t i = 0; i < std::min(marks_.marks.size(), marks.marks.size()); ++i) {
+    marks.marks[i].assign(request_headers.find(marks_.marks[i]).value_or(""));
+  }
+  return marks;
+}
+
+Text<256> HeaderCredentialReader::shown_end_user(const Text<256>& name) const {
+  return guard_.subject<256>(name.view());
+}
 
 Caller HeaderCredentialReader::read(const Headers& request_headers, std::string_view target) const {
   if (const auto value = request_headers.find("authorization")) {

@@ -14,6 +14,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "key_secret.h"
 #include "subject_guard.h"
@@ -21,14 +23,23 @@
 
 namespace wiretally::identity {
 
+// Names of request headers, in lower case: of several the first that is there counts.
+struct MarkHeaders {
+  std::vector<std::string> end_user;
+  std::vector<std::string> session;
+  std::vector<std::string> marks;  // at most kMarksMax; RequestMarks::marks in this order
+};
+
 // Thread-safe. Borrows during `read`, keeps nothing of a credential afterwards.
 class HeaderCredentialReader final : public CredentialReader {
  public:
   static constexpr size_t kJwtBytesMax = 64 * 1024;  // a longer token is an opaque key
 
-  HeaderCredentialReader(const KeySecret& secret, SubjectPrivacy privacy);
+  HeaderCredentialReader(const KeySecret& secret, SubjectPrivacy privacy, MarkHeaders marks = {});
 
   Caller read(const Headers& request_headers, std::string_view target) const override;
+  RequestMarks marks(const Headers& request_headers) const override;
+  Text<256> shown_end_user(const Text<256>& name) const override;
 
  private:
   std::optional<Caller> from_authorization(std::string_view value) const;
@@ -40,6 +51,7 @@ class HeaderCredentialReader final : public CredentialReader {
 
   KeyedHash key_hash_;
   SubjectGuard guard_;
+  MarkHeaders marks_;
 };
 
 }  // namespace wiretally::identity

@@ -114,6 +114,8 @@ void fill_answer(UsageRecord& mine, const UsageRecord& theirs) {
   if (mine.outcome == Outcome::kHttpError) fill(mine.error_type, theirs.error_type);
   fill(mine.rate_limit_remaining_requests, theirs.rate_limit_remaining_requests);
   fill(mine.rate_limit_remaining_tokens, theirs.rate_limit_remaining_tokens);
+  fill(mine.rate_limit_requests_reset_ns, theirs.rate_limit_requests_reset_ns);
+  fill(mine.rate_limit_tokens_reset_ns, theirs.rate_limit_tokens_reset_ns);
   if (mine.finish_reason == FinishReason::kUnknown) mine.finish_reason = theirs.finish_reason;
   if (mine.server_name.empty()) {
     mine.server_name = theirs.server_name;
@@ -140,12 +142,14 @@ void take_caller(LedgerEntry& entry, std::span<const Observation* const> by_near
   mine.end_user = first.record.end_user;
   mine.session = first.record.session;
   mine.organization = first.record.organization;
+  mine.marks = first.record.marks;
   for (const Observation* seen : by_nearness) {
     const UsageRecord& theirs = seen->record;
     if (mine.caller.kind == CredentialKind::kNone) mine.caller = theirs.caller;
     fill(mine.end_user, theirs.end_user);
     fill(mine.session, theirs.session);
     fill(mine.organization, theirs.organization);
+    for (size_t i = 0; i < mine.marks.size(); ++i) fill(mine.marks[i], theirs.marks[i]);
     if (mine.pid == 0 && theirs.side != Side::kServer) {
       mine.pid = theirs.pid;
       mine.process_start_ns = theirs.process_start_ns;

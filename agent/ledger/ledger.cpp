@@ -468,6 +468,7 @@ void Ledger::make_entry(std::span<const Observation* const> seen) {
   fold(
       seen, [this](const UsageRecord& record) { return to_gateway(record); }, entry_);
   entry_.node.assign(options_.node);
+  attribute(options_.rules, entry_);
   entry_.record_id = record_ids_.make(entry_.record, entry_.start_epoch_ns);
 }
 

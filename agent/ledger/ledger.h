@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "attempts.h"
+#include "attribution.h"
 #include "connections.h"
 #include "counted_ids.h"
 #include "estimator.h"
@@ -46,7 +47,8 @@ struct LedgerOptions {
   // on_time() does: its caller promises that every lane has come that far, and what lanes sent
   // ahead of it waits, so that the outcome does not depend on how they interleave.
   uint32_t lanes = 1;
-  std::vector<std::string> gateways;  // host names, in lower case, that are gateways
+  std::vector<std::string> gateways;   // host names, in lower case, that are gateways
+  std::vector<AttributionRule> rules;  // whose team and service a call is
 };
 
 class Ledger final : public UsageSink {

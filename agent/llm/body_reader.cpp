@@ -99,6 +99,7 @@ bool says_nothing_new(AnswerSlot slot, const JsonEvent& event) {
     case AnswerSlot::kDetail:
     case AnswerSlot::kDetailName:
     case AnswerSlot::kDetailCount:
+    case AnswerSlot::kInterrupted:
     case AnswerSlot::kDone:
     case AnswerSlot::kErrorNumber:
     case AnswerSlot::kFailed:

@@ -55,6 +55,8 @@ struct DialectSpec {
   bool takes_forms = false;  // a request may be multipart/form-data
   // Where the path tells what is done, instead of `operation`.
   Operation (*operation_of)(std::string_view path) = nullptr;
+  // Events state counts of their own, which add up: a stream that lost one has a lower bound.
+  bool counts_by_event = false;
   // An answer without its request is tried as this dialect: nobody else's has its shape.
   bool joins = true;
   // An answer in JSON may be several documents, each an event.
@@ -69,6 +71,8 @@ struct DialectSpec {
 
   // The request's body is one of this dialect (`model_in_path`: the path names the model).
   bool (*request_has_shape)(const RequestNotes& notes, bool model_in_path) = nullptr;
+  // The request is of this dialect's protocol, and asks for nothing that counts: no suspect either.
+  bool (*request_only_arranges)(const RequestNotes& notes) = nullptr;
   // What was seen of the answer so far can only be of this dialect.
   bool (*answer_has_shape)(const AnswerNotes& notes) = nullptr;
   // `notes.document` is complete (or, for a JSON body that was cut, holds what was stated before).
@@ -80,11 +84,15 @@ struct DialectSpec {
   // Where the dialect is spoken over a WebSocket too: each party's messages are events, by their
   // `type`, and read by the tables above. Path tails as above, of the handshake.
   std::span<const std::string_view> socket_tails = {};
-  TurnStep (*client_step)(std::string_view type) = nullptr;
+  TurnStep (*client_step)(std::string_view type, const RequestNotes& notes) = nullptr;
   TurnStep (*server_step)(std::string_view type) = nullptr;
   // One turn at a time (in each stream of the socket): an error is the turn's at hand, and a new
   // turn means that the one before is over.
   bool one_turn_at_a_time = false;
+  // No message says that a turn begins: the first part of one does. Nor does one say that it has
+  // ended: the terminal one and the usage have both come.
+  bool parts_begin_turns = false;
+  bool binary_messages = false;  // its messages may be binary, and are JSON all the same
 };
 
 // The PathSet of a table of slots; PathIds are the table's indices.

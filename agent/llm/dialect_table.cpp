@@ -36,8 +36,10 @@ std::span<const DialectSpec* const> dialects() {
       &openai_images(),
       &openai_transcription(),
       &openai_speech(),
+      &triton(),  // before TGI, which has the same tails
       &tgi(),
       &llamacpp(),
+      &lmstudio(),
       &mcp(),
       &a2a(),
   };
@@ -70,7 +72,7 @@ const DialectSpec* fetched_dialect(std::string_view path) {
 
 const DialectSpec* suspect_socket_dialect(std::string_view path) {
   while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
-  for (const DialectSpec* spec : {&openai_responses(), &openai_realtime()}) {
+  for (const DialectSpec* spec : {&openai_responses(), &openai_realtime(), &gemini_live()}) {
     for (std::string_view tail : spec->socket_tails) {
       if (path.ends_with(tail)) return spec;
     }

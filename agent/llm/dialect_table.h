@@ -32,6 +32,9 @@ const DialectSpec& openai_images();
 const DialectSpec& openai_transcription();
 const DialectSpec& openai_speech();
 const DialectSpec& tgi();
+const DialectSpec& triton();
+const DialectSpec& lmstudio();
+const DialectSpec& gemini_live();
 const DialectSpec& llamacpp();
 const DialectSpec& mcp();
 const DialectSpec& a2a();
@@ -39,7 +42,7 @@ const DialectSpec& ollama_chat();
 const DialectSpec& ollama_generate();
 const DialectSpec& ollama_embed();
 
-inline constexpr size_t kDialectCount = 26;
+inline constexpr size_t kDialectCount = 28;
 
 // All rows; built at the first call.
 std::span<const DialectSpec* const> dialects();

@@ -60,6 +60,7 @@ struct LlmRoom::Call {
   bool background = false;   // RequestNotes::background
   bool fetch = false;        // a GET: of interest if it shows what a background call has become
   bool proven = false;       // by heads or by the request's shape
+  bool only_arranges = false;
   bool request_ended = false;
   bool request_complete = false;
   bool request_lost = false;
@@ -264,7 +265,8 @@ void LlmRoom::read_request_head(Call& call, const RequestHead& head, const Targe
   if (record.organization.empty()) record.organization = organization;
   // Of several credentials `authorization` is the caller's; one that is unknown may have been sent.
   const bool may_lack_it = head.headers.unknown && !head.headers.find("authorization").has_value();
-  if (!may_lack_it) record.caller = credentials_.read(head.headers, head.target);
+  note_caller(head, credentials_, record);
+  if (may_lack_it) record.caller = {};
   if (head.headers.unknown) record.flags.set(RecordFlag::kH2HeadersUnknown);
   call.model_in_path = !record.request_model.empty();
   call.target_known = !head.method.empty() && !head.target.empty();
@@ -594,10 +596,12 @@ void LlmRoom::note_request(Call& call) {
   const RequestNotes& notes = call.request()->notes();
   const bool has_shape = call.spec->request_has_shape(notes, call.model_in_path);
   if (has_shape) call.proven = true;
+  call.only_arranges =
+      call.spec->request_only_arranges != nullptr && call.spec->request_only_arranges(notes);
   // What stands somewhere in a body whose beginning was lost says nothing.
   if (!call.head_lost || has_shape) {
     AwakeRecord awake(call);
-    if (!call.request_corrupt) note_request_body(notes, *awake);
+    if (!call.request_corrupt) note_request_body(notes, credentials_, *awake);
     call.asked_for_usage = notes.include_usage;
     call.server_side = notes.server_side;
     call.background = notes.background;
@@ -691,6 +695,7 @@ void forget_request(UsageRecord& record) {
   record.request_model.clear();
   record.end_user.clear();
   record.session.clear();
+  record.marks = {};
   record.caller = {};
   record.request_digest = {};
   record.words.prompt_bytes.reset();
@@ -708,7 +713,7 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
   const bool is_call =
       (call.proven || (reader != nullptr && reader->has_shape())) && !bills_nothing;
   if (!is_call) {
-    if (!bills_nothing) next_.on_suspect(call.spec->dialect);
+    if (!bills_nothing && !call.only_arranges) next_.on_suspect(call.spec->dialect);
     next_.on_call_closed(record.exchange, lane_, end.time);
     return;
   }
@@ -747,7 +752,9 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
         notes,
         {.provider = record.provider.view(),
          .streamed = record.stream,
-         .settled = notes.usage_final || !record.stream || (in_order && !notes.usage_stale),
+         .settled =
+             notes.usage_final || !record.stream ||
+             (in_order && !notes.usage_stale && !(call.spec->counts_by_event && answer.lost)),
          .request_model = record.request_model.view(),
          .input_may_grow = answer.midstream || answer.request_damaged || call.server_side},
         record);

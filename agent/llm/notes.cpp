@@ -24,6 +24,10 @@ void take_text(Text<N>& to, const JsonEvent& event, bool* cut = nullptr) {
   if (cut != nullptr && (event.text_cut || to.was_cut())) *cut = true;
 }
 
+bool all_digits(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
 constexpr int kFemtoDigits = 15;  // 1e-15 USD
 constexpr int kTickDigits = 5;    // xAI's tick is 1e-10 USD
 
@@ -77,6 +81,13 @@ void RequestNotes::note(const RequestPath& path, const JsonEvent& event) {
       break;
     case RequestSlot::kMetadataUserId:
       take_text(metadata_user_id, event, &text_cut);
+      break;
+    case RequestSlot::kConversation:
+      if (is_begin(event) || event.kind == Kind::kString) has_prompt = not_text = true;
+      take_text(session, event, &text_cut);
+      break;
+    case RequestSlot::kSession:
+      take_text(session, event, &text_cut);
       break;
     case RequestSlot::kPrompt:
       if (is_begin(event) || event.kind == Kind::kString) has_prompt = true;
@@ -228,6 +239,7 @@ void take_detail(Document& doc, UsageField whole) {
   if (whole == UsageField::kInput && audio) field = UsageField::kInputAudio;
   if (whole == UsageField::kOutput && image) field = UsageField::kOutputImage;
   if (whole == UsageField::kOutput && audio) field = UsageField::kOutputAudio;
+  if (whole == UsageField::kCacheRead && audio) field = UsageField::kCacheReadAudio;
   if (whole == UsageField::kCacheWrite && name == "5m") field = UsageField::kCacheWrite5m;
   if (whole == UsageField::kCacheWrite && name == "1h") field = UsageField::kCacheWrite1h;
   if (field != UsageField::kCount) doc.usage.set(field, *doc.detail_count);
@@ -278,6 +290,9 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
         finish_reason = FinishReason::kContentFilter;
         doc.finished = true;
       }
+      break;
+    case AnswerSlot::kInterrupted:
+      if (event.kind == Kind::kBool && event.boolean) finish_reason = FinishReason::kOther;
       break;
     case AnswerSlot::kContentItem:
       if (is_begin(event)) doc.content = has_body = true;
@@ -417,10 +432,12 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
       if (event.kind == Kind::kObjectBegin || is_text(event)) doc.error = true;
       break;
     case AnswerSlot::kErrorCode:
-      if (is_text(event)) doc.note_error(event.text, 3);
+      // A number in quotes says less than a type does: Mistral's own, Azure's status.
+      if (is_text(event)) doc.note_error(event.text, all_digits(event.text) ? 0 : 3);
       break;
     case AnswerSlot::kErrorType:
-      if (is_text(event)) doc.note_error(event.text, 2);
+      // AWS may put a namespace in front: com.amazon.…#ThrottlingException
+      if (is_text(event)) doc.note_error(event.text.substr(event.text.rfind('#') + 1), 2);
       break;
     case AnswerSlot::kErrorStatus:
       if (is_text(event)) doc.note_error(event.text, 1);
@@ -541,6 +558,8 @@ FinishReason finish_reason_of(std::string_view word) {
       {"completed", FinishReason::kStop},
       {"eos", FinishReason::kStop},
       {"eos_token", FinishReason::kStop},
+      {"endoftext", FinishReason::kStop},
+      {"word", FinishReason::kStop},
       {"length", FinishReason::kLength},
       {"max_tokens", FinishReason::kLength},
       {"max_output_tokens", FinishReason::kLength},
@@ -569,12 +588,17 @@ FinishReason finish_reason_of(std::string_view word) {
       {"SPII", FinishReason::kContentFilter},
       {"IMAGE_SAFETY", FinishReason::kContentFilter},
       {"IMAGE_PROHIBITED_CONTENT", FinishReason::kContentFilter},
+      {"IMAGE_RECITATION", FinishReason::kContentFilter},
+      {"MODEL_ARMOR", FinishReason::kContentFilter},
       {"CONTENT_FILTERED", FinishReason::kContentFilter},
       {"ERROR_TOXIC", FinishReason::kContentFilter},
+      {"ERROR_LIMIT", FinishReason::kLength},
       {"ERROR", FinishReason::kError},
       {"TIMEOUT", FinishReason::kError},
       {"error", FinishReason::kError},
       {"failed", FinishReason::kError},
+      {"insufficient_system_resource", FinishReason::kError},
+      {"malformed_model_output", FinishReason::kError},
   };
   if (word.empty()) return FinishReason::kUnknown;
   for (const Word& row : kWords) {
@@ -584,10 +608,6 @@ FinishReason finish_reason_of(std::string_view word) {
 }
 
 namespace {
-
-bool all_digits(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
 
 // The name without its snapshot date (-YYYY-MM-DD, -YYYYMMDD, @YYYYMMDD, -MMDD) or "-latest".
 std::string_view undated(std::string_view model) {
@@ -611,16 +631,53 @@ std::string_view undated(std::string_view model) {
 
 namespace {
 
-// Vertex writes '@' in front of a date where others write '-'.
+char same_form(char c) {
+  if (c >= 'A' && c <= 'Z') return static_cast<char>(c - 'A' + 'a');
+  return c == '.' || c == '@' ? '-' : c;
+}
+
+// Vertex writes '@' in front of a date where others write '-', and routers write versions with a
+// dot or a dash, and names in either case.
 bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    return x == y || (x == '@' && y == '-') || (x == '-' && y == '@');
-  });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return same_form(x) == same_form(y); });
+}
+
+std::string_view take_word(std::string_view& name) {
+  const size_t end = std::min(name.find('-'), name.size());
+  const std::string_view word = name.substr(0, end);
+  name.remove_prefix(std::min(end + 1, name.size()));
+  return word;
+}
+
+// Whether `served` is a version of the family behind an alias "…-latest": the family's words in
+// their order, and nothing between and behind them but versions and "preview".
+bool is_version_of(std::string_view family, std::string_view served) {
+  std::string_view wanted = take_word(family);
+  while (!served.empty()) {
+    const std::string_view word = take_word(served);
+    if (!wanted.empty() && same_name(wanted, word)) {
+      wanted = take_word(family);
+      continue;
+    }
+    const bool version = word.find_first_of("0123456789") != word.npos;
+    if (!version && word != "preview" && word != "exp" && word != "latest") return false;
+  }
+  return wanted.empty();
+}
+
+// What routers put behind a name that has its maker in front: ":free", ":online", ":novita".
+std::string_view without_route(std::string_view model) {
+  const size_t slash = model.rfind('/');
+  if (slash == model.npos) return model;
+  return model.substr(0, model.find(':', slash));
 }
 
 }  // namespace
 
 bool same_model(std::string_view requested, std::string_view served) {
+  requested = without_route(requested);
+  served = without_route(served);
   // Routers name the maker in front ("openai/gpt-…"); one side may leave it out.
   const bool requested_has_maker = requested.find('/') != std::string_view::npos;
   const bool served_has_maker = served.find('/') != std::string_view::npos;
@@ -628,9 +685,9 @@ bool same_model(std::string_view requested, std::string_view served) {
     requested = requested.substr(requested.rfind('/') + 1);
     served = served.substr(served.rfind('/') + 1);
   }
-  return same_name(requested, served) || undated(requested) == served ||
-         requested == undated(served) ||
-         (requested.ends_with("latest") && undated(requested) == undated(served));
+  return same_name(requested, served) || same_name(undated(requested), served) ||
+         same_name(requested, undated(served)) ||
+         (requested.ends_with("latest") && is_version_of(undated(requested), served));
 }
 
 bool same_bedrock_model(std::string_view requested, std::string_view served) {

@@ -25,11 +25,13 @@ enum class RequestSlot : uint8_t {
   kUser,
   kSafetyIdentifier,
   kMetadataUserId,
-  kPrompt,      // what the dialect calls its prompt: present in any form
-  kTurnRole,    // role of one message
-  kServerTool,  // `type` of a tool: does the server run it?
-  kServerSide,  // presence means that the server may call tools by itself
-  kRpcVersion,  // of JSON-RPC
+  kSession,
+  kConversation,  // stands for a prompt, and where it is a text names the session
+  kPrompt,        // what the dialect calls its prompt: present in any form
+  kTurnRole,      // role of one message
+  kServerTool,    // `type` of a tool: does the server run it?
+  kServerSide,    // presence means that the server may call tools by itself
+  kRpcVersion,    // of JSON-RPC
   kRpcMethod,
   kRpcTool,
   kBackground,   // true: the answer is fetched later
@@ -54,6 +56,7 @@ struct RequestNotes {
   Text<256> user;
   Text<256> safety_identifier;
   Text<256> metadata_user_id;
+  Text<128> session;
   bool stream = false;
   bool include_usage = false;
   bool has_prompt = false;
@@ -116,6 +119,7 @@ enum class AnswerSlot : uint8_t {
   kBackground,    // true: the answer to a background call
   kDone,          // true: the last document of the answer
   kBlocked,       // why the prompt was refused
+  kInterrupted,   // true: the speaker cut the answer off
   kLoneToolName,  // the name of a tool call without an object of its own
   kError,         // an error object or text
   kErrorCode,

@@ -134,6 +134,8 @@ bool request_head_proves(Dialect dialect, std::string_view provider, const Heade
       return !provider.empty() || headers.find("x-goog-api-key").has_value();
     case Dialect::kTgi:
     case Dialect::kLlamacpp:
+    case Dialect::kTriton:
+    case Dialect::kLmstudio:
       return false;
     case Dialect::kMcp:
     case Dialect::kA2a:

@@ -5,6 +5,7 @@
 
 #include "body_digest.h"
 #include "provider.h"
+#include "rate_limits.h"
 #include "target.h"
 
 namespace wiretally::llm {
@@ -96,9 +97,19 @@ void note_request_head(const RequestHead& head, UsageRecord& record) {
   note_attempt(head.headers, record);
   record.organization.assign(
       first_of(head.headers, {"openai-organization", "x-goog-user-project"}));
+  if (record.organization.empty()) record.organization.assign(google_project(target.path));
   record.session.assign(
       first_of(head.headers, {"x-claude-code-session-id", "helicone-session-id", "x-session-id",
                               "session_id", "session-id", "x-conversation-id", "conversation_id"}));
+}
+
+void note_caller(const RequestHead& head, const CredentialReader& credentials,
+                 UsageRecord& record) {
+  record.caller = credentials.read(head.headers, head.target);
+  const RequestMarks marks = credentials.marks(head.headers);
+  record.end_user = marks.end_user;
+  if (!marks.session.empty()) record.session = marks.session;
+  record.marks = marks.marks;
 }
 
 namespace {
@@ -138,16 +149,11 @@ void note_answer_head(const ResponseHead& head, UsageRecord& record) {
   if (!record.http_version.has_value()) record.http_version = head.version;
   record.request_id.assign(first_of(head.headers, {"x-request-id", "request-id", "apim-request-id",
                                                    "x-amzn-requestid", "mistral-correlation-id"}));
-  record.rate_limit_remaining_requests = number_of(first_of(
-      head.headers, {"x-ratelimit-remaining-requests", "anthropic-ratelimit-requests-remaining",
-                     "x-ratelimit-remaining-req-minute"}));
-  record.rate_limit_remaining_tokens = number_of(first_of(
-      head.headers,
-      {"x-ratelimit-remaining-tokens", "anthropic-ratelimit-tokens-remaining",
-       "anthropic-ratelimit-input-tokens-remaining", "x-ratelimit-remaining-tokens-minute"}));
+  note_rate_limits(head.headers, record);
   if (record.organization.empty()) {
     record.organization.assign(
-        first_of(head.headers, {"openai-organization", "anthropic-organization-id"}));
+        first_of(head.headers, {"openai-organization", "anthropic-organization-id",
+                                "openai-project", "anthropic-workspace-id"}));
   }
   if (record.provider.empty()) {
     record.provider.assign(provider_of_answer_headers(head.headers));
@@ -187,7 +193,8 @@ std::string_view session_of_user_id(std::string_view user_id) {
 
 }  // namespace
 
-void note_request_body(const RequestNotes& notes, UsageRecord& record) {
+void note_request_body(const RequestNotes& notes, const CredentialReader& credentials,
+                       UsageRecord& record) {
   if (!notes.model.empty()) record.request_model = notes.model;
   record.stream = notes.stream;
   if (!notes.tool.empty() && record.operation == Operation::kToolCall) {
@@ -195,10 +202,10 @@ void note_request_body(const RequestNotes& notes, UsageRecord& record) {
     record.tool_call_count = 1;
   }
   for (const Text<256>* user : {&notes.user, &notes.safety_identifier, &notes.metadata_user_id}) {
-    if (user->empty()) continue;
-    record.end_user = *user;
-    break;
+    if (user->empty() || !record.end_user.empty()) continue;
+    record.end_user = credentials.shown_end_user(*user);
   }
+  if (record.session.empty()) record.session = notes.session;
   if (record.session.empty()) {
     record.session.assign(session_of_user_id(notes.metadata_user_id.view()));
   }

@@ -16,9 +16,12 @@ void note_flow(const FlowInfo& flow, Direction request_direction, UsageRecord& r
 std::string_view host_of(const RequestHead& head);
 
 void note_request_head(const RequestHead& head, UsageRecord& record);
+// Who asks: the caller, and what the configured headers say of the end user and the session.
+void note_caller(const RequestHead& head, const CredentialReader& credentials, UsageRecord& record);
 void note_answer_head(const ResponseHead& head, UsageRecord& record);
-// End user and session, as the body names them.
-void note_request_body(const RequestNotes& notes, UsageRecord& record);
+// End user and session as the body names them, unless a configured header has.
+void note_request_body(const RequestNotes& notes, const CredentialReader& credentials,
+                       UsageRecord& record);
 
 // How much a stream said.
 void note_words(const AnswerNotes& notes, UsageRecord& record);

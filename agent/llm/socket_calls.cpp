@@ -47,6 +47,7 @@ struct Turn {
   std::optional<EventTime> answered;
   Text<256> request_model;
   Text<256> end_user;
+  Text<128> session;
   uint64_t request_bytes = 0;
   uint64_t response_bytes = 0;
   uint64_t lost_bytes = 0;
@@ -61,7 +62,7 @@ void feed_digest(BodyDigest& of, const BodyDigest& message) {
 }
 
 // What one event says becomes a part of what its turn's answer says.
-void merge(const AnswerNotes& event, EventTime time, AnswerNotes& notes) {
+void merge(const AnswerNotes& event, EventTime time, bool usage_whole, AnswerNotes& notes) {
   const auto take = [](auto& to, const auto& from) {
     if (!from.empty()) to = from;
   };
@@ -71,6 +72,7 @@ void merge(const AnswerNotes& event, EventTime time, AnswerNotes& notes) {
   take(notes.object, event.object);
   if (event.finish_reason != FinishReason::kUnknown) notes.finish_reason = event.finish_reason;
   if (event.has_usage) {
+    if (usage_whole) notes.usage.clear();
     notes.usage.merge(event.usage);
     notes.has_usage = true;
   }
@@ -190,7 +192,7 @@ void SocketCalls::Session::on_request(const RequestHead& head) {
   for (const char* name : {"model", "deployment"}) {
     if (record.request_model.empty()) record.request_model = query_value(head.target, name);
   }
-  record.caller = calls_.credentials_.read(head.headers, head.target);
+  note_caller(head, calls_.credentials_, record);
   if (head.headers.incomplete && head.version == HttpVersion::kHttp2) {
     record.flags.set(RecordFlag::kH2HeadersUnknown);
   }
@@ -214,7 +216,7 @@ BodyInterest SocketCalls::Session::on_response(const ResponseHead& head) {
 
 BodyInterest SocketCalls::Session::on_message(Message sender, WebSocketContent content) {
   message_of(sender) = SocketMessage();
-  if (content == WebSocketContent::kBinary) {  // all known dialects speak text
+  if (content == WebSocketContent::kBinary && !spec_.binary_messages) {
     message_of(sender).broken = true;
     return BodyInterest::kUnwanted;
   }
@@ -307,7 +309,15 @@ void SocketCalls::Session::note_server(const AnswerPath& path, const JsonEvent& 
 
 void SocketCalls::Session::client_message(const SocketMessage& message, EventTime time) {
   client_bytes_ += message.bytes;
-  if (spec_.client_step(message.type.view()) == TurnStep::kAsk) ask(message, time);
+  const TurnStep step = spec_.client_step(message.type.view(), client_notes_);
+  if (step == TurnStep::kAsk) ask(message, time);
+  if (step == TurnStep::kSession) {
+    UsageRecord record = base_.unpack();
+    // "models/…" or "projects/…/models/…" in front of the name.
+    const std::string_view name = client_notes_.model.view();
+    record.request_model.assign(name.substr(name.rfind('/') + 1));
+    base_.pack(record);
+  }
 }
 
 void SocketCalls::Session::ask(const SocketMessage& message, EventTime time) {
@@ -319,8 +329,9 @@ void SocketCalls::Session::ask(const SocketMessage& message, EventTime time) {
   turn.request_model = client_notes_.model;
   for (const Text<256>* user :
        {&client_notes_.user, &client_notes_.safety_identifier, &client_notes_.metadata_user_id}) {
-    if (turn.end_user.empty()) turn.end_user = *user;
+    if (turn.end_user.empty()) turn.end_user = calls_.credentials_.shown_end_user(*user);
   }
+  turn.session = client_notes_.session;
   feed_digest(turn.up, message.digest);
 }
 
@@ -344,6 +355,13 @@ void SocketCalls::Session::server_message(const SocketMessage& message, EventTim
       break;
     case TurnStep::kPart:
       turn = turn_at_hand(message);
+      if (!spec_.parts_begin_turns) break;
+      // Behind a turn's end there is nothing of it but its usage.
+      if (turn != nullptr && turn->notes.terminal && !server_notes_.has_usage) {
+        finish(*turn, ExchangeOutcome::kUnknown, time);
+        turn = nullptr;
+      }
+      if (turn == nullptr && server_notes_.has_body) turn = turn_begun(message, time);
       break;
     case TurnStep::kEnd:
     case TurnStep::kCancelled:
@@ -357,13 +375,14 @@ void SocketCalls::Session::server_message(const SocketMessage& message, EventTim
   if (turn == nullptr) return;
   known_ = true;
   add_event(*turn, message, time);
-  if (step == TurnStep::kEnd || step == TurnStep::kError) {
+  const bool told_all = spec_.parts_begin_turns && turn->notes.terminal && turn->notes.has_usage;
+  if (step == TurnStep::kEnd || step == TurnStep::kError || told_all) {
     finish(*turn, ExchangeOutcome::kUnknown, time);
   }
 }
 
 void SocketCalls::Session::add_event(Turn& turn, const SocketMessage& message, EventTime time) {
-  merge(server_notes_, time, turn.notes);
+  merge(server_notes_, time, spec_.parts_begin_turns, turn.notes);
   turn.response_bytes += message.bytes;
   turn.client_cancelled |= message.client_cancelled;
   turn.last = time;
@@ -528,7 +547,8 @@ void SocketCalls::Session::write(const Turn& turn, Operation operation, Exchange
   record.response_id = notes.response_id;
   record.service_tier = notes.service_tier;
   record.finish_reason = notes.finish_reason;
-  if (!turn.end_user.empty()) record.end_user = turn.end_user;
+  if (record.end_user.empty()) record.end_user = turn.end_user;
+  if (record.session.empty() && !turn.uncertain) record.session = turn.session;
   record.tool_call_count = notes.tools.count();
   for (size_t i = 0; i < record.tool_call_count; ++i) {
     record.tool_calls[i].assign(notes.tools.name(i));
@@ -557,9 +577,11 @@ void SocketCalls::Session::write(const Turn& turn, Operation operation, Exchange
   answer.lost = turn.lost;
   answer.decode_failed = turn.unreadable;
   if (notes.failed) record.error_type = notes.error_type;
-  spec_.normalise(
-      notes, {.provider = record.provider.view(), .streamed = true, .settled = notes.usage_final},
-      record);
+  spec_.normalise(notes,
+                  {.provider = record.provider.view(),
+                   .streamed = true,
+                   .settled = notes.usage_final || (spec_.parts_begin_turns && notes.terminal)},
+                  record);
   // What a turn reads is kept by the server: its input cannot be measured.
   if (!answer.lost && !answer.decode_failed && !turn.uncertain) {
     note_words(notes, record);

@@ -100,11 +100,43 @@ Text<256> model_of_path(std::string_view path) {
     if (begin == path.npos || colon == path.npos || colon < begin) continue;
     return percent_decoded(path.substr(begin + mark.size(), colon - begin - mark.size()));
   }
+  if (const std::string_view model = triton_model(path); !model.empty()) {
+    return percent_decoded(model);
+  }
   static constexpr std::string_view kBedrock = "/model/";
   const size_t begin = path.find(kBedrock);
   const size_t end = path.rfind('/');
   if (begin == path.npos || end < begin + kBedrock.size()) return {};
   return percent_decoded(path.substr(begin + kBedrock.size(), end - begin - kBedrock.size()));
+}
+
+std::string_view google_project(std::string_view path) {
+  static constexpr std::string_view kMark = "/projects/";
+  const size_t mark = path.find(kMark);
+  if (mark == path.npos) return {};
+  const std::string_view rest = path.substr(mark + kMark.size());
+  const size_t end = rest.find('/');
+  const bool of_google = end != rest.npos && rest.substr(end).starts_with("/locations/");
+  return of_google ? rest.substr(0, end) : std::string_view();
+}
+
+std::string_view triton_model(std::string_view path) {
+  static constexpr std::string_view kMark = "/v2/models/";
+  const size_t mark = path.find(kMark);
+  if (mark == path.npos) return {};
+  const std::string_view rest = path.substr(mark + kMark.size());
+  const size_t slash = rest.find('/');
+  const std::string_view behind = slash == rest.npos ? std::string_view() : rest.substr(slash);
+  const bool verb_follows = behind.rfind('/') == 0 || behind.starts_with("/versions/");
+  return verb_follows ? rest.substr(0, slash) : std::string_view();
+}
+
+bool names_bedrock_model(std::string_view path) {
+  const size_t begin = path.find("/model/");
+  if (begin == path.npos) return false;
+  const std::string_view rest = path.substr(begin);
+  return rest.find('.') != rest.npos || rest.find("arn:") != rest.npos ||
+         rest.find("arn%3A") != rest.npos || rest.find("arn%3a") != rest.npos;
 }
 
 }  // namespace wiretally::llm

@@ -29,6 +29,15 @@ Text<256> query_value(std::string_view target, std::string_view name);
 // none.
 Text<256> model_of_path(std::string_view path);
 
+// Whether …/model/{id}/… holds an id of Bedrock: maker.model, or an ARN.
+bool names_bedrock_model(std::string_view path);
+
+// The model of a Triton path /v2/models/{model}[/versions/{version}]/verb; empty if it is none.
+std::string_view triton_model(std::string_view path);
+
+// The project of a Vertex path …/projects/{project}/locations/…; empty if it is none.
+std::string_view google_project(std::string_view path);
+
 // The deployment of an Azure path …/openai/deployments/{deployment}/…, percent-decoded; empty if
 // the path has none.
 Text<256> azure_deployment(std::string_view path);

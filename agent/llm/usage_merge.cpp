@@ -107,6 +107,8 @@ void clamp_parts(TokenCounts& tokens, RecordFlags& flags) {
     clamp_part(tokens.cache_write_1h, rest - tokens.cache_write_5m.value_or(0), flags);
   }
   clamp_part(tokens.input_audio, tokens.input, flags);
+  clamp_part(tokens.cache_read_audio, tokens.input_audio, flags);
+  clamp_part(tokens.cache_read_audio, tokens.cache_read, flags);
   clamp_part(tokens.input_image, tokens.input, flags);
   clamp_part(tokens.reasoning, tokens.output, flags);
   clamp_part(tokens.output_audio, tokens.output, flags);
@@ -129,6 +131,7 @@ void normalise_openai(const UsageSheet& sheet, const OpenaiUsageHints& hints, To
   }
   tokens.cache_write_5m = sheet.get(F::kCacheWrite);
   tokens.input_audio = sheet.get(F::kInputAudio);
+  tokens.cache_read_audio = sheet.get(F::kCacheReadAudio);
   tokens.input_image = sheet.get(F::kInputImage);
   tokens.output_audio = sheet.get(F::kOutputAudio);
   tokens.output_image = sheet.get(F::kOutputImage);
@@ -160,12 +163,13 @@ void normalise_openai(const UsageSheet& sheet, const OpenaiUsageHints& hints, To
   clamp_parts(tokens, flags);
 }
 
-void normalise_gemini(const UsageSheet& sheet, TokenCounts& tokens, RecordFlags& flags) {
+void normalise_gemini(const UsageSheet& sheet, TokenCounts& tokens, RecordFlags& flags, bool live) {
   using F = UsageField;
   if (sheet.malformed()) flags.set(RecordFlag::kUsageMalformed);
   tokens.cache_read = sheet.get(F::kCacheRead);
   tokens.reasoning = sheet.get(F::kReasoning);
   tokens.input_audio = sheet.get(F::kInputAudio);
+  tokens.cache_read_audio = sheet.get(F::kCacheReadAudio);
   tokens.input_image = sheet.get(F::kInputImage);
   tokens.output_audio = sheet.get(F::kOutputAudio);
   tokens.output_image = sheet.get(F::kOutputImage);
@@ -176,7 +180,9 @@ void normalise_gemini(const UsageSheet& sheet, TokenCounts& tokens, RecordFlags&
   const std::optional<uint64_t> total = sheet.get(F::kTotal);
   const std::optional<uint64_t> visible = sheet.get(F::kOutput);
   const uint64_t thoughts = tokens.reasoning.value_or(0);
-  if (total.has_value() && tokens.input.has_value()) {
+  if (live && visible.has_value()) {
+    tokens.output = *visible + thoughts;
+  } else if (total.has_value() && tokens.input.has_value()) {
     if (*total >= *tokens.input) tokens.output = *total - *tokens.input;
     const uint64_t parts = visible.value_or(0) + thoughts;
     const bool explained = tokens.output == parts || tokens.output == visible;

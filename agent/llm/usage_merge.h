@@ -32,6 +32,7 @@ enum class UsageField : uint8_t {
   kReasoningAtRoot,  // Perplexity
   kCitation,
   kInputAudio,
+  kCacheReadAudio,  // part of kCacheRead and of kInputAudio
   kInputImage,
   kOutputAudio,
   kOutputImage,
@@ -90,7 +91,9 @@ void normalise_openai(const UsageSheet& sheet, const OpenaiUsageHints& hints, To
 
 // Gemini and Vertex: what tools fed back stands outside the prompt, thoughts outside the
 // candidates, and the total holds all; what is not input is output.
-void normalise_gemini(const UsageSheet& sheet, TokenCounts& tokens, RecordFlags& flags);
+// Live's total leaves thoughts out.
+void normalise_gemini(const UsageSheet& sheet, TokenCounts& tokens, RecordFlags& flags,
+                      bool live = false);
 
 // Cohere: `tokens` is what the model processed, `billed_units` what is charged.
 void normalise_cohere(const UsageSheet& sheet, TokenCounts& tokens, RecordFlags& flags);

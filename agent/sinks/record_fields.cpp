@@ -189,7 +189,7 @@ void visit_caller(const LedgerEntry& entry, Fields& f) {
   f.text("credential_kind", known ? credential_kind_name(c.kind) : "");
   f.text("end_user", r.end_user.view());
   f.text("session", r.session.view());
-  f.null("team");
+  f.text("team", entry.team.view());
   f.text("organization", r.organization.view());
   const ProcessIdentity process = entry.process.value_or(ProcessIdentity{});
   f.integer("pid", r.pid != 0 ? std::optional<uint64_t>(r.pid) : std::nullopt);
@@ -229,7 +229,7 @@ void visit_evidence(const LedgerEntry& entry, Fields& f) {
   f.text("source", r.source == Source::kTls ? "tls" : "packet");
   f.integer("rate_limit_remaining_requests", r.rate_limit_remaining_requests);
   f.integer("rate_limit_remaining_tokens", r.rate_limit_remaining_tokens);
-  f.null("service");
+  f.text("service", entry.service.view());
   f.text("retry_of", entry.retry_of ? entry.retry_of->view() : "");
   f.integer("request_bytes", r.request_bytes);
   f.integer("response_bytes", r.response_bytes);

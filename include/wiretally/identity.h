@@ -2,6 +2,7 @@
 // Caller travels on.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -25,11 +26,24 @@ struct Caller {
   std::optional<bool> verified;
 };
 
+inline constexpr size_t kMarksMax = 4;
+
+// Values of request headers that the configuration names: who the end user and the session are, and
+// what its rules for teams and services look at.
+struct RequestMarks {
+  Text<256> end_user;  // as it may be shown
+  Text<128> session;
+  std::array<Text<64>, kMarksMax> marks;  // for the rules alone: never written anywhere
+};
+
 class CredentialReader {
  public:
   virtual ~CredentialReader() = default;
   // Reads the credential headers and, of `target`, the query's `key`. Keeps nothing.
   virtual Caller read(const Headers& request_headers, std::string_view target) const = 0;
+  virtual RequestMarks marks(const Headers& /*request_headers*/) const { return {}; }
+  // An end user's name from a body, as it may be shown.
+  virtual Text<256> shown_end_user(const Text<256>& name) const { return name; }
 };
 
 // What is known of a process; joined by the ledger.

@@ -25,6 +25,8 @@ struct LedgerEntry {
   int64_t start_epoch_ns = 0;
   std::optional<ProcessIdentity> process;
   Text<64> node;
+  Text<64> team;  // by the configured rules
+  Text<64> service;
   Cost cost;
   Leg leg = Leg::kProvider;
   uint32_t legs = 1;

@@ -38,6 +38,9 @@ enum class Dialect : uint8_t {
   kLlamacpp,
   kMcp,
   kA2a,
+  kTriton,
+  kLmstudio,
+  kGeminiLive,
 };
 std::string_view dialect_name(Dialect dialect);
 
@@ -247,8 +250,13 @@ struct UsageRecord {
   Text<256> end_user;
   Text<128> session;
   Text<128> organization;
+  std::array<Text<64>, kMarksMax> marks;  // RequestMarks::marks
   std::optional<uint64_t> rate_limit_remaining_requests;
   std::optional<uint64_t> rate_limit_remaining_tokens;
+  // From the answer's head until that limit is whole again; unknown where the answer tells only
+  // what remains.
+  std::optional<int64_t> rate_limit_requests_reset_ns;
+  std::optional<int64_t> rate_limit_tokens_reset_ns;
   Text<256> server_name;  // Host, :authority or SNI, without its port
   std::optional<uint16_t> server_port;
   Endpoint client;

@@ -255,6 +255,46 @@ TEST(Input, ABadKeySecretOrPriceFileIsOneError) {
   expect_one_error(replay_bytes(capture, "ndjson", {"--prices", bad}), 2, "prices.json");
 }
 
+// --- whose call it is ----------------------------------------------------------------------------
+
+TEST(Rules, GiveTeamAndServiceAndHeadersTheEndUser) {
+  const TemporaryFolder folder;
+  Connection connection;
+  connection.open();
+  connection.send(Party::kClient,
+                  message("POST /v1/chat/completions HTTP/1.1\r\nHost: llm.example\r\n"
+                          "X-Team: search\r\nX-On-Behalf-Of: ann\r\nX-Thread: t-17\r\n",
+                          R"({"model":"m","messages":[],"user":"bob"})"));
+  connection.send(Party::kServer, chat_answer({.number = 1}));
+  const std::string capture = make_capture({}, connection.packets());
+  const auto replayed = [&](const std::vector<std::string>& arguments) {
+    const Outcome run = replay_bytes(capture, "ndjson", arguments);
+    EXPECT_EQ(run.exit_status, 0) << run.err;
+    return records_of(run.out).at(0);
+  };
+  const auto plain = replayed({});
+  EXPECT_TRUE(plain["team"].is_null());
+  EXPECT_TRUE(plain["service"].is_null());
+  EXPECT_EQ(plain["end_user"], "bob");
+
+  const std::string rules = folder.save("rules.yaml",
+                                        "rules:\n"
+                                        "  - match: {header: {x-team: shop}}\n    team: shop\n"
+                                        "  - match: {header: {X-Team: sea*}, server: llm.example}\n"
+                                        "    team: search\n    service: ranker\n");
+  const auto ruled = replayed({"--rules", rules, "--end-user-header", "x-none,X-On-Behalf-Of",
+                               "--session-header", "x-thread"});
+  EXPECT_EQ(ruled["team"], "search");
+  EXPECT_EQ(ruled["service"], "ranker");
+  EXPECT_EQ(ruled["end_user"], "ann");
+  EXPECT_EQ(ruled["session"], "t-17");
+
+  const std::string bad = folder.save("bad.yaml", "rules:\n  - match: {teem: x}\n    team: t\n");
+  expect_one_error(replay_bytes(capture, "ndjson", {"--rules", bad}), 2, "bad.yaml:2");
+  expect_one_error(replay_bytes(capture, "ndjson", {"--end-user-header", "authorization"}), 1,
+                   "credential");
+}
+
 // --- formats -------------------------------------------------------------------------------------
 
 TEST(Ndjson, HasTheContractsFieldsInItsOrder) {

@@ -22,7 +22,11 @@ NO_OUTPUT = "not offered: no text is generated"
 NOT_SPLIT = "not offered: usage does not split it"
 NO_TOKENS = "not offered: nothing is counted in tokens"
 NOT_OFFERED = {
-    "openai_realtime": {case: "a WebSocket of turns" for case in CASES},
+    "openai_realtime": {"json": "not offered: a WebSocket of turns"},
+    "gemini_live": {"json": "not offered: a WebSocket of turns",
+                    "error": "not offered: the server closes the socket"},
+    "triton": {"tools": "not offered: text alone", "cached": NOT_SPLIT, "reasoning": NOT_SPLIT},
+    "lmstudio": {"cached": NOT_SPLIT},
     "openai_completions": {"tools": "not offered: chat completions only", "reasoning": NOT_SPLIT},
     "openai_embeddings": {"stream": NO_STREAM, "abort": NO_STREAM,
                           "tools": NO_OUTPUT, "reasoning": NO_OUTPUT},

@@ -8,6 +8,7 @@
 // two names each, of which one is read. Guardrail traces hold usage objects of their own. `p` is
 // padding of random length.
 #include "dialect_table.h"
+#include "target.h"
 
 namespace wiretally::llm {
 namespace {
@@ -15,7 +16,6 @@ namespace {
 constexpr std::string_view kPathTails[] = {"/converse", "/converse-stream"};
 
 constexpr RequestPath kRequest[] = {
-    {"messages", RequestSlot::kPrompt},
     {"messages[].role", RequestSlot::kTurnRole},
     {"promptVariables", RequestSlot::kElsewhere},
     {"messages[].content[].image", RequestSlot::kNotText},
@@ -57,7 +57,7 @@ constexpr AnswerPath kAnswer[] = {
 };
 
 bool request_has_shape(const RequestNotes& notes, bool model_in_path) {
-  return model_in_path && notes.has_prompt;
+  return model_in_path && (notes.has_turns || notes.has_prompt);
 }
 
 bool answer_has_shape(const AnswerNotes& notes) {
@@ -109,6 +109,7 @@ const DialectSpec& bedrock_converse() {
       .dialect = Dialect::kBedrockConverse,
       .operation = Operation::kChat,
       .path_tails = kPathTails,
+      .path_fits = names_bedrock_model,
       .prompt_is_body = true,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,

@@ -15,6 +15,7 @@
 #include "dialect_table.h"
 #include "dialects/anthropic_shape.h"
 #include "dialects/openai_shape.h"
+#include "target.h"
 
 namespace wiretally::llm {
 namespace {
@@ -101,15 +102,6 @@ const std::vector<AnswerPath>& answer_slots() {
   return slots;
 }
 
-// Ids are maker.model, a profile's, or an ARN; "/model/7/invoke" is somebody else's.
-bool path_fits(std::string_view path) {
-  const size_t begin = path.find("/model/");
-  if (begin == path.npos) return false;
-  const std::string_view rest = path.substr(begin);
-  return rest.find('.') != rest.npos || rest.find("arn:") != rest.npos ||
-         rest.find("arn%3A") != rest.npos || rest.find("arn%3a") != rest.npos;
-}
-
 Operation operation_of(std::string_view path) {
   const bool embeds = path.find("embed") != path.npos;
   return embeds ? Operation::kEmbeddings : Operation::kChat;
@@ -168,7 +160,7 @@ const DialectSpec& bedrock_invoke() {
       .dialect = Dialect::kBedrockInvoke,
       .operation = Operation::kChat,
       .path_tails = kPathTails,
-      .path_fits = path_fits,
+      .path_fits = names_bedrock_model,
       .operation_of = operation_of,
       .prompt_is_body = true,
       .request_paths = path_set<kRequest>(),

@@ -14,7 +14,8 @@ constexpr std::string_view kPathTails[] = {":generateContent", ":streamGenerateC
 
 constexpr RequestPath kRequest[] = {
     {"model", RequestSlot::kModel},
-    {"contents", RequestSlot::kPrompt},
+    {"contents[].parts", RequestSlot::kPrompt},
+    {"contents.parts", RequestSlot::kPrompt},
     {"contents[].parts[].inlineData", RequestSlot::kNotText},
     {"contents[].parts[].inline_data", RequestSlot::kNotText},
     {"contents[].parts[].fileData", RequestSlot::kNotText},
@@ -46,6 +47,9 @@ constexpr AnswerPath kAnswer[] = {
     {"usageMetadata.promptTokensDetails[]", AnswerSlot::kDetail, UsageField::kInput},
     {"usageMetadata.promptTokensDetails[].modality", AnswerSlot::kDetailName},
     {"usageMetadata.promptTokensDetails[].tokenCount", AnswerSlot::kDetailCount},
+    {"usageMetadata.cacheTokensDetails[]", AnswerSlot::kDetail, UsageField::kCacheRead},
+    {"usageMetadata.cacheTokensDetails[].modality", AnswerSlot::kDetailName},
+    {"usageMetadata.cacheTokensDetails[].tokenCount", AnswerSlot::kDetailCount},
     {"usageMetadata.candidatesTokensDetails[]", AnswerSlot::kDetail, UsageField::kOutput},
     {"usageMetadata.candidatesTokensDetails[].modality", AnswerSlot::kDetailName},
     {"usageMetadata.candidatesTokensDetails[].tokenCount", AnswerSlot::kDetailCount},

@@ -31,6 +31,10 @@ bool a2a_has_shape(const RequestNotes& notes, bool /*model_in_path*/) {
                             method == "message/send" || method == "message/stream");
 }
 
+bool only_arranges(const RequestNotes& notes) {
+  return notes.json_rpc && !notes.rpc_method.empty();
+}
+
 bool answer_has_shape(const AnswerNotes& /*notes*/) { return false; }
 
 void end_document(AnswerNotes& notes, bool /*is_event*/) {
@@ -54,6 +58,7 @@ DialectSpec spec_of(Dialect dialect, std::span<const std::string_view> tails,
       .answer_paths = path_set<kAnswer>(),
       .answer_slots = kAnswer,
       .request_has_shape = request_has_shape,
+      .request_only_arranges = only_arranges,
       .answer_has_shape = answer_has_shape,
       .end_document = end_document,
       .normalise = normalise,

@@ -20,6 +20,8 @@ constexpr RequestPath kRequest[] = {
     {"user", RequestSlot::kUser},
     {"safety_identifier", RequestSlot::kSafetyIdentifier},
     {"metadata.user_id", RequestSlot::kMetadataUserId},
+    {"session_id", RequestSlot::kSession},
+    {"metadata.session_id", RequestSlot::kSession},
     {"messages", RequestSlot::kPrompt},
     {"messages[].role", RequestSlot::kTurnRole},
     {"messages[].content[].type", RequestSlot::kPartType},
@@ -67,6 +69,9 @@ constexpr AnswerPath kAnswer[] = {
     WIRETALLY_CHAT_USAGE("usage", AnswerSlot::kUsageNumber),
     WIRETALLY_CHAT_USAGE("x_groq.usage", AnswerSlot::kSpareUsageNumber),
     WIRETALLY_STATED_COST("usage"),
+    {"usage.num_search_queries", AnswerSlot::kUsageNumber, UsageField::kServerTools},
+    {"usage.server_tool_use.web_search_requests", AnswerSlot::kUsageNumber,
+     UsageField::kServerTools},
     // llama.cpp says them in the last chunk whether asked or not.
     {"timings.prompt_n", AnswerSlot::kSpareUsageNumber, UsageField::kInput},
     {"timings.cache_n", AnswerSlot::kSpareUsageNumber, UsageField::kCacheReadApart},

@@ -36,6 +36,8 @@ constexpr RequestPath kRequest[] = {
       {root ".total_tokens", slot, UsageField::kTotal},                                \
       {root ".input_token_details.cached_tokens", slot, UsageField::kCacheRead},       \
       {root ".input_token_details.audio_tokens", slot, UsageField::kInputAudio},       \
+      {root ".input_token_details.cached_tokens_details.audio_tokens", slot,           \
+       UsageField::kCacheReadAudio},                                                   \
       {root ".input_token_details.image_tokens", slot, UsageField::kInputImage},       \
       {root ".output_token_details.reasoning_tokens", slot, UsageField::kReasoning}, { \
     root ".output_token_details.audio_tokens", slot, UsageField::kOutputAudio          \
@@ -94,7 +96,7 @@ void end_document(AnswerNotes& notes, bool /*is_event*/) {
   if (type == "response.done") note_response_status(notes, doc.status.view());
 }
 
-TurnStep client_step(std::string_view type) {
+TurnStep client_step(std::string_view type, const RequestNotes& /*notes*/) {
   return type == "response.create" ? TurnStep::kAsk : TurnStep::kNothing;
 }
 

@@ -41,12 +41,16 @@ namespace wiretally::llm {
   }
 
 // Errors as the family and its imitators tell them: OpenAI {"error":{code, type}}, xAI {"code",
-// "error": text}, Google {"error":{status}}, vLLM {"object":"error", "type"}. An integer code is
+// "error": text}, Google {"error":{status}} or that in an array, vLLM {"object":"error", "type"},
+// OpenRouter {"error":{"metadata":{error_type}}}, Mistral {"detail":[{type}]}. An integer code is
 // the status again and is passed over.
-#define WIRETALLY_OPENAI_ERRORS                                                             \
-  {"error", AnswerSlot::kError}, {"error.code", AnswerSlot::kErrorCode},                    \
-      {"error.type", AnswerSlot::kErrorType}, {"error.status", AnswerSlot::kErrorStatus}, { \
-    "code", AnswerSlot::kErrorCode                                                          \
+#define WIRETALLY_OPENAI_ERRORS                                                                \
+  {"error", AnswerSlot::kError}, {"error.code", AnswerSlot::kErrorCode},                       \
+      {"error.type", AnswerSlot::kErrorType}, {"error.status", AnswerSlot::kErrorStatus},      \
+      {"error.metadata.error_type", AnswerSlot::kErrorType}, {"[].error", AnswerSlot::kError}, \
+      {"[].error.status", AnswerSlot::kErrorStatus}, {"detail[]", AnswerSlot::kError},         \
+      {"detail[].type", AnswerSlot::kErrorType}, {                                             \
+    "code", AnswerSlot::kErrorCode                                                             \
   }
 
 // What an answer says it cost, in a usage object at `root`: OpenRouter, Perplexity, xAI.

@@ -38,7 +38,7 @@ constexpr std::array<FamilySpec, kFamilyCount> kFamilies = {{
      {{{"provider", kId}}}},
     {"llm_model_mismatch_total", "Calls answered by another model than was asked for.", Kind::kCounter, Unit::kOne, Cap::kSeries,
      {{{"provider", kId}, {"requested", kId}, {"served", kId}}}},
-    {"llm_rate_limit_remaining", "What the provider last said remains of a rate limit; goes away after a minute without news.", Kind::kGauge, Unit::kOne, Cap::kSeries,
+    {"llm_rate_limit_remaining", "What the provider last said remains of a rate limit; goes away when its window has passed, or after a minute where the provider tells no window.", Kind::kGauge, Unit::kOne, Cap::kSeries,
      {{{"provider", kId}, {"kind"}, {"key_id", kId}}}},
     {"llm_backend_requests_total", "Calls by the address that answered.", Kind::kCounter, Unit::kOne, Cap::kSeries,
      {{{"server_address", kId}, {"status", kId}}}},

@@ -15,8 +15,10 @@ constexpr int64_t kMinuteNs = 60LL * 1'000'000'000;
 
 // Error types that providers document; everything else is `other`. Sorted.
 constexpr std::string_view kErrorTypes[] = {"AccessDeniedException",
+                                            "BadRequestError",
                                             "DEADLINE_EXCEEDED",
                                             "DeploymentNotFound",
+                                            "ExpiredTokenException",
                                             "FAILED_PRECONDITION",
                                             "INTERNAL",
                                             "INVALID_ARGUMENT",
@@ -26,14 +28,17 @@ constexpr std::string_view kErrorTypes[] = {"AccessDeniedException",
                                             "ModelStreamErrorException",
                                             "ModelTimeoutException",
                                             "NOT_FOUND",
+                                            "NotFoundError",
                                             "PERMISSION_DENIED",
                                             "RESOURCE_EXHAUSTED",
                                             "ResourceNotFoundException",
+                                            "ResponsibleAIPolicyViolation",
                                             "ServiceQuotaExceededException",
                                             "ServiceUnavailableException",
                                             "ThrottlingException",
                                             "UNAUTHENTICATED",
                                             "UNAVAILABLE",
+                                            "UnrecognizedClientException",
                                             "ValidationException",
                                             "api_error",
                                             "authentication_error",
@@ -42,20 +47,27 @@ constexpr std::string_view kErrorTypes[] = {"AccessDeniedException",
                                             "content_filter",
                                             "content_policy_violation",
                                             "context_length_exceeded",
+                                            "conversation_already_has_active_response",
+                                            "gateway_timeout",
                                             "insufficient_quota",
+                                            "insufficient_system_resource",
                                             "internalServerException",
                                             "internal_error",
                                             "internal_server_error",
                                             "invalid_api_key",
+                                            "invalid_authentication",
                                             "invalid_organization",
                                             "invalid_prompt",
+                                            "invalid_request",
                                             "invalid_request_error",
                                             "invalid_value",
                                             "missing_required_parameter",
                                             "modelStreamErrorException",
+                                            "model_not_active",
                                             "model_not_found",
                                             "not_found_error",
                                             "overloaded_error",
+                                            "payment_required",
                                             "permission_error",
                                             "previous_response_not_found",
                                             "rate_limit_error",
@@ -194,11 +206,6 @@ PrometheusSink::PrometheusSink(const Limits& limits, PrometheusOptions options)
 void PrometheusSink::add(Family family, std::initializer_list<std::string_view> labels,
                          Wide amount) {
   table(family).add({labels.begin(), labels.size()}, amount, now());
-}
-
-void PrometheusSink::set(Family family, std::initializer_list<std::string_view> labels,
-                         Wide value) {
-  table(family).set({labels.begin(), labels.size()}, value, now());
 }
 
 void PrometheusSink::observe(Family family, std::initializer_list<std::string_view> labels,
@@ -387,12 +394,19 @@ void PrometheusSink::count_extras(const Call& call) {
     add(Family::kLegDifference, {call.provider, call.model, delta > 0 ? "more" : "less"},
         delta > 0 ? delta : -Wide{delta});
   }
-  const auto limit = [&](std::string_view kind, const std::optional<uint64_t>& remaining) {
-    if (remaining)
-      set(Family::kRateLimit, {call.provider, kind, r.caller.key_id.view()}, *remaining);
+  // The answer's head told it; a long stream ends much later.
+  const int64_t age_ns =
+      r.response_start ? elapsed_ns(*r.response_start, r.finish).value_or(0) : int64_t{0};
+  const auto limit = [&](std::string_view kind, const std::optional<uint64_t>& remaining,
+                         const std::optional<int64_t>& reset_ns) {
+    if (!remaining) return;
+    const std::string_view labels[] = {call.provider, kind, r.caller.key_id.view()};
+    const int64_t told_ns = now() - age_ns;
+    table(Family::kRateLimit)
+        .set_until(labels, *remaining, told_ns, told_ns + reset_ns.value_or(kMinuteNs), now());
   };
-  limit("requests", r.rate_limit_remaining_requests);
-  limit("tokens", r.rate_limit_remaining_tokens);
+  limit("requests", r.rate_limit_remaining_requests, r.rate_limit_requests_reset_ns);
+  limit("tokens", r.rate_limit_remaining_tokens, r.rate_limit_tokens_reset_ns);
 }
 
 // --- everything else -----------------------------------------------------------------------------

@@ -63,7 +63,6 @@ class PrometheusSink final : public EntrySink {
 
   void add(Family family, std::initializer_list<std::string_view> labels, Wide amount);
   void observe(Family family, std::initializer_list<std::string_view> labels, int64_t ns);
-  void set(Family family, std::initializer_list<std::string_view> labels, Wide value);
   SeriesTable& table(Family family) { return *tables_[static_cast<size_t>(family)]; }
 
   void count_requests(const Call& call);

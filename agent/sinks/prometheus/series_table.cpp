@@ -46,9 +46,16 @@ void SeriesTable::add(LabelValues labels, Wide amount, int64_t now_ns) {
   series_of(labels, now_ns).value += amount;
 }
 
-void SeriesTable::set(LabelValues labels, Wide value, int64_t now_ns) {
+void SeriesTable::set_until(LabelValues labels, Wide value, int64_t as_of_ns, int64_t expires_ns,
+                            int64_t now_ns) {
   const std::lock_guard lock(mutex_);
-  series_of(labels, now_ns).value = value;
+  write_key(labels, false);
+  const auto known = series_.find(key_);
+  if (known != series_.end() && known->second.as_of_ns > as_of_ns) return;
+  Series& series = series_of(labels, now_ns);
+  series.value = value;
+  series.as_of_ns = as_of_ns;
+  series.expires_ns = expires_ns;
 }
 
 void SeriesTable::observe(LabelValues labels, int64_t value_ns, int64_t now_ns) {
@@ -121,12 +128,19 @@ void SeriesTable::write(Reader reader, uint64_t scrape, int64_t now_ns, std::str
     if (options_.budget != nullptr) options_.budget->bytes -= weight_of(it->first);
     it = series_.erase(it);
   }
-  if (series_.empty()) return;
+  // A level whose time has passed is still owed to a Prometheus that has not seen it.
+  const auto shown = [&](const Series& series) {
+    return reader == Reader::kPrometheus || now_ns < series.expires_ns;
+  };
+  const bool any = std::any_of(series_.begin(), series_.end(),
+                               [&](const auto& entry) { return shown(entry.second); });
+  if (!any) return;
 
   out.append("# HELP ").append(spec_.name).append(" ").append(spec_.help).push_back('\n');
   out.append("# TYPE ").append(spec_.name).append(" ").append(type_name(spec_.kind));
   out.push_back('\n');
   for (auto& [key, series] : series_) {
+    if (!shown(series)) continue;
     const bool as_zero = reader == Reader::kPrometheus && spec_.kind != Kind::kGauge &&
                          series.zeros_shown < options_.zero_scrapes;
     if (reader == Reader::kPrometheus) {
@@ -151,6 +165,7 @@ void SeriesTable::delivered(uint64_t scrape) {
 }
 
 bool SeriesTable::expired(const Series& series, int64_t now_ns) const {
+  if (now_ns >= series.expires_ns && series.scraped) return true;
   if (now_ns - series.updated_ns < options_.idle_ns) return false;
   if (spec_.kind == Kind::kGauge) {
     return !options_.gauge_expires_at_zero_only || series.value == 0;

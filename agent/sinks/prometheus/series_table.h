@@ -57,7 +57,10 @@ class SeriesTable {
 
   // Counters and gauges. Adding nothing still makes the series known.
   void add(LabelValues labels, Wide amount, int64_t now_ns);
-  void set(LabelValues labels, Wide value, int64_t now_ns);
+  // A level that was true at `as_of_ns` and says nothing after `expires_ns`: it yields to no older
+  // one, and goes away once its time has passed and a Prometheus has seen it.
+  void set_until(LabelValues labels, Wide value, int64_t as_of_ns, int64_t expires_ns,
+                 int64_t now_ns);
   // Histograms.
   void observe(LabelValues labels, int64_t value_ns, int64_t now_ns);
 
@@ -86,6 +89,8 @@ class SeriesTable {
     uint64_t written_updates = 0;
     bool written_as_zero = false;
     bool scraped = false;  // its present value reached a Prometheus
+    int64_t as_of_ns = 0;  // of set_until
+    int64_t expires_ns = INT64_MAX;
   };
 
   Series& series_of(LabelValues labels, int64_t now_ns);

@@ -39,6 +39,25 @@ TEST(CatalogNames, DatedSnapshotsAreNoMismatch) {
   EXPECT_GT(dated, 20u);
 }
 
+TEST(CatalogNames, OtherNamesOfTheSameModelAreNoMismatch) {
+  static constexpr std::pair<const char*, const char*> kNames[] = {
+      {"gemini-flash-latest", "gemini-2.5-flash-preview-09-2025"},
+      {"gemini-flash-latest", "gemini-3-flash"},
+      {"mistral-large-latest", "mistral-large-2512"},
+      {"claude-3-5-sonnet-latest", "claude-3-5-sonnet-20241022"},
+      {"claude-opus-4-7", "claude-opus-4-7@20260416"},
+      {"anthropic/claude-opus-4.7", "claude-opus-4-7-20260416"},
+      {"openai/gpt-4o:online", "openai/gpt-4o"},
+      {"openai/gpt-4o:nitro", "openai/gpt-4o-2024-08-06"},
+      {"deepseek/deepseek-r1:free", "deepseek/deepseek-r1:free"},
+      {"meta-llama/Llama-3.1-8B-Instruct:novita", "meta-llama/llama-3.1-8b-instruct"},
+      {"ft:gpt-4o-mini-2024-07-18:org::id", "ft:gpt-4o-mini-2024-07-18:org::id"},
+      {"qwen3:8b", "qwen3:8b"}};
+  for (const auto& [requested, served] : kNames) {
+    EXPECT_TRUE(llm::same_model(requested, served)) << requested << " " << served;
+  }
+}
+
 TEST(CatalogNames, AnotherModelIsAMismatch) {
   static constexpr std::pair<const char*, const char*> kSubstitutions[] = {
       {"gpt-4", "gpt-4o-mini"},
@@ -50,7 +69,12 @@ TEST(CatalogNames, AnotherModelIsAMismatch) {
       {"claude-opus-4-7", "claude-opus-4-6-20260205"},
       {"claude-opus-4-7", "deepseek-v4-pro"},
       {"gemini-2.5-pro", "gemini-2.5-flash"},
-      {"mistral-large-latest", "mistral-small-2503"}};
+      {"mistral-large-latest", "mistral-small-2503"},
+      {"gemini-flash-latest", "gemini-2.5-flash-lite"},
+      {"gemini-flash-latest", "gemini-2.5-pro"},
+      {"openai/gpt-4o:online", "openai/gpt-4o-mini"},
+      {"qwen3:8b", "qwen3:32b"},
+      {"ft:gpt-4o-mini-2024-07-18:org::id", "gpt-4o-mini-2024-07-18"}};
   for (const auto& [requested, served] : kSubstitutions) {
     EXPECT_FALSE(llm::same_model(requested, served)) << requested << " " << served;
   }

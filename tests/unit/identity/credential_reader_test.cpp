@@ -48,6 +48,34 @@ std::string key_id_of(std::string_view name, std::string_view value) {
   return std::string(read({{name, value}}).key_id.view());
 }
 
+TEST(CredentialReader, MarksAreWhatConfiguredHeadersSay) {
+  const std::vector<HeaderField> fields = {{"X-Team", "search"},
+                                           {"x-user", "ann@example.org"},
+                                           {"x-session", "s-17"},
+                                           {"x-other-user", "bob"}};
+  const MarkHeaders headers{.end_user = {"x-missing", "x-user", "x-other-user"},
+                            .session = {"x-session"},
+                            .marks = {"x-region", "x-team"}};
+  const HeaderCredentialReader plain(secret(), SubjectPrivacy::kPlain, headers);
+  const RequestMarks marks = plain.marks({.fields = fields});
+  EXPECT_EQ(marks.end_user.view(), "ann@example.org");
+  EXPECT_EQ(marks.session.view(), "s-17");
+  EXPECT_EQ(marks.marks[0].view(), "");
+  EXPECT_EQ(marks.marks[1].view(), "search");
+  EXPECT_EQ(marks.marks[2].view(), "");
+
+  // A person's address is no more shown here than as a subject, wherever it stands.
+  const HeaderCredentialReader guarded(secret(), SubjectPrivacy::kAuto, headers);
+  EXPECT_TRUE(guarded.marks({.fields = fields}).end_user.view().starts_with("h:"));
+  EXPECT_EQ(guarded.shown_end_user(Text<256>("ann@example.org")).view(),
+            guarded.marks({.fields = fields}).end_user.view());
+  EXPECT_EQ(guarded.shown_end_user(Text<256>("u-9f2")).view(), "u-9f2");
+  EXPECT_EQ(guarded.shown_end_user({}).view(), "");
+
+  const HeaderCredentialReader none(secret(), SubjectPrivacy::kPlain);
+  EXPECT_TRUE(none.marks({.fields = fields}).end_user.empty());
+}
+
 TEST(CredentialReader, NothingThereIsNone) {
   for (const Caller& caller :
        {read({}), read({{"Authorization", ""}}), read({{"Authorization", "Bearer"}}),

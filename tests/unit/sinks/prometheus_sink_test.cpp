@@ -309,6 +309,32 @@ TEST(PrometheusSinkTest, ARateLimitGoesAwayWithItsWindow) {
   EXPECT_EQ(sum(s.samples(), "llm_rate_limit_remaining"), 0);
 }
 
+TEST(PrometheusSinkTest, ARateLimitLivesAsLongAsItsProviderSays) {
+  Sink s;
+  LedgerEntry entry = rich_entry();
+  entry.record.rate_limit_requests_reset_ns = 20 * kSecond;  // from the answer's head, 1.75 s ago
+  s.sink.on_entry(entry);
+  s.now_ns = 18 * kSecond;
+  EXPECT_EQ(sum(s.samples(), "llm_rate_limit_remaining"), 99);
+  s.now_ns = 19 * kSecond;
+  EXPECT_EQ(sum(s.samples(), "llm_rate_limit_remaining"), 0);
+  // A Prometheus that has not seen it yet sees it once.
+  EXPECT_EQ(sum(s.scraped(), "llm_rate_limit_remaining"), 99);
+  EXPECT_EQ(sum(s.scraped(), "llm_rate_limit_remaining"), 0);
+}
+
+TEST(PrometheusSinkTest, ALongStreamsRateLimitIsOlderThanItsEnd) {
+  Sink s;
+  s.now_ns = 3600 * kSecond;
+  s.sink.on_entry(rich_entry());
+  LedgerEntry stream = rich_entry();
+  stream.record.rate_limit_remaining_requests = 500;
+  stream.record.finish.ns += 30 * kSecond;
+  s.now_ns += kSecond;
+  s.sink.on_entry(stream);
+  EXPECT_EQ(sum(s.samples(), "llm_rate_limit_remaining"), 99);
+}
+
 TEST(PrometheusSinkTest, CoverageIsOfTheLastHour) {
   Sink s;
   EXPECT_EQ(get(s.samples(), "wiretally_coverage_ratio"), "absent");

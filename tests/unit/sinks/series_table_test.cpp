@@ -114,7 +114,7 @@ TEST(SeriesTableTest, ReplicatedScrapersGetAZeroEach) {
 TEST(SeriesTableTest, GaugesAreNeverBornAtZero) {
   Table t(kGauge);
   const std::string_view labels[] = {"a"};
-  t.table.set(labels, 7, 0);
+  t.table.set_until(labels, 7, 0, 60, 0);
   EXPECT_EQ(t.scraped()["test_level{user=\"a\"}"], "7");
 }
 

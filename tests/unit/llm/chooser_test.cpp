@@ -1,0 +1,223 @@
+// Which dialect a path is taken for, whatever stands around it, and that web APIs with the same
+// paths leave no record: every path tail of the dialect table, in every variant.
+#include <set>
+
+#include "dialect_table.h"
+#include "dialogue.h"
+#include "target.h"
+
+namespace wiretally::llm {
+namespace {
+
+// One path of each tail, with a request and an answer that prove the dialect without its host.
+struct Sample {
+  const char* path;
+  const char* dialect;
+  const char* request;
+  const char* answer;
+};
+
+constexpr const char* kChatRequest =
+    R"({"model":"m-1","messages":[{"role":"user","content":"hi"}]})";
+constexpr const char* kChatAnswer =
+    R"({"id":"chatcmpl-1","object":"chat.completion","model":"m-1","choices":[{"index":0,"message":{"role":"assistant","content":"x"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}})";
+constexpr const char* kMessageAnswer =
+    R"({"id":"msg_1","type":"message","role":"assistant","model":"m-1","content":[],"stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":2}})";
+constexpr const char* kGeminiRequest = R"({"contents":[{"parts":[{"text":"hi"}]}]})";
+constexpr const char* kGeminiAnswer =
+    R"({"candidates":[{"content":{"parts":[{"text":"x"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":2,"totalTokenCount":5},"modelVersion":"m-1"})";
+constexpr const char* kConverseAnswer =
+    R"({"output":{"message":{"role":"assistant","content":[{"text":"x"}]}},"stopReason":"end_turn","usage":{"inputTokens":3,"outputTokens":2,"totalTokens":5}})";
+constexpr const char* kMediaAnswer =
+    R"({"created":1,"data":[{"b64_json":"aa"}],"usage":{"input_tokens":3,"output_tokens":2,"total_tokens":5}})";
+constexpr const char* kTranscript =
+    R"({"text":"x","usage":{"type":"tokens","input_tokens":3,"output_tokens":2,"total_tokens":5}})";
+
+// clang-format off
+const Sample kSamples[] = {
+    {"/v1/chat/completions", "openai_chat", kChatRequest, kChatAnswer},
+    {"/v1/projects/p/locations/l/publishers/mistralai/models/mistral-large:rawPredict", "openai_chat", kChatRequest, kChatAnswer},
+    {"/v1/projects/p/locations/l/publishers/mistralai/models/mistral-large:streamRawPredict", "openai_chat", kChatRequest, kChatAnswer},
+    {"/openai/deployments/my%20gpt/chat/completions", "openai_chat", R"({"messages":[{"role":"user","content":"hi"}]})", kChatAnswer},
+    {"/v1/completions", "openai_completions", R"({"model":"m-1","prompt":"hi"})", R"({"id":"cmpl-1","object":"text_completion","model":"m-1","choices":[{"text":"x","index":0,"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}})"},
+    {"/v1/responses", "openai_responses", R"({"model":"m-1","input":"hi"})", R"({"id":"resp_1","object":"response","status":"completed","model":"m-1","output":[],"usage":{"input_tokens":3,"output_tokens":2,"total_tokens":5}})"},
+    {"/v1/responses/compact", "openai_responses", R"({"model":"m-1","input":"hi"})", R"({"id":"resp_1","object":"response.compaction","model":"m-1","output":[],"usage":{"input_tokens":3,"output_tokens":2,"total_tokens":5}})"},
+    {"/v1/embeddings", "openai_embeddings", R"({"model":"m-1","input":"hi"})", R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.1]}],"model":"m-1","usage":{"prompt_tokens":3,"total_tokens":3}})"},
+    {"/v1/messages", "anthropic_messages", kChatRequest, kMessageAnswer},
+    {"/v1/projects/p/locations/l/publishers/anthropic/models/claude-opus-4-7@20260416:rawPredict", "anthropic_messages", kChatRequest, kMessageAnswer},
+    {"/v1/projects/p/locations/l/publishers/anthropic/models/claude-opus-4-7:streamRawPredict", "anthropic_messages", kChatRequest, kMessageAnswer},
+    {"/v1beta/models/gemini-2.5-pro:generateContent", "gemini_generate", kGeminiRequest, kGeminiAnswer},
+    {"/v1/projects/p/locations/l/publishers/google/models/gemini-2.5-pro:streamGenerateContent", "gemini_generate", kGeminiRequest, kGeminiAnswer},
+    {"/v1beta/models/gemini-embedding-001:embedContent", "gemini_embeddings", R"({"content":{"parts":[{"text":"hi"}]}})", R"({"embedding":{"values":[0.1]},"usageMetadata":{"promptTokenCount":3}})"},
+    {"/v1beta/models/gemini-embedding-001:batchEmbedContents", "gemini_embeddings", R"({"requests":[{"content":{"parts":[{"text":"hi"}]}}]})", R"({"embeddings":[{"values":[0.1]}],"usageMetadata":{"promptTokenCount":3}})"},
+    {"/v1/projects/p/locations/l/publishers/google/models/text-embedding-005:predict", "gemini_embeddings", R"({"instances":[{"content":"hi"}]})", R"({"predictions":[{"embeddings":{"values":[0.1],"statistics":{"token_count":3}}}]})"},
+    {"/v1beta/interactions", "gemini_interactions", R"({"model":"m-1","input":"hi"})", R"({"id":"i1","object":"interaction","model":"m-1","status":"completed","outputs":[],"usage":{"total_input_tokens":3,"total_output_tokens":2,"total_tokens":5}})"},
+    {"/model/anthropic.claude-opus-4-7/converse", "bedrock_converse", R"({"messages":[{"role":"user","content":[{"text":"hi"}]}]})", kConverseAnswer},
+    {"/model/us.amazon.nova-pro-v1%3A0/converse-stream", "bedrock_converse", R"({"messages":[{"role":"user","content":[{"text":"hi"}]}]})", kConverseAnswer},
+    {"/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aapplication-inference-profile%2Fabc/converse", "bedrock_converse", R"({"messages":[{"role":"user","content":[{"text":"hi"}]}]})", kConverseAnswer},
+    {"/model/arn%3aaws%3abedrock%3aus-east-1%3a1%3aprovisioned-model%2fabc/invoke", "bedrock_invoke", R"({"prompt":"hi"})", R"({"generation":"x","prompt_token_count":3,"generation_token_count":2,"stop_reason":"stop"})"},
+    {"/model/meta.llama3-70b-instruct-v1%3A0/invoke", "bedrock_invoke", R"({"prompt":"hi"})", R"({"generation":"x","prompt_token_count":3,"generation_token_count":2,"stop_reason":"stop"})"},
+    {"/model/meta.llama3-70b-instruct-v1:0/invoke-with-response-stream", "bedrock_invoke", R"({"prompt":"hi"})", R"({"generation":"x","prompt_token_count":3,"generation_token_count":2,"stop_reason":"stop"})"},
+    {"/v2/chat", "cohere_v2", kChatRequest, R"({"id":"c1","finish_reason":"COMPLETE","message":{"role":"assistant","content":[{"type":"text","text":"x"}]},"usage":{"billed_units":{"input_tokens":3,"output_tokens":2},"tokens":{"input_tokens":3,"output_tokens":2}}})"},
+    {"/v1/chat", "cohere_v1", R"({"model":"m-1","message":"hi"})", R"({"generation_id":"g1","text":"x","finish_reason":"COMPLETE","meta":{"billed_units":{"input_tokens":3,"output_tokens":2},"tokens":{"input_tokens":3,"output_tokens":2}}})"},
+    {"/v2/embed", "cohere_v2", R"({"model":"m-1","input_type":"search_query","texts":["hi"]})", R"({"id":"e1","embeddings":{"float":[[0.1]]},"meta":{"billed_units":{"input_tokens":3}}})"},
+    {"/v1/embed", "cohere_v1", R"({"model":"m-1","input_type":"search_query","texts":["hi"]})", R"({"id":"e1","embeddings":[[0.1]],"meta":{"billed_units":{"input_tokens":3}}})"},
+    {"/v2/rerank", "cohere_v2", R"({"model":"m-1","query":"q","documents":["hi"]})", R"({"id":"r1","results":[{"index":0,"relevance_score":0.9}],"meta":{"billed_units":{"search_units":1}}})"},
+    {"/v1/rerank", "cohere_v1", R"({"model":"m-1","query":"q","documents":["hi"]})", R"({"id":"r1","results":[{"index":0,"relevance_score":0.9}],"meta":{"billed_units":{"search_units":1}}})"},
+    {"/api/chat", "ollama", kChatRequest, R"({"model":"m-1","created_at":"2026-11-20T10:00:00Z","message":{"role":"assistant","content":"x"},"done":true,"done_reason":"stop","prompt_eval_count":3,"eval_count":2})"},
+    {"/api/generate", "ollama", R"({"model":"m-1","prompt":"hi"})", R"({"model":"m-1","created_at":"2026-11-20T10:00:00Z","response":"x","done":true,"done_reason":"stop","prompt_eval_count":3,"eval_count":2})"},
+    {"/api/embed", "ollama", R"({"model":"m-1","input":"hi"})", R"({"model":"m-1","embeddings":[[0.1]],"prompt_eval_count":3})"},
+    {"/v1/images/generations", "openai_images", R"({"model":"m-1","prompt":"hi"})", kMediaAnswer},
+    {"/v1/images/edits", "openai_images", R"({"model":"m-1","prompt":"hi"})", kMediaAnswer},
+    {"/v1/audio/transcriptions", "openai_audio", R"({"model":"m-1","input":"hi"})", kTranscript},
+    {"/v1/audio/translations", "openai_audio", R"({"model":"m-1","input":"hi"})", kTranscript},
+    {"/v1/audio/speech", "openai_audio", R"({"model":"m-1","input":"hi"})", ""},
+    {"/v2/models/llama-3/generate", "triton", R"({"text_input":"hi"})", R"({"model_name":"m-1","model_version":"1","text_output":"x"})"},
+    {"/v2/models/llama-3/versions/1/generate_stream", "triton", R"({"text_input":"hi"})", R"({"model_name":"m-1","model_version":"1","text_output":"x"})"},
+    {"/api/v1/chat", "lmstudio", R"({"model":"m-1","input":"hi"})", R"({"model_instance_id":"m-1","output":[{"type":"message","content":"x"}],"stats":{"input_tokens":3,"total_output_tokens":2}})"},
+    {"/generate", "tgi", R"({"inputs":"hi"})", R"({"generated_text":"x","details":{"finish_reason":"length","generated_tokens":2,"input_length":3}})"},
+    {"/generate_stream", "tgi", R"({"inputs":"hi"})", R"({"generated_text":"x","details":{"finish_reason":"length","generated_tokens":2,"input_length":3}})"},
+    {"/completion", "llamacpp", R"({"prompt":"hi"})", R"({"content":"x","stop":true,"model":"m-1","tokens_predicted":2,"tokens_evaluated":3})"},
+    {"/mcp", "mcp", R"({"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"search"}})", R"({"jsonrpc":"2.0","id":7,"result":{"content":[],"isError":false}})"},
+    {"/a2a", "a2a", R"({"jsonrpc":"2.0","id":7,"method":"message/send","params":{}})", R"({"jsonrpc":"2.0","id":7,"result":{}})"},
+};
+// clang-format on
+
+std::string dialect_in(const std::string& line) {
+  const size_t begin = line.find("dialect=");
+  if (begin == line.npos) return line;
+  return line.substr(begin + 8, line.find(' ', begin) - begin - 8);
+}
+
+TEST(Chooser, EveryTailHasASample) {
+  for (const DialectSpec* spec : dialects()) {
+    for (std::string_view tail : spec->path_tails) {
+      bool sampled = false;
+      for (const Sample& sample : kSamples) {
+        sampled |= sample.dialect == dialect_name(spec->dialect) &&
+                   std::string_view(sample.path).ends_with(tail);
+      }
+      EXPECT_TRUE(sampled) << dialect_name(spec->dialect) << " " << tail;
+    }
+  }
+}
+
+TEST(Chooser, RightDialectWhateverStandsAroundThePath) {
+  for (const Sample& sample : kSamples) {
+    const std::string path = sample.path;
+    // Gateways that mount providers, relays of hosts, long queries, absolute form.
+    const std::string targets[] = {
+        path,
+        path + "?beta=true",
+        path + "/",
+        path + "/?api-version=2024-10-21&beta=true#end",
+        "/gateway" + path,
+        "/openai" + path,
+        "/v1/0a1b/my-gateway/compat" + path,
+        "/proxy/api.example.com/a.b/c:d" + path,
+        "http://gw.example.org:8080" + path,
+        "https://user@gw.example.org" + path + "?key=x",
+    };
+    for (const std::string& target : targets) {
+      const std::string played = Dialogue(target, sample.request).json(sample.answer).play();
+      EXPECT_EQ(dialect_in(played), sample.dialect) << target << "\n" << played;
+    }
+    // Another provider's host says nothing of the dialect.
+    for (const char* host : {"api.openai.com", "api.anthropic.com", "127.0.0.1:8000", ""}) {
+      const std::string played =
+          Dialogue(path, sample.request).host(host).json(sample.answer).play();
+      EXPECT_EQ(dialect_in(played), sample.dialect) << host << path << "\n" << played;
+    }
+  }
+}
+
+// Paths that nobody else has.
+bool names_its_owner(std::string_view path) {
+  return path.find("/openai/deployments/") != path.npos || path.find("/invoke") != path.npos;
+}
+
+// A web application's idea of these paths. None of it proves an LLM.
+TEST(Chooser, LookAlikesLeaveNoRecord) {
+  static constexpr std::pair<const char*, const char*> kExchanges[] = {
+      {R"({"text":"hi","to":"bob"})", R"({"ok":true,"id":17})"},
+      {R"({"messages":[{"text":"hi","from":"alice"}]})", R"({"status":"sent","messages":[1,2]})"},
+      {R"({"message":"hi","room":"r1"})", R"({"type":"message","id":"m1","message":"hi"})"},
+      {R"({"prompt":"Pay now?","amount":3})", R"({"text":"yes","results":[{"id":1}]})"},
+      {R"({"query":"x","page":2})", R"({"data":[{"id":1}],"usage":"3 of 10","error":null})"},
+      {R"([1,2,3])", R"([{"candidates":[{"name":"Ada","votes":7}]}])"},
+      {R"({"contents":"of a box","model":7})", R"({"candidates":[{"name":"Ada"}],"done":false})"},
+      {R"({"inputs":{"a":1},"stream":true})", R"({"generated_text":null,"token":"csrf-17"})"},
+      {"name=alice&text=hi", "<html><body>ok</body></html>"},
+      {"", ""},
+  };
+  for (const Sample& sample : kSamples) {
+    if (names_its_owner(sample.path)) continue;
+    for (const auto& [request, answer] : kExchanges) {
+      for (const uint16_t status : {200, 404, 500}) {
+        const std::string played =
+            Dialogue(sample.path, request).answer(status, "application/json", answer).play();
+        EXPECT_TRUE(played.empty() || played.starts_with("suspect="))
+            << sample.path << " " << request << " " << status << "\n"
+            << played;
+      }
+    }
+  }
+}
+
+// Of the tails that stand behind an id: somebody else's ids.
+TEST(Chooser, LookAlikesOfPathsWithAnId) {
+  for (const char* path :
+       {"/model/7/invoke", "/model/tesla/invoke", "/invoke", "/model/7/converse", "/converse",
+        "/v1/projects/p/models/churn:predict", "/v1/projects/p/endpoints/17:rawPredict",
+        "/threads/t1/messages", "/models/count-tokens:rawPredict", "/api/predict"}) {
+    for (const char* request :
+         {kChatRequest, R"({"prompt":"hi"})", R"({"instances":[{"content":"x"}]})"}) {
+      const std::string played = Dialogue(path, request).json(R"({"ok":true})").play();
+      EXPECT_TRUE(played.empty() || played.starts_with("suspect=")) << path << "\n" << played;
+    }
+  }
+}
+
+// Of MCP and A2A whatever only arranges is neither a call nor a suspect.
+TEST(Chooser, WhatArrangesIsNoSuspect) {
+  for (const char* method :
+       {"initialize", "notifications/initialized", "ping", "tools/list", "resources/read",
+        "prompts/get", "logging/setLevel", "completion/complete", "tasks/get", "GetTask"}) {
+    const std::string request =
+        R"({"jsonrpc":"2.0","id":1,"method":")" + std::string(method) + R"(","params":{}})";
+    for (const char* path : {"/mcp", "/a2a"}) {
+      EXPECT_EQ(Dialogue(path, request).json(R"({"jsonrpc":"2.0","id":1,"result":{}})").play(), "")
+          << path << " " << method;
+    }
+    EXPECT_EQ(Dialogue("/rpc", request)
+                  .header("MCP-Protocol-Version", "2025-06-18")
+                  .answer(202, "text/plain")
+                  .play(),
+              "");
+  }
+  EXPECT_EQ(Dialogue("/mcp", R"({"to":"bob"})").json(R"({"ok":true})").play(), "suspect=mcp");
+}
+
+// Only POST performs inference.
+TEST(Chooser, OtherMethodsLeaveNothing) {
+  for (const Sample& sample : kSamples) {
+    for (const char* method : {"GET", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"}) {
+      EXPECT_EQ(Dialogue(sample.path, sample.request).method(method).json(sample.answer).play(), "")
+          << method << " " << sample.path;
+    }
+  }
+}
+
+// What stands behind the tail makes it another path.
+TEST(Chooser, LongerPathsAreOthers) {
+  for (const Sample& sample : kSamples) {
+    const std::string path = sample.path;
+    for (const char* more : {"/17", "/17/cancel", "x", ".html"}) {
+      const DialectSpec* spec = suspect_dialect(split_target(path + more).path);
+      EXPECT_EQ(spec, nullptr) << path << more << " " << dialect_name(spec->dialect);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace wiretally::llm
