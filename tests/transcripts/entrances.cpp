@@ -183,6 +183,7 @@ class SegmentPlayer final : public Player {
          .window_scale = flags & TcpFlags::kSyn ? std::optional<uint8_t>(7) : std::nullopt,
          .payload = as_bytes(bytes),
          .payload_wire_bytes = static_cast<uint32_t>(bytes.size()),
+         .payload_hash = std::nullopt,
          .encapsulation = 0,
          .checksum_bad = false,
          .packet_number = ++packet_});

@@ -443,10 +443,12 @@ void PrometheusSink::on_estimator(const UsageRecord& record, TokenSide side, Est
   const std::string_view model = model_label(record);
   if (model == kOther || error.reported == 0) return;
   constexpr Wide kMillionths = 1'000'000;
-  set(Family::kEstimatorError,
-      {or_unknown(record.provider.view()), dialect_name(record.dialect), model,
-       side == TokenSide::kInput ? "input" : "output"},
-      static_cast<Wide>(error.off_by) * kMillionths / error.reported);
+  const std::string_view labels[] = {or_unknown(record.provider.view()),
+                                     dialect_name(record.dialect), model,
+                                     side == TokenSide::kInput ? "input" : "output"};
+  table(Family::kEstimatorError)
+      .set_until(labels, static_cast<Wide>(error.off_by) * kMillionths / error.reported, now(),
+                 INT64_MAX, now());
 }
 
 // --- scrapes -------------------------------------------------------------------------------------

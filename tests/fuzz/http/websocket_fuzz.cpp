@@ -21,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lane.h"
 #include "support/websocket_frames.h"
 #include "websocket.h"
 
