@@ -182,6 +182,8 @@ std::string without_entrance(const std::string& line) {
       "server_address",  "server_port"};
   std::map<std::string, std::string> rest = members(line);
   for (const char* field : kOfEntrance) rest.erase(field);
+  // A record's id is one of an entrance's fields; whether there is one here is not.
+  if (std::string& repeated = rest["retry_of"]; repeated != "null") repeated = "(a record)";
   std::string text;
   for (const auto& [field, value] : rest) text += field + ":" + value + "\n";
   return text;
@@ -246,18 +248,22 @@ class Harness {
   bool check_joined(const Dialogue& dialogue) {
     bool good = true;
     if (dialogue.steps.empty()) return good;
+    // Another connection has other first sequence numbers; with the same it would be the one
+    // before, seen again.
+    const uint64_t seed = dialogue.name.size();
     for (const Entrance entrance : {Entrance::kSegments, Entrance::kClientProbe}) {
       std::vector<size_t> step_pieces;
       const std::vector<std::string> whole =
-          bench_.run(dialogue, entrance, {}, 1, {.skip_pieces = 0, .step_pieces = &step_pieces});
-      std::map<std::string, std::map<std::string, std::string>> full;
+          bench_.run(dialogue, entrance, {}, seed, {.skip_pieces = 0, .step_pieces = &step_pieces});
+      Records full;
       for (const std::string& line : whole) {
-        const auto record = members(line);
-        full[record.at("start_time")] = record;
+        auto record = members(line);
+        const std::string start = record.at("start_time");
+        full.emplace(start, std::move(record));
       }
       // Calls by their request's step.
       for (size_t skip = 1; skip <= step_pieces.back() + 1; ++skip) {
-        const auto lines = bench_.run(dialogue, entrance, {}, 1, {.skip_pieces = skip});
+        const auto lines = bench_.run(dialogue, entrance, {}, seed, {.skip_pieces = skip});
         ++joins_;
         std::vector<std::string> found;
         for (const std::string& line : lines) {
@@ -273,18 +279,31 @@ class Harness {
           good = false;
         }
         for (size_t i = 0; i < dialogue.steps.size(); ++i) {
-          if (step_pieces[i] < skip) continue;
+          // Of what was sent at once, all was seen or it is not known which.
+          const auto missed = [&](size_t other) {
+            return dialogue.steps[other].time_ns == dialogue.steps[i].time_ns &&
+                   step_pieces[other] < skip;
+          };
+          bool all_seen = true;
+          for (size_t other = 0; other < dialogue.steps.size(); ++other) {
+            all_seen = all_seen && !missed(other);
+          }
+          if (!all_seen) continue;
           const std::string time = time_text(dialogue.steps[i].time_ns);
-          const auto call = full.find(time);
-          if (call == full.end()) continue;
-          const std::string& id = call->second.at("response_id");
-          // An answer that shows no dialect can only be known by its path.
-          if (id == "null" || call->second.at("outcome") == "\"http_error\"") continue;
-          if (std::count(found.begin(), found.end(), id) > 0) continue;
-          // An answer whose Content-Encoding is unknown cannot be read; its call is counted.
-          if (std::count(found.begin(), found.end(), time) > 0) continue;
-          report(dialogue, entrance, "joined at piece " + std::to_string(skip), id + " is missing");
-          good = false;
+          const auto [first, last] = full.equal_range(time);
+          for (auto call = first; call != last; ++call) {
+            const std::string& id = call->second.at("response_id");
+            // An answer that shows no dialect can only be known by its path.
+            if (id == "null" || call->second.at("outcome") == "\"http_error\"") continue;
+            // That a file holds a batch's results its path alone says.
+            if (call->second.at("batch_custom_id") != "null") continue;
+            if (std::count(found.begin(), found.end(), id) > 0) continue;
+            // An answer whose Content-Encoding is unknown cannot be read; its call is counted.
+            if (std::count(found.begin(), found.end(), time) > 0) continue;
+            report(dialogue, entrance, "joined at piece " + std::to_string(skip),
+                   id + " is missing");
+            good = false;
+          }
         }
         if (!good) return false;
       }
@@ -297,11 +316,12 @@ class Harness {
   size_t runs() const { return runs_; }
 
  private:
+  using Record = std::map<std::string, std::string>;
+  using Records = std::multimap<std::string, Record>;  // by start; calls may begin at once
+
   // What the record of a connection that was joined late says that its whole record does not, or
   // "".
-  static std::string contradiction(
-      const std::map<std::string, std::string>& record,
-      const std::map<std::string, std::map<std::string, std::string>>& full) {
+  static std::string contradiction(const Record& record, const Records& full) {
     // What a part says differently by its nature: how much was seen, and what follows from it; the
     // provider, told by the body where the host is unknown, and its prices.
     static constexpr const char* kOfThePart[] = {
@@ -310,9 +330,9 @@ class Harness {
         "response_bytes", "flags",        "lost_bytes",     "price_source",   "server_address",
         "server_port",    "leg",          "side",           "client_address", "client_port",
         "provider",       "cost_usd",     "input_cost_usd", "cache_cost_usd", "output_cost_usd",
-        "tool_cost_usd",  "price_id"};
+        "tool_cost_usd",  "price_id",     "retry_of"};
     static constexpr std::string_view kUnknown[] = {"null", "\"unknown\"", "[]"};
-    const auto difference_to = [&](const std::map<std::string, std::string>& whole) {
+    const auto difference_to = [&](const Record& whole) {
       for (const auto& [field, value] : record) {
         const auto is = [&](std::string_view known) { return known == field; };
         if (std::any_of(std::begin(kOfThePart), std::end(kOfThePart), is)) continue;
@@ -329,8 +349,8 @@ class Harness {
       }
       return std::string();
     };
-    const auto same_start = full.find(record.at("start_time"));
-    if (same_start != full.end()) return difference_to(same_start->second);
+    const auto [first, last] = full.equal_range(record.at("start_time"));
+    if (first != last && std::next(first) == last) return difference_to(first->second);
     // Some transcripts share their ids.
     std::string text = "no such call: " + record.at("response_id");
     for (const auto& [time, candidate] : full) {

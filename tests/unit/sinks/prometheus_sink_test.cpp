@@ -458,6 +458,7 @@ TEST(MetricsText, PromtoolIsSilent) {
   Sink s;
   LedgerEntry rich = rich_entry();
   rich.cost.stated = rich.cost.by_book = Picodollars{5};
+  rich.legs_tokens_delta = -2;
   s.sink.on_entry(rich);
   LedgerEntry failed = plain_entry();
   failed.record.outcome = Outcome::kHttpError;
