@@ -34,7 +34,7 @@ def set_up():
     with socket.socket() as any_socket:
         fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", IFF_UP | IFF_RUNNING))
     os.environ.update(PATH="/usr/bin", HOME="/root", PYTHONDONTWRITEBYTECODE="1", E2E_AGENT="/usr/bin/wiretally")
-    os.chdir("/e2e")
+    os.chdir("/tests/e2e")
 
 
 def main():

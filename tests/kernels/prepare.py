@@ -137,7 +137,9 @@ def make_image(folder, agent):
                  "/usr/lib/ssl/openssl.cnf"):
         if os.path.exists(path):
             image.file(path)
-    shutil.copytree(os.path.join(HERE, "..", "e2e"), f"{image.root}/e2e", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("e2e", "support"):
+        shutil.copytree(os.path.join(HERE, "..", name), f"{image.root}/tests/{name}",
+                        ignore=shutil.ignore_patterns("__pycache__", "*.h", "*.cpp"))
     image.file(os.path.join(HERE, "guest_init.py"), "/init")
     os.chmod(f"{image.root}/init", 0o755)
     image.pack(os.path.join(folder, "initrd.gz"))
