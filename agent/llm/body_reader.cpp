@@ -313,7 +313,7 @@ void AnswerReader::on_json(PathId path, const JsonEvent& event) {
   if (may_differ) {
     const uint8_t* const begin = as_bytes(event.text).data();
     spans_->add(begin, begin + event.text_bytes,
-                at.visible                               ? SpanLog::Kind::kVisibleText
+                at.visible                            ? SpanLog::Kind::kVisibleText
                 : at.slot == AnswerSlot::kContentData ? SpanLog::Kind::kData
                                                       : SpanLog::Kind::kText);
   }

@@ -379,7 +379,8 @@ ino_t inode_of(const std::filesystem::path& path) {
   return ::stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
 }
 
-// A new file with this inode number, which has just become free; other programs make files at the same time.
+// A new file with this inode number, which has just become free; other programs make files at the
+// same time.
 bool make_file_with_inode(ino_t inode, const std::filesystem::path& folder,
                           const std::filesystem::path& path) {
   for (int i = 0; i < 2'000; ++i) {

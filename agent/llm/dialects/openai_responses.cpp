@@ -25,18 +25,18 @@ constexpr std::string_view kPathTails[] = {"/responses", "/responses/compact"};
 constexpr std::string_view kSocketTails[] = {"/responses"};
 
 // The members of a request; over a WebSocket some clients put them into `response`.
-#define WIRETALLY_RESPONSES_REQUEST(root)                                                         \
-  {root "model", RequestSlot::kModel}, {root "user", RequestSlot::kUser},                         \
-      {root "safety_identifier", RequestSlot::kSafetyIdentifier},                                 \
-      {root "metadata.user_id", RequestSlot::kMetadataUserId},                                    \
-      {root "session_id", RequestSlot::kSession},                                                 \
-      {root "metadata.session_id", RequestSlot::kSession}, {root "input", RequestSlot::kPrompt},  \
-      {root "prompt", RequestSlot::kElsewhere}, {root "input[].type", RequestSlot::kPartType},    \
-      {root "input[].content[].type", RequestSlot::kPartType},                                    \
-      {root "input[].output[].type", RequestSlot::kPartType},                                     \
-      {root "previous_response_id", RequestSlot::kElsewhere},                                     \
-      {root "conversation.id", RequestSlot::kSession}, {                                          \
-    root "conversation", RequestSlot::kConversation                                               \
+#define WIRETALLY_RESPONSES_REQUEST(root)                                                        \
+  {root "model", RequestSlot::kModel}, {root "user", RequestSlot::kUser},                        \
+      {root "safety_identifier", RequestSlot::kSafetyIdentifier},                                \
+      {root "metadata.user_id", RequestSlot::kMetadataUserId},                                   \
+      {root "session_id", RequestSlot::kSession},                                                \
+      {root "metadata.session_id", RequestSlot::kSession}, {root "input", RequestSlot::kPrompt}, \
+      {root "prompt", RequestSlot::kElsewhere}, {root "input[].type", RequestSlot::kPartType},   \
+      {root "input[].content[].type", RequestSlot::kPartType},                                   \
+      {root "input[].output[].type", RequestSlot::kPartType},                                    \
+      {root "previous_response_id", RequestSlot::kElsewhere},                                    \
+      {root "conversation.id", RequestSlot::kSession}, {                                         \
+    root "conversation", RequestSlot::kConversation                                              \
   }
 
 constexpr RequestPath kRequest[] = {
