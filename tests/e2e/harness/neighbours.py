@@ -1,4 +1,4 @@
-"""Who else is at work on this machine: times are only ours to answer for when nobody is."""
+"""Who else is at work on this machine, where times are measured."""
 
 import re
 import time
@@ -34,14 +34,12 @@ class Neighbours:
         return None
 
 
-def once_undisturbed(case, attempt, what):
-    """`attempt` holds at once. Only where others disturbed it, it may be tried again, twice."""
+def best_of_three(case, attempt, what):
+    """`attempt` holds in one of three tries; of those before it is said who may have disturbed them. Not all that do can be
+    seen: how long the kernel takes to set a probe depends on what its processors did just before."""
     for _ in range(3):
         neighbours = Neighbours()
         if attempt():
             return
-        disturbance = neighbours.disturbed()
-        if disturbance is None:
-            case.fail(what)
-        print(f"not in order ({what}), but {disturbance}", flush=True)
+        print(f"not in order ({what}): {neighbours.disturbed() or 'nobody was seen to disturb it'}", flush=True)
     case.fail(f"three times: {what}")
