@@ -312,10 +312,10 @@ void AnswerReader::on_json(PathId path, const JsonEvent& event) {
   if (at.visible && there && !may_differ) plain_ = false;  // each is noted, also an equal one
   if (may_differ) {
     const uint8_t* const begin = as_bytes(event.text).data();
-    spans_->add(begin, begin + event.text_bytes,
-                at.visible                            ? SpanLog::Kind::kVisibleText
-                : at.slot == AnswerSlot::kContentData ? SpanLog::Kind::kData
-                                                      : SpanLog::Kind::kText);
+    spans_->add({begin, begin + event.text_bytes,
+                 at.visible                            ? SpanLog::Kind::kVisibleText
+                 : at.slot == AnswerSlot::kContentData ? SpanLog::Kind::kData
+                                                       : SpanLog::Kind::kText});
   }
 }
 
@@ -353,9 +353,9 @@ void AnswerReader::on_sse_data(ByteView part) {
 
 namespace {
 
-// As the scanner would report it: decoded, where that makes a difference.
+// As the scanner would report it.
 void note_visible(const SpanLog::Span& span, TextDigest& text) {
-  if (find<StringSpecial>(span.begin, span.end) == span.end) {
+  if (span.decoded) {
     const auto size = static_cast<size_t>(span.end - span.begin);
     text.note({reinterpret_cast<const char*>(span.begin), size}, size);
     return;

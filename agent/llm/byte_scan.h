@@ -46,6 +46,18 @@ struct QuoteBackslashOrControl {
 #endif
 };
 
+// What ends a run of string content that stands for itself: quote, backslash, control character,
+// non-ASCII.
+struct NotPlainText {
+  static bool hit(uint8_t c) { return c == '"' || c == '\\' || c < 0x20 || c >= 0x80; }
+#if defined(__SSE2__)
+  static __m128i hits(__m128i v) {
+    // As signed numbers both the control characters and what is not ASCII lie below the space.
+    return _mm_or_si128(_mm_cmplt_epi8(v, _mm_set1_epi8(0x20)), QuoteOrBackslash::hits(v));
+  }
+#endif
+};
+
 struct QuoteOrBracket {
   static bool hit(uint8_t c) { return c == '"' || (c | 0x20) == '{' || (c | 0x20) == '}'; }
 #if defined(__SSE2__)

@@ -38,11 +38,12 @@ class SpanLog {
     const uint8_t* begin;  // behind the opening quote
     const uint8_t* end;    // the closing quote
     Kind kind;
+    bool decoded = false;  // ASCII without escapes: the bytes are the text
   };
 
   void clear() { size_ = 0; }
-  void add(const uint8_t* begin, const uint8_t* end, Kind kind) {
-    if (size_ < kSpansMax) spans_[size_] = {begin, end, kind};
+  void add(const Span& span) {
+    if (size_ < kSpansMax) spans_[size_] = span;
     ++size_;  // beyond kSpansMax: there were too many
   }
   bool overflowed() const { return size_ > kSpansMax; }
@@ -110,32 +111,36 @@ class Repetition {
         return static_cast<size_t>(p - bytes.data());
       }
       const uint8_t* const begin = p;
-      p = pass(p, end, kinds_[i]);
+      bool decoded = true;
+      p = pass(p, end, kinds_[i], decoded);
       if (p == nullptr) return 0;
       if (SpanLog::is_text(kinds_[i])) text += static_cast<uint64_t>(p - begin);
       if (visible != nullptr && kinds_[i] == SpanLog::Kind::kVisibleText) {
-        visible->add(begin, p, kinds_[i]);
+        visible->add({begin, p, kinds_[i], decoded});
       }
     }
     return 0;
   }
 
  private:
-  // Where the span ends, or nullptr if nothing of its kind is here.
-  static const uint8_t* pass(const uint8_t* p, const uint8_t* end, SpanLog::Kind kind) {
+  // Where the span ends, or nullptr if nothing of its kind is here. `decoded`: see Span.
+  static const uint8_t* pass(const uint8_t* p, const uint8_t* end, SpanLog::Kind kind,
+                             bool& decoded) {
     const uint8_t* const begin = p;
     if (kind == SpanLog::Kind::kDigits) {
       while (p != end && *p >= '0' && *p <= '9') ++p;
       return p != begin ? p : nullptr;
     }
+    p = find<NotPlainText>(p, end);
     // Control characters may end what the document stands in, such as a line: not here.
-    for (;;) {
-      p = find<QuoteBackslashOrControl>(p, end);
-      if (p == end) return nullptr;
+    for (; p != end; p = find<QuoteBackslashOrControl>(p, end)) {
       if (*p == '"') return kind != SpanLog::Kind::kString && p == begin ? nullptr : p;
+      decoded = false;
+      if (*p >= 0x80) continue;
       if (*p != '\\' || end - p < 2 || p[1] < 0x20) return nullptr;
       p += 2;
     }
+    return nullptr;
   }
 
   std::array<uint8_t, kBytesMax> fixed_;

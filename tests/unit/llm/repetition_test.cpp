@@ -24,7 +24,8 @@ size_t match_after(std::string_view learned, std::string_view span, std::string_
                    SpanLog::Kind kind = SpanLog::Kind::kText) {
   SpanLog spans;
   const size_t at = learned.find(span);
-  spans.add(as_bytes(learned).data() + at, as_bytes(learned).data() + at + span.size(), kind);
+  const uint8_t* const begin = as_bytes(learned).data() + at;
+  spans.add({begin, begin + span.size(), kind});
   Repetition repetition;
   repetition.learn(as_bytes(learned), spans);
   return repetition.match(as_bytes(next));
@@ -44,6 +45,28 @@ TEST(Repetition, OnlySpansMayDiffer) {
   EXPECT_EQ(match_after(learned, "1", R"({"a":"tok","b":null})", SpanLog::Kind::kDigits), 0u);
 }
 
+TEST(Repetition, TellsWhetherVisibleTextStandsForItself) {
+  const std::string_view learned = R"({"a":"tok","b":1})";
+  SpanLog spans;
+  const uint8_t* const begin = as_bytes(learned).data() + learned.find("tok");
+  spans.add({begin, begin + 3, SpanLog::Kind::kVisibleText});
+  Repetition repetition;
+  repetition.learn(as_bytes(learned), spans);
+  const auto decoded = [&](const std::string& text) {
+    const std::string next = "{\"a\":\"" + text + "\",\"b\":1}";
+    SpanLog visible;
+    EXPECT_EQ(repetition.match(as_bytes(next), &visible), next.size()) << text;
+    EXPECT_EQ(visible.size(), 1u) << text;
+    EXPECT_EQ(visible[0].end - visible[0].begin, static_cast<ptrdiff_t>(text.size())) << text;
+    return visible[0].decoded;
+  };
+  EXPECT_TRUE(decoded("a tok"));
+  EXPECT_FALSE(decoded("\\n"));
+  EXPECT_FALSE(decoded("na\u00efve"));
+  EXPECT_FALSE(decoded(std::string(40, 'x') + "\\\""));
+  EXPECT_FALSE(decoded("\u00e9\\\\"));
+}
+
 TEST(Repetition, WhatIsTooLongOrTooVariedIsNotLearned) {
   const std::string longer = "{\"a\":\"" + std::string(Repetition::kBytesMax, 'x') + "\"}";
   SpanLog spans;
@@ -54,7 +77,7 @@ TEST(Repetition, WhatIsTooLongOrTooVariedIsNotLearned) {
   repetition.learn(as_bytes(shorter), spans);
   EXPECT_EQ(repetition.match(as_bytes(shorter)), shorter.size());
   const uint8_t* const at = as_bytes(shorter).data();
-  for (size_t i = 0; i <= SpanLog::kSpansMax; ++i) spans.add(at, at, SpanLog::Kind::kString);
+  for (size_t i = 0; i <= SpanLog::kSpansMax; ++i) spans.add({at, at, SpanLog::Kind::kString});
   repetition.learn(as_bytes(shorter), spans);
   EXPECT_EQ(repetition.match(as_bytes(shorter)), 0u);
 }
