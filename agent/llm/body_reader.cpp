@@ -315,7 +315,8 @@ void AnswerReader::on_json(PathId path, const JsonEvent& event) {
     spans_->add({begin, begin + event.text_bytes,
                  at.visible                            ? SpanLog::Kind::kVisibleText
                  : at.slot == AnswerSlot::kContentData ? SpanLog::Kind::kData
-                                                       : SpanLog::Kind::kText});
+                                                       : SpanLog::Kind::kText,
+                 false});
   }
 }
 

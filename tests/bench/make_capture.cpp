@@ -104,6 +104,7 @@ class Connection {
              "Transfer-Encoding: chunked\r\n\r\n");
     in_call_ = true;
     events_ = 0;
+    noise_ = index_ * 2'654'435'761u + static_cast<uint32_t>(calls_) * 40'503u;
     head_ = R"(data: {"id":"chatcmpl-)" + std::to_string(index_) + "x" + std::to_string(calls_) +
             R"(","object":"chat.completion.chunk","created":1763700000,"model":)"
             R"("gpt-4o-mini-2024-07-18","service_tier":"default","system_fingerprint":)"
@@ -112,8 +113,10 @@ class Connection {
 
   void event() {
     ++events_;
+    // No two answers say the same: equal ones would be weighed as legs of one call.
+    noise_ = noise_ * 1'664'525 + 1'013'904'223;
     chunk(head_ + R"("choices":[{"index":0,"delta":{"content":" tok)" +
-          std::to_string(events_ % 10) +
+          std::to_string((noise_ >> 24) % 10) +
           R"("},"logprobs":null,"finish_reason":null}],"usage":null})" + "\n\n");
     if (events_ % 2 == 0) send(true, TcpFlags::kAck, {});
   }
@@ -177,6 +180,7 @@ class Connection {
   Endpoint client_;
   Endpoint server_;
   uint32_t index_;
+  uint32_t noise_ = 0;  // what tells the texts of answers apart
   uint32_t client_next_ = 1'000;
   uint32_t server_next_ = 4'000'000'000;  // wraps after 280 MB
   bool in_call_ = false;

@@ -251,7 +251,7 @@ const uint8_t* JsonScanner::quoted_begin(const uint8_t* p, const uint8_t* end) {
   escaped_ = false;
   const uint8_t* const behind = quoted(p, end);
   const bool whole = state_ != State::kQuoted;
-  if (whole && spans_ != nullptr) spans_->add({p, behind - 1, SpanLog::Kind::kString});
+  if (whole && spans_ != nullptr) spans_->add({p, behind - 1, SpanLog::Kind::kString, false});
   return behind;
 }
 
@@ -285,7 +285,7 @@ const uint8_t* JsonScanner::token(const uint8_t* p, const uint8_t* end) {
     const bool read = tree_->matched(node_);
     token_end(part);
     if (spans_ != nullptr && !read && all_digits(part)) {
-      spans_->add({p, stop, SpanLog::Kind::kDigits});
+      spans_->add({p, stop, SpanLog::Kind::kDigits, true});
     }
     return stop;
   }

@@ -25,7 +25,7 @@ size_t match_after(std::string_view learned, std::string_view span, std::string_
   SpanLog spans;
   const size_t at = learned.find(span);
   const uint8_t* const begin = as_bytes(learned).data() + at;
-  spans.add({begin, begin + span.size(), kind});
+  spans.add({begin, begin + span.size(), kind, true});
   Repetition repetition;
   repetition.learn(as_bytes(learned), spans);
   return repetition.match(as_bytes(next));
@@ -45,11 +45,46 @@ TEST(Repetition, OnlySpansMayDiffer) {
   EXPECT_EQ(match_after(learned, "1", R"({"a":"tok","b":null})", SpanLog::Kind::kDigits), 0u);
 }
 
+// A number or a string that nobody reads may differ beside the content, or be equal.
+TEST(Repetition, WhatStandsBesideContentMayDifferOrNot) {
+  const std::string_view learned = R"({"id":"a","n":1,"t":"tok","s":"x","m":7})";
+  const uint8_t* const at = as_bytes(learned).data();
+  SpanLog spans;
+  const auto add = [&](std::string_view behind, size_t size, SpanLog::Kind kind) {
+    const uint8_t* const begin = at + learned.find(behind) + behind.size();
+    spans.add({begin, begin + size, kind, true});
+  };
+  add("\"id\":\"", 1, SpanLog::Kind::kString);
+  add("\"n\":", 1, SpanLog::Kind::kDigits);
+  add("\"t\":\"", 3, SpanLog::Kind::kText);
+  add("\"s\":\"", 1, SpanLog::Kind::kString);
+  add("\"m\":", 1, SpanLog::Kind::kDigits);
+  Repetition repetition;
+  repetition.learn(as_bytes(learned), spans);
+  for (const std::string next : {R"({"id":"a","n":1,"t":"tok","s":"x","m":7})",
+                                 R"({"id":"a","n":1,"t":" other","s":"x","m":7})",
+                                 R"({"id":"bcd","n":22,"t":"k","s":"x","m":7})",
+                                 R"({"id":"a","n":1,"t":"k","s":"","m":123})",
+                                 R"({"id":"","n":333,"t":"\"","s":"yz","m":4})"}) {
+    uint64_t text = 0;
+    EXPECT_EQ(repetition.match(as_bytes(next + " behind"), nullptr, &text), next.size()) << next;
+    EXPECT_EQ(text, next.find("\",\"s\"") - next.find("\"t\":\"") - 5) << next;
+  }
+  for (const std::string_view other :
+       {R"({"id":"a","n":,"t":"tok","s":"x","m":7})", R"({"id":"a","n":1,"t":"","s":"x","m":7})",
+        R"({"id":"a","n":1,"u":"tok","s":"x","m":7})",
+        R"({"id":"a","n":1,"t":"tok","s":"x","m":7]})",
+        R"({"id":"a","n":1,"t":"tok","s":"x","m":7)",
+        R"({"id":"a","n":1,"t":"tok","s":x","m":7})"}) {
+    EXPECT_EQ(repetition.match(as_bytes(other)), 0u) << other;
+  }
+}
+
 TEST(Repetition, TellsWhetherVisibleTextStandsForItself) {
   const std::string_view learned = R"({"a":"tok","b":1})";
   SpanLog spans;
   const uint8_t* const begin = as_bytes(learned).data() + learned.find("tok");
-  spans.add({begin, begin + 3, SpanLog::Kind::kVisibleText});
+  spans.add({begin, begin + 3, SpanLog::Kind::kVisibleText, true});
   Repetition repetition;
   repetition.learn(as_bytes(learned), spans);
   const auto decoded = [&](const std::string& text) {
@@ -77,7 +112,8 @@ TEST(Repetition, WhatIsTooLongOrTooVariedIsNotLearned) {
   repetition.learn(as_bytes(shorter), spans);
   EXPECT_EQ(repetition.match(as_bytes(shorter)), shorter.size());
   const uint8_t* const at = as_bytes(shorter).data();
-  for (size_t i = 0; i <= SpanLog::kSpansMax; ++i) spans.add({at, at, SpanLog::Kind::kString});
+  for (size_t i = 0; i <= SpanLog::kSpansMax; ++i)
+    spans.add({at, at, SpanLog::Kind::kString, true});
   repetition.learn(as_bytes(shorter), spans);
   EXPECT_EQ(repetition.match(as_bytes(shorter)), 0u);
 }
