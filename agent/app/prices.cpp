@@ -85,6 +85,19 @@ std::string why_not(const Quote& quote) {
   return why;
 }
 
+// A row without prices of tokens says by what else such calls are billed.
+void tell_operation(const Settings& settings, const Quote& quote, UsageRecord& record) {
+  if (quote.row == nullptr || quote.row->bands.empty()) return;
+  if (quote.row->bands.front()[pricing::Tier::kStandard][pricing::Item::kInput].stated()) return;
+  if (quote.row->audio_second.stated()) {
+    record.operation = Operation::kTranscription;
+    record.billed_audio_ms = settings.audio_seconds * 1000;
+  } else if (quote.row->search_unit.stated()) {
+    record.operation = Operation::kRerank;
+    record.server_tool_requests = settings.searches;
+  }
+}
+
 std::string money(Picodollars amount) {
   std::string text;
   sinks::append_decimal(text, static_cast<int64_t>(amount), kPicoDigits);
@@ -108,6 +121,22 @@ std::vector<std::pair<std::string, std::string>> rates_of(const Quote& quote) {
       if (one.stated()) rates.emplace_back(pricing::item_name(item), rate_text(one));
     }
   }
+  return rates;
+}
+
+// Of what is not tokens, for one.
+std::vector<std::pair<std::string, std::string>> unit_rates_of(const Quote& quote) {
+  std::vector<std::pair<std::string, std::string>> rates;
+  const auto add = [&](std::string_view name, pricing::Rate rate) {
+    if (!rate.stated()) return;
+    std::string text;
+    sinks::append_decimal(text, rate.femtodollars, pricing::Rate::kScale);
+    rates.emplace_back(name, text);
+  };
+  add("web_search", quote.row->web_search);
+  add("request", quote.row->request);
+  add("audio_second", quote.row->audio_second);
+  add("search_unit", quote.row->search_unit);
   return rates;
 }
 
@@ -150,6 +179,11 @@ void print_text(const Answer& answer) {
     }
     print_line("prices", rates.empty() ? "none in this tier and band"
                                        : rates + " (USD for a million tokens)");
+    std::string units;
+    for (const auto& [name, value] : unit_rates_of(quote)) {
+      units += (units.empty() ? "" : ", ") + name + " " + value;
+    }
+    if (!units.empty()) print_line("fees", units + " (USD for one)");
     if (!quote.quotation.costing.factor.is_one()) {
       print_line("factor", ratio_text(quote.quotation.costing.factor));
     }
@@ -190,11 +224,13 @@ void print_json(const Answer& answer) {
   json["band_above"] = quote.quotation.band;
   json["factor"] = ratio_text(quote.quotation.costing.factor);
   json["usd_per_million"] = nlohmann::ordered_json::object();
+  json["usd_each"] = nlohmann::ordered_json::object();
   if (quote.row != nullptr) {
     json["price_id"] = Catalog::price_id(quote);
     json["matched_by"] = pricing::via_text(quote.via);
     if (!quote.row->source_date.empty()) json["source_date"] = quote.row->source_date;
     for (const auto& [name, value] : rates_of(quote)) json["usd_per_million"][name] = value;
+    for (const auto& [name, value] : unit_rates_of(quote)) json["usd_each"][name] = value;
   }
   json["price_source"] = price_source_name(answer.cost.source);
   json["cost_usd"] = nullptr;
@@ -234,6 +270,8 @@ int prices(const Settings& settings) {
   } else {
     answer.record.provider.assign(settings.provider);
   }
+  answer.quote = book->quote(answer.record, answer.epoch_ns);
+  tell_operation(settings, answer.quote, answer.record);
   answer.quote = book->quote(answer.record, answer.epoch_ns);
   answer.cost = book->price_at(answer.record, answer.epoch_ns);
   settings.json ? print_json(answer) : print_text(answer);

@@ -238,7 +238,8 @@ const CallFlag kCallFlags[] = {
     {"--reasoning", "N", kPrices, "of the output: reasoning", set_tokens<&Settings::reasoning>},
     {"--output-audio", "N", kPrices, "of the output: audio", set_tokens<&Settings::output_audio>},
     {"--output-image", "N", kPrices, "of the output: images", set_tokens<&Settings::output_image>},
-    {"--searches", "N", kPrices, "web searches by the server", set_tokens<&Settings::searches>},
+    {"--searches", "N", kPrices, "web searches by the server; the search units of a rerank", set_tokens<&Settings::searches>},
+    {"--audio-seconds", "N", kPrices, "sound of a transcription that is billed by the second", set_tokens<&Settings::audio_seconds>},
     {"--verbose", "", kDoctor, "also the processes that cannot be looked into", set_bool<&Settings::verbose>},
     {"--json", "", kDoctor | kPrices, "as JSON", set_bool<&Settings::json>},
 };

@@ -63,6 +63,7 @@ struct Settings {
   uint64_t input_image = 0;
   uint64_t output_image = 0;
   uint64_t searches = 0;
+  uint64_t audio_seconds = 0;
   // doctor
   bool verbose = false;
   bool json = false;

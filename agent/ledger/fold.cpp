@@ -94,6 +94,7 @@ void take_tokens(UsageRecord& mine, const UsageRecord& theirs) {
   mine.apart = theirs.apart;
   mine.usage_missing = theirs.usage_missing;
   mine.server_tool_requests = theirs.server_tool_requests;
+  mine.billed_audio_ms = theirs.billed_audio_ms;
   RecordFlags flags = without_usage_flags(mine.flags);
   for (const RecordFlag flag : {RecordFlag::kUsageMissing, RecordFlag::kUsageMalformed}) {
     if (theirs.flags.has(flag)) flags.set(flag);
@@ -112,6 +113,7 @@ void fill_answer(UsageRecord& mine, const UsageRecord& theirs) {
   fill(mine.cache_status, theirs.cache_status);
   fill(mine.status_code, theirs.status_code);
   if (mine.outcome == Outcome::kHttpError) fill(mine.error_type, theirs.error_type);
+  fill(mine.rate_limited_by, theirs.rate_limited_by);
   fill(mine.rate_limit_remaining_requests, theirs.rate_limit_remaining_requests);
   fill(mine.rate_limit_remaining_tokens, theirs.rate_limit_remaining_tokens);
   fill(mine.rate_limit_requests_reset_ns, theirs.rate_limit_requests_reset_ns);

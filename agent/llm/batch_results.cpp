@@ -1,9 +1,14 @@
 #include "batch_results.h"
 
+#include <array>
+#include <charconv>
+#include <iterator>
 #include <optional>
+#include <string>
 
 #include "body_digest.h"
 #include "dialects/anthropic_shape.h"
+#include "dialects/gemini_shape.h"
 #include "dialects/openai_shape.h"
 #include "framing/series_reader.h"
 #include "json/json_scanner.h"
@@ -15,7 +20,17 @@
 namespace wiretally::llm {
 namespace {
 
-enum class Kind : uint8_t { kOpenaiFile, kAnthropicResults, kOpenaiBatch };
+enum class Kind : uint8_t {
+  kOpenaiFile,
+  kAnthropicResults,
+  kOpenaiBatch,
+  kGeminiFile,
+  kGeminiBatch
+};
+
+// One JSON document, not one a line.
+bool is_document(Kind kind) { return kind == Kind::kOpenaiBatch || kind == Kind::kGeminiBatch; }
+bool is_of_gemini(Kind kind) { return kind == Kind::kGeminiFile || kind == Kind::kGeminiBatch; }
 
 struct Place {
   Kind kind;
@@ -38,6 +53,15 @@ std::optional<Place> place_of(std::string_view path) {
   if (const auto id = between(path, "/files", "/content")) return Place{Kind::kOpenaiFile, *id};
   if (const auto id = between(path, "/messages/batches", "/results")) {
     return Place{Kind::kAnthropicResults, *id};
+  }
+  for (const std::string_view version : {"/v1beta", "/v1alpha"}) {
+    const std::string folder(version);
+    if (const auto id = between(path, folder + "/files", ":download")) {
+      return Place{Kind::kGeminiFile, *id};
+    }
+    const auto id = between(path, folder + "/batches", "");
+    const bool is_method = id && id->find(':') != id->npos;  // :cancel
+    if (id && !is_method) return Place{Kind::kGeminiBatch, *id};
   }
   const auto id = between(path, "/batches", "");
   if (id && id->starts_with("batch_")) return Place{Kind::kOpenaiBatch, *id};
@@ -120,6 +144,44 @@ constexpr AnswerPath kOpenaiObject[] = {
     {"usage", AnswerSlot::kUsage},   WIRETALLY_RESPONSES_USAGE("usage", AnswerSlot::kUsageNumber),
 };
 
+// Own members of a line stand in front, as in the tables above.
+constexpr AnswerPath kGeminiLine[] = {
+    {"key", AnswerSlot::kText},
+    {"#status", AnswerSlot::kText},
+    {"#request", AnswerSlot::kText},
+    {"response", AnswerSlot::kText},
+    {"error", AnswerSlot::kError},
+    {"#file", AnswerSlot::kText},
+    {"error.code", AnswerSlot::kErrorNumber},
+    {"error.status", AnswerSlot::kErrorStatus},
+    {"response.embedding", AnswerSlot::kBody},
+    {"response.tokenCount", AnswerSlot::kUsageNumber, UsageField::kInput},
+    WIRETALLY_GEMINI_ANSWER("response."),
+};
+
+// One of the responses that a list holds.
+enum class Item : size_t { kItself, kKey, kResponse, kError };
+#define WIRETALLY_GEMINI_ITEM(list)                                                   \
+  {list "[]", AnswerSlot::kText}, {list "[].metadata.key", AnswerSlot::kText},        \
+      {list "[].response", AnswerSlot::kText}, {list "[].error", AnswerSlot::kError}, \
+      {list "[].error.code", AnswerSlot::kErrorNumber},                               \
+      {list "[].error.status", AnswerSlot::kErrorStatus},                             \
+      {list "[].response.embedding", AnswerSlot::kBody},                              \
+      {list "[].response.tokenCount", AnswerSlot::kUsageNumber, UsageField::kInput},  \
+      WIRETALLY_GEMINI_ANSWER(list "[].response.")
+constexpr AnswerPath kOneItem[] = {WIRETALLY_GEMINI_ITEM("")};
+constexpr size_t kItemRows = std::size(kOneItem);
+
+constexpr AnswerPath kGeminiObject[] = {
+    {"metadata.model", AnswerSlot::kText},
+    {"model", AnswerSlot::kText},
+    WIRETALLY_GEMINI_ITEM("response.inlinedResponses.inlinedResponses"),
+    WIRETALLY_GEMINI_ITEM("metadata.output.inlinedResponses.inlinedResponses"),
+    WIRETALLY_GEMINI_ITEM("output.inlinedResponses.inlinedResponses"),
+};
+constexpr size_t kModelRows = 2;
+static_assert(std::size(kGeminiObject) == kModelRows + 3 * kItemRows);
+
 struct Table {
   std::span<const AnswerPath> slots;
   PathSet paths;
@@ -129,11 +191,17 @@ const Table& table_of(Kind kind) {
   static const Table openai_file{kOpenaiLine, paths_of(kOpenaiLine)};
   static const Table anthropic{kAnthropicLine, paths_of(kAnthropicLine)};
   static const Table openai_object{kOpenaiObject, paths_of(kOpenaiObject)};
+  static const Table gemini_file{kGeminiLine, paths_of(kGeminiLine)};
+  static const Table gemini_object{kGeminiObject, paths_of(kGeminiObject)};
   switch (kind) {
     case Kind::kOpenaiFile:
       return openai_file;
     case Kind::kAnthropicResults:
       return anthropic;
+    case Kind::kGeminiFile:
+      return gemini_file;
+    case Kind::kGeminiBatch:
+      return gemini_object;
     case Kind::kOpenaiBatch:
       break;
   }
@@ -187,6 +255,8 @@ class BatchResults::Download final : private JsonEvents, private SeriesEvents {
   void begin_document();
   void end_line();
   void end_object();
+  void on_gemini_object(PathId path, const JsonEvent& event);
+  void end_gemini_answer();
   UsageRecord record_of(const Spoken& spoken) const;
   void give_out(UsageRecord& record);
   void give_up() { given_up_ = true; }
@@ -206,6 +276,10 @@ class BatchResults::Download final : private JsonEvents, private SeriesEvents {
   Text<128> request_id_;
   Text<64> file_;
   std::optional<uint16_t> status_;
+  // of Gemini's object
+  Text<256> model_;
+  std::optional<size_t> list_;  // that is read: the first that came
+  uint32_t position_ = 0;       // in it
   bool has_result_ = false;
   bool given_up_ = false;
   bool proven_ = false;  // a line was one of results
@@ -221,8 +295,12 @@ void BatchResults::Download::on_request(ExchangeId id, const RequestHead& head,
   note_request_head(head, record);
   if (head.headers.unknown) record.flags.set(RecordFlag::kH2HeadersUnknown);
   record.caller = all_.credentials_.read(head.headers, head.target);
-  if (kind_ == Kind::kOpenaiFile) record.batch_file.assign(place_id);
-  if (kind_ != Kind::kOpenaiFile) record.batch_id.assign(place_id);
+  const bool is_file = kind_ == Kind::kOpenaiFile || kind_ == Kind::kGeminiFile;
+  if (is_file) {
+    record.batch_file.assign(place_id);
+  } else {
+    record.batch_id.assign(place_id);
+  }
   base_.pack(record);
 }
 
@@ -230,7 +308,9 @@ BodyInterest BatchResults::Download::on_response(const ResponseHead& head) {
   UsageRecord record = base_.unpack();
   note_answer_head(head, record);
   if (record.provider.empty()) {
-    record.provider.assign(kind_ == Kind::kAnthropicResults ? "anthropic" : "unknown");
+    record.provider.assign(kind_ == Kind::kAnthropicResults ? "anthropic"
+                           : is_of_gemini(kind_)            ? "gcp.gemini"
+                                                            : "unknown");
   }
   base_.pack(record);
   if (head.status != 200) give_up();
@@ -240,8 +320,8 @@ BodyInterest BatchResults::Download::on_response(const ResponseHead& head) {
 BodyInterest BatchResults::Download::feed(ByteView body, EventTime time) {
   if (given_up_) return BodyInterest::kNotLlm;
   now_ = time;
-  if (kind_ == Kind::kOpenaiBatch) {
-    scanner_.feed(body);
+  if (is_document(kind_)) {
+    if (scanner_.feed(body) == JsonScanner::Verdict::kBad) give_up();
     digest_.feed(body);
     line_bytes_ += body.size();
   } else {
@@ -256,15 +336,16 @@ BodyInterest BatchResults::Download::feed(ByteView body, EventTime time) {
 }
 
 void BatchResults::Download::lose(BodyLoss loss) {
-  if (kind_ == Kind::kOpenaiBatch || loss != BodyLoss::kGap) return give_up();
+  if (is_document(kind_) || loss != BodyLoss::kGap) return give_up();
   series_.gap();
 }
 
 void BatchResults::Download::finish(EventTime time) {
   if (given_up_) return;
   now_ = time;
-  if (kind_ == Kind::kOpenaiBatch) {
-    if (scanner_.verdict() == JsonScanner::Verdict::kComplete) end_object();
+  if (is_document(kind_)) {
+    const bool whole = scanner_.verdict() == JsonScanner::Verdict::kComplete;
+    if (kind_ == Kind::kOpenaiBatch && whole) end_object();
   } else {
     series_.finish();
   }
@@ -272,6 +353,7 @@ void BatchResults::Download::finish(EventTime time) {
 }
 
 void BatchResults::Download::on_json(PathId path, const JsonEvent& event) {
+  if (kind_ == Kind::kGeminiBatch) return on_gemini_object(path, event);
   const bool is_text = event.kind == JsonEvent::Kind::kString;
   if (path < kOwn) {
     switch (static_cast<Own>(path)) {
@@ -332,7 +414,9 @@ SeriesEvents::Read BatchResults::Download::on_series_part(ByteView part) {
 
 void BatchResults::Download::on_series_end(bool intact) {
   if (given_up_) return;
-  const bool is_line = intact && !custom_id_.empty() && has_result_;
+  // A key is the client's own affair; without one the line's place tells it apart.
+  const bool of_gemini = kind_ == Kind::kGeminiFile && (notes_.has_choices || notes_.has_body);
+  const bool is_line = intact && has_result_ && (of_gemini || !custom_id_.empty());
   if (is_line) {
     proven_ = true;
     end_line();
@@ -379,7 +463,69 @@ void BatchResults::Download::give_out(UsageRecord& record) {
   all_.next_.on_record(record);
 }
 
+void BatchResults::Download::on_gemini_object(PathId path, const JsonEvent& event) {
+  using Kind = JsonEvent::Kind;
+  if (path < kModelRows) {
+    constexpr std::string_view kFolder = "models/";
+    std::string_view model = event.text;
+    if (model.starts_with(kFolder)) model.remove_prefix(kFolder.size());
+    if (event.kind == Kind::kString && model_.empty()) model_.assign(model);
+    return;
+  }
+  const size_t list = (path - kModelRows) / kItemRows;
+  const auto row = static_cast<Item>((path - kModelRows) % kItemRows);
+  if (!list_) list_ = list;
+  if (list != *list_) return;
+  if (row == Item::kItself && event.kind == Kind::kObjectBegin) {
+    notes_.clear();
+    custom_id_.clear();
+    has_result_ = false;
+    position_ = event.index;
+  }
+  if (row == Item::kKey && event.kind == Kind::kString) custom_id_.assign(event.text);
+  if ((row == Item::kResponse || row == Item::kError) && event.kind == Kind::kObjectBegin) {
+    has_result_ = true;
+  }
+  notes_.note(table_.slots[path], event);
+  if (row == Item::kItself && event.kind == Kind::kObjectEnd && has_result_) end_gemini_answer();
+}
+
+// A line of a file, or one of the responses in the object.
+void BatchResults::Download::end_gemini_answer() {
+  if (custom_id_.empty()) {
+    std::array<char, 16> place;
+    const auto end = std::to_chars(place.data(), place.data() + place.size(),
+                                   kind_ == Kind::kGeminiBatch ? position_ : lines_);
+    custom_id_.assign({place.data(), static_cast<size_t>(end.ptr - place.data())});
+  }
+  const bool embeds = notes_.has_body && !notes_.has_choices;
+  note_gemini_answer(notes_);
+  UsageRecord record = record_of(embeds ? Spoken{Dialect::kGeminiEmbeddings, Operation::kEmbeddings}
+                                        : Spoken{Dialect::kGeminiGenerate, Operation::kChat});
+  record.part = CallPart::kFetched;
+  record.batch_custom_id = custom_id_;
+  if (record.response_model.empty()) record.response_model = model_;
+  if (kind_ == Kind::kGeminiBatch) {
+    record.response_bytes = 0;  // of the object, not of one of its responses
+    record.response_digest = {};
+    ++lines_;
+  }
+  if (notes_.document.error) {
+    record.outcome = Outcome::kHttpError;
+    record.error_type = notes_.document.error_name;
+    record.status_code.reset();
+  } else {
+    normalise_gemini_answer(notes_, {.provider = record.provider.view(), .settled = true}, record);
+    if (!record.tokens.input) {
+      record.usage_missing = UsageMissing::kNotInAnswer;
+      record.flags.set(RecordFlag::kUsageMissing);
+    }
+  }
+  give_out(record);
+}
+
 void BatchResults::Download::end_line() {
+  if (kind_ == Kind::kGeminiFile) return end_gemini_answer();
   const bool of_anthropic = kind_ == Kind::kAnthropicResults;
   const std::string_view type = notes_.document.status.view();
   if (of_anthropic && type != "succeeded" && type != "errored") return;

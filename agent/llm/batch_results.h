@@ -4,6 +4,11 @@
 //                                      OpenAI and those who offer the same. A record a line
 //   …/messages/batches/{id}/results    JSONL: {custom_id, result:{type, message}}: Anthropic. A
 //                                      record a line
+//   …/v1beta/files/{id}:download       JSONL: {key, response | error}: Gemini. A record a line
+//   …/v1beta/batches/{id}              Gemini's operation; once done it holds the responses that
+//   are
+//                                      not in a file, some versions of it twice. A record a
+//                                      response
 //   …/batches/{id}                     the batch object: once completed it says the usage of all
 //                                      its lines together. A record with CallPart::kSum
 //

@@ -114,6 +114,10 @@ bool says_nothing_new(AnswerSlot slot, const JsonEvent& event) {
     case AnswerSlot::kOwnKey:
     case AnswerSlot::kGeography:
     case AnswerSlot::kSpeed:
+    case AnswerSlot::kVector:
+    case AnswerSlot::kVectorNumber:
+    case AnswerSlot::kBilledSeconds:
+    case AnswerSlot::kQuota:
     case AnswerSlot::kStreamId:
     case AnswerSlot::kErrorEventId:
     case AnswerSlot::kSessionModel:
@@ -304,6 +308,10 @@ void AnswerReader::on_json(PathId path, const JsonEvent& event) {
   if (checks_tail_) return;
   const AnswerPath& at = spec_.answer_slots[path];
   notes_.note(at, event);
+  // Long lists are not read for their beginning's sake.
+  if (at.slot == AnswerSlot::kVectorNumber && notes_.vectors.has_enough()) {
+    scanner_.skip_rest_of_array();
+  }
   if (spans_ == nullptr) return;
   plain_ = plain_ && says_nothing_new(at.slot, event);
   // Plain text is reported where it stands.

@@ -48,10 +48,11 @@ struct DialectSpec {
   std::span<const std::string_view> path_tails = {};
   // Streams report usage only when the request asks for it (stream_options.include_usage).
   bool usage_on_request = false;
-  bool has_output = true;
   bool has_tokens = true;  // false: nothing in it is counted in tokens
   // For tails that others have too: whether the rest of the path is this dialect's.
   bool (*path_fits)(std::string_view path) = nullptr;
+  // A dialect whose paths look the same under a prefix; RequestSlot::kOther or the host tells.
+  const DialectSpec& (*other)() = nullptr;
   bool takes_forms = false;  // a request may be multipart/form-data
   // Where the path tells what is done, instead of `operation`.
   Operation (*operation_of)(std::string_view path) = nullptr;

@@ -203,6 +203,11 @@ BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
   const Target target = split_target(head.target);
   const DialectSpec* spec = may_post ? suspect_dialect(target.path) : nullptr;
   if (spec == nullptr && may_post) spec = suspect_dialect_of(head.headers);
+  if (spec != nullptr && spec->other != nullptr &&
+      request_head_proves(spec->other().dialect, provider_of_host(host_of(head), {}),
+                          head.headers)) {
+    spec = &spec->other();
+  }
   CallPtr* entry = find(id);
   if (head.websocket && entry == nullptr && sockets_.on_request(id, head)) {
     return BodyInterest::kWanted;
@@ -590,10 +595,19 @@ void LlmRoom::end_request(Call& call, bool complete) {
   if (call.spec != nullptr) note_request(call);
 }
 
+// The request is of the other dialect that has this path. An answer that came before the request's
+// end has been read as the first one's.
+void LlmRoom::switch_dialect(Call& call) {
+  if (call.answer.seen) return;
+  call.spec = &call.spec->other();
+  (*AwakeRecord(call)).dialect = call.spec->dialect;
+}
+
 // The request has ended, and its dialect is known.
 void LlmRoom::note_request(Call& call) {
   if (call.request() == nullptr) return;
   const RequestNotes& notes = call.request()->notes();
+  if (notes.of_other && call.spec->other != nullptr) switch_dialect(call);
   const bool has_shape = call.spec->request_has_shape(notes, call.model_in_path);
   if (has_shape) call.proven = true;
   call.only_arranges =
@@ -747,6 +761,7 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
     answer.failed = notes.failed;
     record.part = part_of(call.fetch, call.background, notes, record);
     if (notes.failed && !notes.error_type.empty()) record.error_type = notes.error_type;
+    note_limits_and_sound(notes, record);
     const bool in_order = (answer.complete || answer.terminal) && !answer.failed;
     call.spec->normalise(
         notes,
@@ -763,13 +778,14 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
         (answer.complete || answer.terminal) && !answer.lost && !answer.decode_failed;
     if (whole) {
       record.response_digest = call.answer_digest.value();
-      record.text_digest = notes.text.value(notes.tools);
+      record.text_digest = record.operation == Operation::kEmbeddings
+                               ? notes.vectors.value()
+                               : notes.text.value(notes.tools);
     }
   }
 
   record.outcome = outcome_of(record, answer, end.outcome);
-  const bool has_output = call.spec->has_output && record.operation != Operation::kEmbeddings;
-  if (call.spec->has_tokens) record.usage_missing = missing_of(record, answer, has_output);
+  if (call.spec->has_tokens) record.usage_missing = missing_of(record, answer);
   if (record.usage_missing != UsageMissing::kNot) record.flags.set(RecordFlag::kUsageMissing);
   if (record.provider.empty()) record.provider.assign("unknown");
   set_final_flags(record);

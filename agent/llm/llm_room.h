@@ -114,6 +114,7 @@ class LlmRoom final : public ExchangeSink {
   void open_call(Call& call, UsageRecord& record);
   void end_request(Call& call, bool complete);
   void note_request(Call& call);
+  void switch_dialect(Call& call);
   void end_answer(Call& call, bool complete);
   void close_call(Call& call, const ExchangeEnd& end);
 

@@ -128,6 +128,9 @@ void RequestNotes::note(const RequestPath& path, const JsonEvent& event) {
     case RequestSlot::kElsewhere:
       if (is_begin(event) || event.kind == Kind::kString) has_prompt = not_text = true;
       break;
+    case RequestSlot::kOther:
+      if (is_begin(event) || event.kind == Kind::kString) of_other = true;
+      break;
     case RequestSlot::kEventType:
     case RequestSlot::kEventId:
     case RequestSlot::kStreamId:
@@ -247,6 +250,16 @@ void take_detail(Document& doc, UsageField whole) {
 
 }  // namespace
 
+namespace {
+
+std::optional<uint64_t> milliseconds_of(std::string_view seconds) {
+  constexpr int kMilliDigits = 3;
+  const auto value = parse_decimal(seconds, kMilliDigits);
+  return value ? std::optional(static_cast<uint64_t>(*value)) : std::nullopt;
+}
+
+}  // namespace
+
 void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
   Document& doc = document;
   if (path.visible && event.kind == Kind::kString) text.note(event.text, event.text_bytes);
@@ -333,6 +346,13 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
       if (is_text(event)) doc.content = true;
       doc.text_bytes += event.raw_bytes;
       break;
+    case AnswerSlot::kVector:
+      if (is_begin(event) || event.kind == Kind::kString) has_body = true;
+      vectors.note_vector(event);
+      break;
+    case AnswerSlot::kVectorNumber:
+      vectors.note_number(event);
+      break;
     case AnswerSlot::kUsage:
       if (event.kind == Kind::kObjectBegin) doc.usage_closed = false;
       if (event.kind == Kind::kObjectEnd) doc.usage_closed = true;
@@ -357,6 +377,9 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
       break;
     case AnswerSlot::kSpeed:
       take_text(speed, event);
+      break;
+    case AnswerSlot::kBilledSeconds:
+      if (event.kind == Kind::kNumber) billed_audio_ms = milliseconds_of(event.text);
       break;
     case AnswerSlot::kUsageAddend:
       doc.usage.note_addend(path.field, event);
@@ -438,12 +461,19 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
     case AnswerSlot::kErrorType:
       // AWS may put a namespace in front: com.amazon.…#ThrottlingException
       if (is_text(event)) doc.note_error(event.text.substr(event.text.rfind('#') + 1), 2);
+      if (event.text == "requests") requests_limited = true;
+      if (event.text == "tokens") tokens_limited = true;
       break;
     case AnswerSlot::kErrorStatus:
       if (is_text(event)) doc.note_error(event.text, 1);
       break;
     case AnswerSlot::kErrorNumber:
       if (event.kind == Kind::kNumber) doc.note_error(event.text, 1);
+      break;
+    case AnswerSlot::kQuota:
+      // GenerateRequestsPerDayPerProjectPerModel-FreeTier, …InputTokensPerModelPerMinute
+      if (event.text.find("Requests") != event.text.npos) requests_limited = true;
+      if (event.text.find("Tokens") != event.text.npos) tokens_limited = true;
       break;
     case AnswerSlot::kFailed:
       if (event.kind == Kind::kBool && event.boolean) doc.error = true;

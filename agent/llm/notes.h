@@ -14,6 +14,7 @@
 #include "json/json_scanner.h"
 #include "text_digest.h"
 #include "usage_merge.h"
+#include "vector_digest.h"
 #include "wiretally/usage_record.h"
 
 namespace wiretally::llm {
@@ -40,6 +41,7 @@ enum class RequestSlot : uint8_t {
   kNotText,      // presence means that the body's bytes do not tell how much is read
   kElsewhere,    // likewise, because the prompt is (in part) kept by the server
   kTokenIds,     // an element of the prompt: likewise, if it is a number or a list of them
+  kOther,        // presence means that the request is of DialectSpec::other
   // Of a message on a WebSocket alone (SocketMessage):
   kEventType,
   kEventId,
@@ -65,6 +67,7 @@ struct RequestNotes {
   bool has_form = false;     // multipart/form-data
   bool not_text = false;     // its bytes do not tell how much it reads
   bool background = false;   // the answer is fetched later
+  bool of_other = false;     // dialect, of the same path
   bool json_rpc = false;
   Text<32> rpc_method;
   Text<64> tool;  // that the request calls
@@ -91,6 +94,8 @@ enum class AnswerSlot : uint8_t {
   kChoice,            // one of them
   kBody,              // a part that only an answer of this dialect has
   kBodyText,          // such a part that is content too
+  kVector,            // such a part: an embedding, as a list or in base64
+  kVectorNumber,      // an element of its list
   kUsage,             // the usage object
   kUsageNumber,       // a member of it
   kSpareUsageNumber,  // a copy in another place; counts only without the usage object
@@ -99,6 +104,7 @@ enum class AnswerSlot : uint8_t {
   kOwnKey,            // true: that part is not in the cost
   kGeography,         // where it was served, if that has a price
   kSpeed,             // how fast, if that has a price
+  kBilledSeconds,     // of sound: what is charged, where that is not tokens
   kUsageAddend,       // adds to that member: one number an input
   kDetail,            // one part of a count, with its name: {modality, tokenCount}, {ttl, …}
   kDetailName,
@@ -126,6 +132,7 @@ enum class AnswerSlot : uint8_t {
   kErrorType,
   kErrorStatus,
   kErrorNumber,  // a number that names the error
+  kQuota,        // the name of a limit that was met
   kFailed,       // true: an error
   // Of a message on a WebSocket alone (SocketMessage):
   kStreamId,
@@ -249,6 +256,7 @@ struct AnswerNotes {
   FinishReason finish_reason = FinishReason::kUnknown;
   ToolNames tools;
   TextDigest text;
+  VectorDigest vectors;
   UsageSheet usage;
   UsageSheet apart;
   Text<256> apart_model;
@@ -270,6 +278,9 @@ struct AnswerNotes {
   bool text_cut = false;
   bool usage_malformed = false;
   Text<128> error_type;
+  bool requests_limited = false;  // what the error says was met: the limit of requests, of tokens
+  bool tokens_limited = false;
+  std::optional<uint64_t> billed_audio_ms;
   std::optional<EventTime> first_content;
   std::optional<EventTime> last_content;
   int64_t longest_stall_ns = 0;

@@ -218,6 +218,16 @@ void note_words(const AnswerNotes& notes, UsageRecord& record) {
   record.words.content_bytes = notes.content_bytes;
 }
 
+void note_limits_and_sound(const AnswerNotes& notes, UsageRecord& record) {
+  constexpr uint16_t kTooManyRequests = 429;
+  record.billed_audio_ms = notes.billed_audio_ms;
+  // Both at once: it does not matter which.
+  if (record.status_code != kTooManyRequests || notes.requests_limited == notes.tokens_limited) {
+    return;
+  }
+  record.rate_limited_by.assign(notes.requests_limited ? "requests" : "tokens");
+}
+
 Outcome outcome_of(const UsageRecord& record, const AnswerState& answer, ExchangeOutcome end) {
   if (answer.seen) {
     if (record.status_code.value_or(0) >= 400) return Outcome::kHttpError;
@@ -237,14 +247,14 @@ Outcome outcome_of(const UsageRecord& record, const AnswerState& answer, Exchang
   return Outcome::kIncomplete;
 }
 
-UsageMissing missing_of(const UsageRecord& record, const AnswerState& answer, bool has_output) {
+UsageMissing missing_of(const UsageRecord& record, const AnswerState& answer) {
   const uint16_t status = record.status_code.value_or(0);
   constexpr uint16_t kSwitchingProtocols = 101;  // a turn on a WebSocket
   const bool answered =
       answer.seen && (!record.status_code.has_value() || (status >= 200 && status < 300) ||
                       status == kSwitchingProtocols);
-  const bool known =
-      record.tokens.input.has_value() && (record.tokens.output.has_value() || !has_output);
+  const bool known = record.tokens.input.has_value() &&
+                     (record.tokens.output.has_value() || !operation_has_output(record.operation));
   if (!answered || known) return UsageMissing::kNot;
   if (record.flags.has(RecordFlag::kUsageMalformed)) return UsageMissing::kMalformed;
   if (answer.decode_failed) return UsageMissing::kCoding;

@@ -25,6 +25,8 @@ void note_request_body(const RequestNotes& notes, const CredentialReader& creden
 
 // How much a stream said.
 void note_words(const AnswerNotes& notes, UsageRecord& record);
+// Which limit a refused call met, where the answer says so; and the sound that it is billed by.
+void note_limits_and_sound(const AnswerNotes& notes, UsageRecord& record);
 
 // How an answer came to its end.
 struct AnswerState {
@@ -43,7 +45,7 @@ struct AnswerState {
 Outcome outcome_of(const UsageRecord& record, const AnswerState& answer, ExchangeOutcome end);
 
 // Why an answered call's numbers are unknown; kNot if they are known.
-UsageMissing missing_of(const UsageRecord& record, const AnswerState& answer, bool has_output);
+UsageMissing missing_of(const UsageRecord& record, const AnswerState& answer);
 
 // Flags that follow from the finished record: cut texts, clamped times, another model than asked
 // for.

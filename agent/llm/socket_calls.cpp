@@ -577,6 +577,7 @@ void SocketCalls::Session::write(const Turn& turn, Operation operation, Exchange
   answer.lost = turn.lost;
   answer.decode_failed = turn.unreadable;
   if (notes.failed) record.error_type = notes.error_type;
+  note_limits_and_sound(notes, record);
   spec_.normalise(notes,
                   {.provider = record.provider.view(),
                    .streamed = true,
@@ -588,7 +589,7 @@ void SocketCalls::Session::write(const Turn& turn, Operation operation, Exchange
   }
   record.outcome = outcome_of(record, answer, end);
   if (turn.client_cancelled) record.outcome = Outcome::kClientAbort;
-  record.usage_missing = missing_of(record, answer, true);
+  record.usage_missing = missing_of(record, answer);
   if (record.usage_missing != UsageMissing::kNot) record.flags.set(RecordFlag::kUsageMissing);
   set_final_flags(record);
   calls_.next_.on_record(record);

@@ -130,9 +130,15 @@ class TableReader {
       if (ratio) row.*member = *ratio;
       return ratio.has_value();
     }
-    if (name == "web_search" || name == "request") {
+    static constexpr std::pair<std::string_view, Rate PriceRow::*> kSingle[] = {
+        {"web_search", &PriceRow::web_search},
+        {"request", &PriceRow::request},
+        {"audio_second", &PriceRow::audio_second},
+        {"search_unit", &PriceRow::search_unit}};
+    for (const auto& [single, member] : kSingle) {
+      if (single != name) continue;
       const auto rate = rate_of(value, 0);
-      if (rate) (name == "request" ? row.request : row.web_search) = *rate;
+      if (rate) row.*member = *rate;
       return rate.has_value();
     }
     if (name == "from" || name == "until") {

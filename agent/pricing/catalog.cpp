@@ -5,9 +5,11 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <tuple>
 
 #include "built_in_prices.h"
 #include "litellm_file.h"
+#include "published_rates.h"
 
 namespace wiretally::pricing {
 namespace {
@@ -15,6 +17,8 @@ namespace {
 constexpr std::string_view kAzure = "azure.ai.openai";
 constexpr std::string_view kBedrock = "aws.bedrock";
 constexpr std::string_view kVertex = "gcp.vertex_ai";
+// What is sold everywhere has the list's rows without a zone, too.
+constexpr std::string_view kWidestZone = "global";
 
 // Servers that run where their owner put them.
 constexpr std::string_view kOwnServers[] = {"ollama", "vllm",   "llamacpp", "lmstudio",
@@ -104,6 +108,11 @@ bool same_standard_prices(const PriceRow& a, const PriceRow& b) {
          a.bands.front()[Tier::kStandard] == b.bands.front()[Tier::kStandard];
 }
 
+// Of two rows in effect the higher one counts.
+std::tuple<Layer, bool, int64_t> rank_of(const PriceRow& row) {
+  return {row.layer, row.period.hours.has_value(), row.period.from_ns};
+}
+
 std::string key_of(std::string_view provider, std::string_view model) {
   std::string key;
   key.reserve(provider.size() + model.size() + 1);
@@ -171,6 +180,8 @@ std::string_view via_text(Via via) {
       return "the model's own name";
     case Via::kDeployment:
       return "the model that is configured for the deployment";
+    case Via::kZone:
+      return "the model in the zone that is configured for the deployment";
     case Via::kRegion:
       return "the model in the host's region";
     case Via::kWithoutTuner:
@@ -224,6 +235,7 @@ Catalog::Catalog(std::vector<PriceRow> rows, Overrides overrides)
 }
 
 void Catalog::add(PriceRow row) {
+  add_published_rates(row);
   providers_.insert(row.provider);
   names_.insert(row.model);
   names_.insert(row.key);
@@ -249,10 +261,7 @@ const PriceRow* Catalog::row(std::string_view provider, std::string_view model, 
     if (lists_only && row.layer == Layer::kOverride) continue;
     if (listed != nullptr) *listed = true;
     if (!row.period.holds(epoch_ns)) continue;
-    if (best == nullptr || best->layer < row.layer ||
-        (best->layer == row.layer && best->period.from_ns < row.period.from_ns)) {
-      best = &row;
-    }
+    if (best == nullptr || rank_of(*best) < rank_of(row)) best = &row;
   }
   return best;
 }
@@ -270,10 +279,25 @@ bool Catalog::geographies_agree(std::string_view provider, std::string_view mode
       });
 }
 
+// The deployment that a call is known to have gone to.
+const Deployment* Catalog::deployment_of(std::string_view provider, std::string_view model,
+                                         std::string_view request_model,
+                                         std::string_view server_name) const {
+  for (const Deployment& deployment : overrides_.deployments) {
+    const bool named = deployment.name.empty() || deployment.name == model ||
+                       (provider == kAzure && deployment.name == request_model);
+    if (named && matches(deployment.provider, provider) &&
+        matches(deployment.server, server_name)) {
+      return &deployment;
+    }
+  }
+  return nullptr;
+}
+
 Catalog::Candidates Catalog::candidates(std::string_view provider, std::string_view model,
-                                        std::string_view server_name, int64_t epoch_ns) const {
+                                        std::string_view server_name, int64_t epoch_ns,
+                                        const Deployment* deployment) const {
   Candidates found;
-  if (model.empty()) return found;
   const auto add_name = [&](std::string_view name, Via via) {
     const PriceRow* candidate = row(provider, name, epoch_ns, false, &found.listed);
     if (candidate == nullptr) return;
@@ -281,14 +305,19 @@ Catalog::Candidates Catalog::candidates(std::string_view provider, std::string_v
                                    [&](const Candidate& c) { return c.row == candidate; });
     if (!known) found.rows.push_back({candidate, via});
   };
-  bool configured = false;
-  for (const Deployment& deployment : overrides_.deployments) {
-    if (!matches(deployment.provider, provider) || deployment.name != model) continue;
-    model = deployment.model;
-    configured = true;
-    break;
-  }
+  // What the answer names was served, whatever the configuration says; but for the deployment's
+  // own name, which some answers repeat.
+  const bool configured = deployment != nullptr && !deployment->model.empty() &&
+                          (model.empty() || deployment->name == model);
+  if (configured) model = deployment->model;
+  if (model.empty()) return found;
   model = bare_model(provider, model);
+  if (deployment != nullptr && !deployment->zone.empty()) {
+    const std::string zone = deployment->zone + "/";
+    add_name(zone + std::string(model), Via::kZone);
+    add_name(zone + std::string(without_date(model)), Via::kZone);
+    if (deployment->zone != kWidestZone) return finished(std::move(found), provider, epoch_ns);
+  }
   if (provider == kBedrock) {
     if (const std::string_view region = region_of_host(server_name); !region.empty()) {
       add_name(std::string(region).append("/").append(model), Via::kRegion);
@@ -308,6 +337,11 @@ Catalog::Candidates Catalog::candidates(std::string_view provider, std::string_v
       add_name(anywhere, Via::kWithoutGeography);
     }
   }
+  return finished(std::move(found), provider, epoch_ns);
+}
+
+Catalog::Candidates Catalog::finished(Candidates found, std::string_view provider,
+                                      int64_t epoch_ns) const {
   if (found.rows.empty()) return found;
 
   // An override of a later, wider name goes first, if the lists price both names alike.
@@ -342,7 +376,9 @@ Quote Catalog::quote(const UsageRecord& record, int64_t start_epoch_ns) const {
       }
     }
     quote.quotation = cost_of(*candidate.row, record, discount);
-    if (!all_reported(record)) quote.quotation.gap = Gap::kTokensUnknown;
+    if (quote.quotation.units.empty() && !all_reported(record)) {
+      quote.quotation.gap = Gap::kTokensUnknown;
+    }
     return quote.quotation.gap == Gap::kNone;
   };
 
@@ -357,7 +393,10 @@ Quote Catalog::quote(const UsageRecord& record, int64_t start_epoch_ns) const {
     return quote;
   }
 
-  const Candidates found = candidates(provider, model, record.server_name.view(), start_epoch_ns);
+  const Deployment* const deployment =
+      deployment_of(provider, model, record.request_model.view(), record.server_name.view());
+  const Candidates found =
+      candidates(provider, model, record.server_name.view(), start_epoch_ns, deployment);
   if (found.rows.empty()) {
     const bool own = std::find(std::begin(kOwnServers), std::end(kOwnServers), provider) !=
                      std::end(kOwnServers);
@@ -382,6 +421,7 @@ std::string Catalog::price_id(const Quote& quote) {
   if (quote.quotation.tier != Tier::kStandard) {
     id.append(":").append(tier_name(quote.quotation.tier));
   }
+  if (!quote.quotation.units.empty()) id.append(":").append(quote.quotation.units);
   for (const std::string_view factor : quote.quotation.costing.factors) {
     if (!factor.empty()) id.append(":").append(factor);
   }
@@ -525,7 +565,7 @@ Cost Catalog::price_at(const UsageRecord& record, int64_t start_epoch_ns) const 
 
 bool Catalog::knows(std::string_view provider, std::string_view model) const {
   if (model.empty()) return false;
-  const Candidates found = candidates(provider, model, {}, kLatest);
+  const Candidates found = candidates(provider, model, {}, kLatest, nullptr);
   if (!found.rows.empty() || found.listed) return true;
   if (providers_.contains(std::string(provider))) return false;
   return names_.contains(std::string(model)) || names_.contains(std::string(without_date(model)));

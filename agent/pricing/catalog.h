@@ -7,8 +7,9 @@
 //   3. The name as it is, in Bedrock's region first; then without what does not change its price: a
 //      fine-tune's organisation and suffix, a snapshot's date, Bedrock's geography (only where no
 //      other geography is priced apart).
+//      A deployment that is configured to be in a zone has that zone's rows only.
 //   4. Of rows of one name: those in effect when the call began; an override before the file before
-//      the built-in row.
+//      the built-in row, and one for hours of the day before one for all of it.
 //   5. An override of the undated name prices its snapshots, and a snapshot's row that lacks a rate
 //      gives way to the undated model's, if their lists state the same standard prices.
 //
@@ -33,6 +34,7 @@ namespace wiretally::pricing {
 enum class Via : uint8_t {
   kName,
   kDeployment,
+  kZone,
   kRegion,
   kWithoutTuner,
   kWithoutDate,
@@ -89,8 +91,13 @@ class Catalog final : public PriceBook {
   void add(PriceRow row);
   const PriceRow* row(std::string_view provider, std::string_view model, int64_t epoch_ns,
                       bool lists_only, bool* listed) const;
+  const Deployment* deployment_of(std::string_view provider, std::string_view model,
+                                  std::string_view request_model,
+                                  std::string_view server_name) const;
   Candidates candidates(std::string_view provider, std::string_view model,
-                        std::string_view server_name, int64_t epoch_ns) const;
+                        std::string_view server_name, int64_t epoch_ns,
+                        const Deployment* deployment) const;
+  Candidates finished(Candidates found, std::string_view provider, int64_t epoch_ns) const;
   bool geographies_agree(std::string_view provider, std::string_view model, int64_t epoch_ns) const;
   Cost book_cost(const UsageRecord& record, int64_t start_epoch_ns) const;
   Cost row_cost(const UsageRecord& record, int64_t start_epoch_ns) const;

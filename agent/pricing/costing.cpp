@@ -191,7 +191,7 @@ bool all_reported(const UsageRecord& record) {
   const TokenCounts& tokens = record.tokens;
   const bool input = tokens.input && tokens.input_source == UsageSource::kReported;
   const bool output = tokens.output && tokens.output_source == UsageSource::kReported;
-  return input && (output || record.operation == Operation::kEmbeddings);
+  return input && (output || !operation_has_output(record.operation));
 }
 
 namespace {
@@ -206,6 +206,75 @@ TokenCounts charged(const TokenCounts& tokens) {
   return billed;
 }
 
+// What a call costs in parts, as Costing has them, each to be divided by `under`.
+struct Parts {
+  std::array<Amount, 5> amounts{};  // input, cache_read, cache_write, output, tools
+  uint64_t under = 1;
+};
+
+// `factors` are of the tokens, `discount` of the rest.
+Gap add_up(Parts parts, const Factors& factors, Ratio discount, Costing& costing) {
+  if (factors.gap != Gap::kNone) return factors.gap;
+  // Everything over one denominator: tokens × a/b + tools × c/d = (tokens × a·d + tools × c·b) ÷
+  // b·d.
+  const Ratio of_tokens = factors.ratio, of_tools = discount;
+  uint64_t token_weight = 0, tool_weight = 0, under = 0;
+  if (__builtin_mul_overflow(of_tokens.over, of_tools.under, &token_weight) ||
+      __builtin_mul_overflow(of_tools.over, of_tokens.under, &tool_weight) ||
+      __builtin_mul_overflow(of_tokens.under, of_tools.under, &under) ||
+      __builtin_mul_overflow(under, parts.under, &under)) {
+    return Gap::kSize;
+  }
+  std::array<Amount, 5>& amounts = parts.amounts;
+  for (size_t i = 0; i < amounts.size(); ++i) {
+    const uint64_t weight = i == amounts.size() - 1 ? tool_weight : token_weight;
+    if (amounts[i] > kAmountMax / weight) return Gap::kSize;
+    amounts[i] *= weight;
+  }
+  // One rounding for the total; each part is what the running sum gains, so that parts add up.
+  std::array<int64_t, 5> gains{};
+  Amount sum = 0;
+  int64_t total = 0;
+  for (size_t i = 0; i < amounts.size(); ++i) {
+    sum += amounts[i];
+    const auto running = rounded(sum, kFemtoPerPico * under);
+    if (!running) return Gap::kSize;
+    gains[i] = *running - total;
+    total = *running;
+  }
+  costing = {.input = Picodollars{gains[0]},
+             .cache_read = Picodollars{gains[1]},
+             .cache_write = Picodollars{gains[2]},
+             .output = Picodollars{gains[3]},
+             .tools = Picodollars{gains[4]},
+             .total = Picodollars{total},
+             .factor = factors.ratio,
+             .factors = factors.names};
+  return Gap::kNone;
+}
+
+// The parts of a call that is billed by what is not tokens, and what that is called; nothing for
+// any other.
+std::optional<Parts> parts_by_units(const PriceRow& row, const UsageRecord& record,
+                                    std::string_view& units) {
+  constexpr uint64_t kMsPerSecond = 1000;
+  Parts parts;
+  if (record.operation == Operation::kTranscription && record.billed_audio_ms &&
+      row.audio_second.stated() && *record.billed_audio_ms <= kCountMax) {
+    units = "audio_seconds";
+    parts.amounts[0] = Bill::times(*record.billed_audio_ms, row.audio_second);
+    parts.under = kMsPerSecond;
+    return parts;
+  }
+  if (record.operation == Operation::kRerank && record.server_tool_requests &&
+      row.search_unit.stated() && *record.server_tool_requests <= kCountMax) {
+    units = "search_units";
+    parts.amounts[4] = Bill::times(*record.server_tool_requests, row.search_unit);
+    return parts;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Quotation cost_of(const PriceRow& row, const UsageRecord& record, Ratio discount) {
@@ -218,6 +287,13 @@ Quotation cost_of(const PriceRow& row, const UsageRecord& record, Ratio discount
   const auto tier = tier_of(record.service_tier.view());
   if (!tier) return fail(Gap::kTier);
   quotation.tier = *tier;
+  Factors factors = factors_of(row, record);
+  factors.apply(discount, "discount");
+  if (const auto parts = parts_by_units(row, record, quotation.units)) {
+    if (*tier != Tier::kStandard) return fail(Gap::kTier);
+    quotation.gap = add_up(*parts, factors, discount, quotation.costing);
+    return quotation;
+  }
   if (row.bands.empty()) return fail(Gap::kNoTokenPrices);
   const TokenCounts tokens = charged(record.tokens);
   const auto count = [](const std::optional<uint64_t>& tokens_of) { return tokens_of.value_or(0); };
@@ -261,44 +337,8 @@ Quotation cost_of(const PriceRow& row, const UsageRecord& record, Ratio discount
   Amount tools = searches > 0 ? Bill::times(searches, row.web_search) : 0;
   if (row.request.stated()) tools += Bill::times(1, row.request);
 
-  Factors factors = factors_of(row, record);
-  factors.apply(discount, "discount");
-  if (factors.gap != Gap::kNone) return fail(factors.gap);
-
-  // Everything over one denominator: tokens × a/b + tools × c/d = (tokens × a·d + tools × c·b) ÷
-  // b·d.
-  const Ratio of_tokens = factors.ratio, of_tools = discount;
-  uint64_t token_weight = 0, tool_weight = 0, under = 0;
-  if (__builtin_mul_overflow(of_tokens.over, of_tools.under, &token_weight) ||
-      __builtin_mul_overflow(of_tools.over, of_tokens.under, &tool_weight) ||
-      __builtin_mul_overflow(of_tokens.under, of_tools.under, &under)) {
-    return fail(Gap::kSize);
-  }
-  std::array<Amount, 5> amounts = {input, cache_read, cache_write, output, tools};
-  for (size_t i = 0; i < amounts.size(); ++i) {
-    const uint64_t weight = i == amounts.size() - 1 ? tool_weight : token_weight;
-    if (amounts[i] > kAmountMax / weight) return fail(Gap::kSize);
-    amounts[i] *= weight;
-  }
-  // One rounding for the total; each part is what the running sum gains, so that parts add up.
-  std::array<int64_t, 5> parts{};
-  Amount sum = 0;
-  int64_t total = 0;
-  for (size_t i = 0; i < amounts.size(); ++i) {
-    sum += amounts[i];
-    const auto running = rounded(sum, kFemtoPerPico * under);
-    if (!running) return fail(Gap::kSize);
-    parts[i] = *running - total;
-    total = *running;
-  }
-  quotation.costing = {.input = Picodollars{parts[0]},
-                       .cache_read = Picodollars{parts[1]},
-                       .cache_write = Picodollars{parts[2]},
-                       .output = Picodollars{parts[3]},
-                       .tools = Picodollars{parts[4]},
-                       .total = Picodollars{total},
-                       .factor = factors.ratio,
-                       .factors = factors.names};
+  quotation.gap = add_up({{input, cache_read, cache_write, output, tools}, 1}, factors, discount,
+                         quotation.costing);
   return quotation;
 }
 

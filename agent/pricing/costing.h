@@ -53,10 +53,13 @@ struct Quotation {
   Tier tier = Tier::kStandard;
   uint64_t band = 0;
   Costing costing{};  // gap == kNone
+  // What the call is billed by, where that is not tokens: audio_seconds, search_units.
+  std::string_view units{};
 };
 
 // No cost when a rate is missing that the call needs, or its parts contradict its whole: no
-// substitute is taken, because a wrong price looks like a right one. Needs all_reported(record).
+// substitute is taken, because a wrong price looks like a right one. Needs all_reported(record),
+// unless it says `units`.
 // Where a provider states no detail (cached, audio …), none is assumed. `discount` multiplies the
 // whole.
 Quotation cost_of(const PriceRow& row, const UsageRecord& record, Ratio discount = {});

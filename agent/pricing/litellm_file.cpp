@@ -135,6 +135,7 @@ class Reader {
       date_ = value.substr(0, 10);
     }
     if (depth_ == kEntry && field_ == "litellm_provider") owner_ = value;
+    if (depth_ == kEntry && field_ == "mode") mode_ = value;
     return number(value);  // some mirrors quote their numbers
   }
   bool start_object(size_t) {
@@ -185,6 +186,8 @@ class Reader {
   void begin_entry() {
     row_ = {.key = model_, .origin = origin_, .layer = Layer::kFile};
     owner_.clear();
+    mode_.clear();
+    input_second_ = output_second_ = query_ = {};
     field_.clear();
     detail_.clear();
     unreadable_ = has_tiers_ = costs_otherwise_ = false;
@@ -222,9 +225,34 @@ class Reader {
       row_.band(cell->above)[cell->tier][cell->item] = *rate;
     } else if (field_ == "input_cost_per_request") {
       row_.request = *rate;
+    } else if (rate->femtodollars > 0 && keep_single(*rate)) {
+      costs_otherwise_ = true;
     } else if (rate->femtodollars > 0 && field_.find("_cost_per_") != field_.npos) {
       costs_otherwise_ = true;
     }
+  }
+
+  // What is counted in something else than tokens; which of it counts, the entry's mode says.
+  bool keep_single(Rate rate) {
+    static constexpr std::pair<std::string_view, Rate Reader::*> kSingle[] = {
+        {"input_cost_per_second", &Reader::input_second_},
+        {"output_cost_per_second", &Reader::output_second_},
+        {"input_cost_per_query", &Reader::query_}};
+    for (const auto& [name, member] : kSingle) {
+      if (name != field_) continue;
+      this->*member = rate;
+      return true;
+    }
+    return false;
+  }
+
+  // A transcription's seconds stand under input, under output, or under both alike.
+  void keep_units() {
+    if (mode_ == "rerank") row_.search_unit = query_;
+    if (mode_ != "audio_transcription") return;
+    const bool both = input_second_.stated() && output_second_.stated();
+    if (both && input_second_ != output_second_) return;
+    row_.audio_second = input_second_.stated() ? input_second_ : output_second_;
   }
 
   static void set_factor(std::string_view text, Ratio& factor) {
@@ -258,6 +286,7 @@ class Reader {
     row_.model = std::string(listed.model);
     row_.rank = listed.rank;
     row_.band_includes_border = owner_ == "xai";
+    keep_units();
     if (has_tiers_) {
       row_.bands.clear();
       for (auto& tier : tiers_) row_.bands.push_back(tier.first);
@@ -291,6 +320,8 @@ class Reader {
   std::string model_;
   // of the entry that is open
   std::string owner_;
+  std::string mode_;
+  Rate input_second_, output_second_, query_;
   std::string field_;
   std::string detail_;
   PriceRow row_;

@@ -74,6 +74,13 @@ bool read_period(const std::string& key, const YAML::Node& value, Period& period
   return true;
 }
 
+Hours read_hours(const YAML::Node& value) {
+  const std::string text = scalar(value, "hours");
+  const auto hours = hours_of(text);
+  if (!hours) refuse(value, "hours: '" + text + "' is no part of the day; write 16:30-00:30 (UTC)");
+  return *hours;
+}
+
 void require_map(const YAML::Node& node, const std::string& what) {
   if (!node.IsMap()) refuse(node, what + " takes a mapping of names to values");
 }
@@ -161,6 +168,10 @@ bool read_price(const std::string& key, const YAML::Node& value, PriceRow& row) 
     row.web_search = price_of(value, key, 0);
   } else if (key == "request") {
     row.request = price_of(value, key, 0);
+  } else if (key == "audio_second") {
+    row.audio_second = price_of(value, key, 0);
+  } else if (key == "search_unit") {
+    row.search_unit = price_of(value, key, 0);
   } else if (key == "source_date") {
     date_of(value, key);
     row.source_date = value.Scalar();
@@ -171,7 +182,8 @@ bool read_price(const std::string& key, const YAML::Node& value, PriceRow& row) 
 }
 
 constexpr const char* kRowKeys =
-    ", tiers, above, web_search, request, us_host, eu_host, us_geo, fast, regional, source_date, ";
+    ", tiers, above, web_search, request, audio_second, search_unit, us_host, eu_host, us_geo, "
+    "fast, regional, source_date, ";
 
 PriceRow read_row(const YAML::Node& entry) {
   require_map(entry, "a price");
@@ -185,16 +197,19 @@ PriceRow read_row(const YAML::Node& entry) {
       row.provider = text_of(member.second, key);
     } else if (key == "model") {
       row.model = text_of(member.second, key);
+    } else if (key == "hours") {
+      row.period.hours = read_hours(member.second);
     } else if (!read_period(key, member.second, row.period) &&
                !read_price(key, member.second, row)) {
       refuse_key(member.first, key,
-                 std::string("provider, model, from, until") + kRowKeys + kRates);
+                 std::string("provider, model, from, until, hours") + kRowKeys + kRates);
     }
   }
   if (row.provider.empty() || row.model.empty()) {
     refuse(entry, "a price needs 'provider' and 'model', as records name them");
   }
-  if (!row.band(0)[Tier::kStandard][Item::kInput].stated()) {
+  const bool by_units = row.audio_second.stated() || row.search_unit.stated();
+  if (!by_units && !row.band(0)[Tier::kStandard][Item::kInput].stated()) {
     refuse(entry, "a price needs 'input': USD for a million tokens");
   }
   row.key = row.provider + "/" + row.model;
@@ -238,14 +253,21 @@ Deployment read_deployment(const YAML::Node& entry) {
       deployment.provider = text_of(member.second, key);
     } else if (key == "name") {
       deployment.name = text_of(member.second, key);
+    } else if (key == "server") {
+      deployment.server = text_of(member.second, key);
     } else if (key == "model") {
       deployment.model = text_of(member.second, key);
+    } else if (key == "zone") {
+      deployment.zone = text_of(member.second, key);
     } else {
-      refuse_key(member.first, key, "provider, name, model");
+      refuse_key(member.first, key, "provider, name, server, model, zone");
     }
   }
-  if (deployment.name.empty() || deployment.model.empty()) {
-    refuse(entry, "a deployment needs 'name' and the 'model' it runs");
+  if (deployment.name.empty() && deployment.server.empty()) {
+    refuse(entry, "a deployment needs 'name', or the 'server' it is on");
+  }
+  if (deployment.model.empty() && deployment.zone.empty()) {
+    refuse(entry, "a deployment needs the 'model' it runs, or the 'zone' it is in");
   }
   return deployment;
 }
@@ -294,7 +316,11 @@ void read_list(const YAML::Node& list, const std::string& what, Read read, std::
 void refuse_overlaps(const YAML::Node& prices, const std::vector<PriceRow>& rows) {
   for (size_t i = 0; i < rows.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {
-      const bool same = rows[i].provider == rows[j].provider && rows[i].model == rows[j].model;
+      const auto& hours = rows[i].period.hours;
+      const auto& others = rows[j].period.hours;
+      const bool same = rows[i].provider == rows[j].provider && rows[i].model == rows[j].model &&
+                        hours.has_value() == others.has_value() &&
+                        (!hours || hours->overlap(*others));
       if (same && rows[i].period.from_ns < rows[j].period.until_ns &&
           rows[j].period.from_ns < rows[i].period.until_ns) {
         refuse(prices[i], "a second price of " + rows[i].key +

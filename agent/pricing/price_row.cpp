@@ -124,6 +124,29 @@ std::string date_of_epoch(int64_t epoch_ns) {
   return text;
 }
 
+bool Hours::hold(int64_t epoch_ns) const {
+  constexpr int64_t kDayS = 86'400;
+  const int64_t second = ((epoch_ns / kNsPerSecond) % kDayS + kDayS) % kDayS;
+  if (from_s < until_s) return second >= from_s && second < until_s;
+  return second >= from_s || second < until_s;
+}
+
+bool Hours::overlap(const Hours& other) const {
+  return hold(other.from_s * kNsPerSecond) || other.hold(from_s * kNsPerSecond);
+}
+
+std::optional<Hours> hours_of(std::string_view text) {
+  if (text.size() != 11 || text[2] != ':' || text[5] != '-' || text[8] != ':') return std::nullopt;
+  const auto time = [&](size_t at) -> std::optional<int32_t> {
+    const auto hour = digits(text, at, 2), minute = digits(text, at + 3, 2);
+    if (!hour || !minute || *hour > 23 || *minute > 59) return std::nullopt;
+    return *hour * 3600 + *minute * 60;
+  };
+  const auto from = time(0), until = time(6);
+  if (!from || !until || *from == *until) return std::nullopt;
+  return Hours{*from, *until};
+}
+
 Band& PriceRow::band(uint64_t above) {
   const auto place =
       std::lower_bound(bands.begin(), bands.end(), above,

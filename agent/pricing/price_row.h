@@ -37,7 +37,8 @@ inline constexpr size_t kTierCount = static_cast<size_t>(Tier::kCount);
 std::string_view tier_name(Tier tier);
 std::optional<Tier> tier_of_name(std::string_view name);
 
-// Femtodollars, 1e-15 USD, for one token (one search, one request). Not stated is not zero.
+// Femtodollars, 1e-15 USD, for one token (one search, one request, one second). Not stated is not
+// zero.
 struct Rate {
   static constexpr int kScale = 15;
   static constexpr int64_t kMax = 1'000'000'000'000'000;  // 1 USD; more is a mistake of the file
@@ -86,13 +87,28 @@ struct Band {
   const RateCard& operator[](Tier tier) const { return tiers[static_cast<size_t>(tier)]; }
 };
 
-// From its first nanosecond to before its end; epoch time.
+// A part of every day in UTC, in seconds from midnight: from its first second to before its end,
+// over midnight where the end is not after the beginning.
+struct Hours {
+  int32_t from_s = 0;
+  int32_t until_s = 0;
+
+  bool hold(int64_t epoch_ns) const;
+  bool overlap(const Hours& other) const;
+};
+// "16:30-00:30"; nothing for anything else, and for a whole day.
+std::optional<Hours> hours_of(std::string_view text);
+
+// From its first nanosecond to before its end; epoch time. The latest time there is (INT64_MAX)
+// is no hour of the day.
 struct Period {
   int64_t from_ns = INT64_MIN;
   int64_t until_ns = INT64_MAX;
+  std::optional<Hours> hours{};
 
   bool holds(int64_t epoch_ns) const {
-    return epoch_ns >= from_ns && (epoch_ns < until_ns || until_ns == INT64_MAX);
+    if (epoch_ns < from_ns || (epoch_ns >= until_ns && until_ns != INT64_MAX)) return false;
+    return !hours || (epoch_ns != INT64_MAX && hours->hold(epoch_ns));
   }
 };
 
@@ -115,6 +131,9 @@ struct PriceRow {
   std::vector<Band> bands{};  // ascending; the first is above 0. None: not priced by tokens
   Rate web_search{};          // one, whatever its size
   Rate request{};             // a fee for each call, beside its tokens
+  // Calls that are not billed by tokens:
+  Rate audio_second{};  // transcriptions, by the sound
+  Rate search_unit{};   // reranks
   // Factors of the tokens' prices, where they apply:
   Ratio us_host{};                    // at us.… hosts of the provider (data residency)
   Ratio eu_host{};                    // at eu.… ones

@@ -32,7 +32,7 @@ std::optional<int64_t> after(EventTime from, const std::optional<EventTime>& to)
 
 std::optional<uint64_t> total_tokens(const UsageRecord& record) {
   const TokenCounts& tokens = record.tokens;
-  if (record.operation == Operation::kEmbeddings && !tokens.output) return tokens.input;
+  if (!operation_has_output(record.operation) && !tokens.output) return tokens.input;
   if (!tokens.input || !tokens.output) return std::nullopt;
   return *tokens.input + *tokens.output;
 }
@@ -246,7 +246,7 @@ void visit_evidence(const LedgerEntry& entry, Fields& f) {
 
 UsageSource usage_source(const UsageRecord& record) {
   const TokenCounts& tokens = record.tokens;
-  if (record.operation == Operation::kEmbeddings) return tokens.input_source;
+  if (!operation_has_output(record.operation)) return tokens.input_source;
   return std::min(tokens.input_source, tokens.output_source);
 }
 

@@ -55,6 +55,14 @@ enum class Operation : uint8_t {
   kToolCall,
 };
 std::string_view operation_name(Operation operation);
+// What calls of a kind cannot have is not unknown: a rerank is counted in searches, a tool call in
+// nothing, an embedding generates no tokens.
+constexpr bool operation_has_tokens(Operation operation) {
+  return operation != Operation::kRerank && operation != Operation::kToolCall;
+}
+constexpr bool operation_has_output(Operation operation) {
+  return operation_has_tokens(operation) && operation != Operation::kEmbeddings;
+}
 
 // How sure a number is, weakest first.
 enum class UsageSource : uint8_t { kNone, kEstimated, kPartial, kReported };
@@ -229,6 +237,7 @@ struct UsageRecord {
   std::optional<uint16_t> status_code;
   Outcome outcome = Outcome::kIncomplete;
   Text<128> error_type;
+  Text<16> rate_limited_by;  // which limit a 429 is about: requests, tokens
   FinishReason finish_reason = FinishReason::kUnknown;
   TokenCounts tokens;
   UsageMissing usage_missing = UsageMissing::kNot;
@@ -241,6 +250,8 @@ struct UsageRecord {
   std::array<Text<64>, 16> tool_calls;
   uint8_t tool_call_count = 0;
   std::optional<uint64_t> server_tool_requests;
+  // Sound that a transcription is billed by, where it is not billed by tokens.
+  std::optional<uint64_t> billed_audio_ms;
   Text<16> inference_geo;  // where it was served, if that has a price: us, global
   Text<16> speed;          // standard, fast
   // What the answer says it cost, exactly: 1e-15 USD.

@@ -87,6 +87,77 @@ void expect_the_same_on_three_lanes(const std::vector<TcpPacket>& packets) {
             replay_packets(packets, "ndjson").out);
 }
 
+std::string http(std::string_view head, std::string_view body) {
+  return std::string(head) +
+         "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + std::string(body);
+}
+
+// An embedding through a gateway that writes the body anew: no id, other spaces and members, and
+// `passed_on` for the provider's `vector`.
+std::vector<TcpPacket> embedding_legs(std::string_view vector, std::string_view passed_on) {
+  const std::string request = R"({"model":"text-embedding-3-small","input":"hi"})";
+  const std::string data = R"("data": [{"object": "embedding", "index": 0, "embedding": )";
+  Connection outer({.client = kApp, .server = kGateway});
+  outer.open();
+  outer.send(Party::kClient,
+             http("POST /v1/embeddings HTTP/1.1\r\nHost: gw.internal\r\n", request));
+  outer.wait_ms(400);
+  outer.send(
+      Party::kServer,
+      http("HTTP/1.1 200 OK\r\n",
+           R"({"model": "emb", )" + data + std::string(passed_on) +
+               R"(}], "object": "list", "usage": {"prompt_tokens": 1, "total_tokens": 1}})"));
+  outer.close(Party::kClient);
+  Connection inner(
+      {.client = kGatewayOut, .server = kProvider, .start_ns = kCaptureStartNs + 20 * 1'000'000});
+  inner.open();
+  inner.send(Party::kClient,
+             http("POST /v1/embeddings HTTP/1.1\r\nHost: api.example\r\n", request + " "));
+  inner.wait_ms(100);
+  inner.send(
+      Party::kServer,
+      http(
+          "HTTP/1.1 200 OK\r\n",
+          R"({"object":"list",)" + data + std::string(vector) +
+              R"(}],"model":"text-embedding-3-small","usage":{"prompt_tokens":1,"total_tokens":1}})"));
+  inner.close(Party::kClient);
+  return merged({outer.packets(), inner.packets()});
+}
+
+// One vector as a provider writes its floats, as a gateway writes the same numbers, and in base64.
+constexpr const char* kVector =
+    "[0.0024999999441206455,-0.004100000020116568,9.999999747378752e-06,0.125,-0."
+    "031199999153614044,0.0007699999841861427,0.5,-1.0,0.25,0.75]";
+constexpr const char* kVectorAgain =
+    "[2.5e-3, -4.1e-3, 0.00001, 1.25E-1, -0.0312, 0.00077, 0.5, -1, 0.25, 0.75]";
+constexpr const char* kVectorBase64 =
+    "\"CtcjO0tZhrusxSc3AAAAPiSX/7zT2Uk6AAAAPwAAgL8AAIA+AABAPw==\"";
+
+TEST(GatewayEmbeddings, AreOneByTheirVectorHoweverItIsWritten) {
+  for (const auto& [vector, passed_on] :
+       {std::pair{kVectorBase64, kVectorBase64}, std::pair{kVector, kVectorAgain},
+        std::pair{kVector, kVectorBase64}, std::pair{kVectorBase64, kVector}}) {
+    const auto packets = embedding_legs(vector, passed_on);
+    const std::vector<Json> records = records_of(packets);
+    ASSERT_EQ(records.size(), 1u) << vector << " " << passed_on;
+    EXPECT_EQ(records[0]["legs"], 2);
+    EXPECT_EQ(records[0]["server_address"], "api.example");
+    EXPECT_EQ(records[0]["client_address"], "10.1.0.1");
+    EXPECT_EQ(records[0]["response_model"], "text-embedding-3-small");
+    expect_the_same_on_three_lanes(packets);
+  }
+}
+
+TEST(GatewayEmbeddings, WithOtherOrTooFewNumbersStayTwo) {
+  EXPECT_EQ(
+      records_of(embedding_legs(kVector, "[0.0026,-0.0041,1e-05,0.125,-0.0312,0.00077,0.5,-1]"))
+          .size(),
+      2u);
+  EXPECT_EQ(records_of(embedding_legs("[0.25,0.5]", "[0.25,0.5]")).size(), 2u)
+      << "anybody's vector may begin so";
+}
+
 class GatewayCalls : public testing::TestWithParam<bool> {
  protected:
   Call call_{.number = 7, .stream = GetParam()};

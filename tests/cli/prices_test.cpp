@@ -14,6 +14,16 @@ bool says(const Outcome& run, std::string_view name, std::string_view value) {
   return run.out.find(line.append(value)) != run.out.npos;
 }
 
+TEST(Prices, ATranscriptionIsBilledByTheSecondAndARerankByItsSearches) {
+  const Outcome sound = wiretally({"prices", "whisper-1", "--audio-seconds", "90"});
+  EXPECT_EQ(sound.exit_status, 0) << sound.err;
+  EXPECT_NE(sound.out.find("whisper-1:audio_seconds"), std::string::npos) << sound.out;
+  EXPECT_NE(sound.out.find("audio_second 0.0001 (USD for one)"), std::string::npos) << sound.out;
+  EXPECT_NE(sound.out.find("0.009 USD"), std::string::npos) << sound.out;
+  const Outcome rerank = wiretally({"prices", "rerank-v3.5", "--searches", "2"});
+  EXPECT_NE(rerank.out.find("0.004 USD"), std::string::npos) << rerank.out;
+}
+
 TEST(Prices, ExplainsAMatch) {
   const Outcome run =
       wiretally({"prices", "gpt-5.5-2026-04-23", "--input", "280000", "--output", "1000"});

@@ -16,8 +16,14 @@ constexpr RequestPath kRequest[] = {
 
 constexpr AnswerPath kAnswer[] = {
     {"embedding", AnswerSlot::kBody},
+    {"embedding.values", AnswerSlot::kVector},
+    {"embedding.values[]", AnswerSlot::kVectorNumber},
     {"embeddings", AnswerSlot::kBody},
+    {"embeddings[].values", AnswerSlot::kVector},
+    {"embeddings[].values[]", AnswerSlot::kVectorNumber},
     {"predictions[].embeddings", AnswerSlot::kBody},
+    {"predictions[].embeddings.values", AnswerSlot::kVector},
+    {"predictions[].embeddings.values[]", AnswerSlot::kVectorNumber},
     {"predictions[].embeddings.statistics.token_count", AnswerSlot::kUsageAddend,
      UsageField::kInput},
     {"usageMetadata", AnswerSlot::kUsage},
@@ -71,7 +77,6 @@ const DialectSpec& gemini_embeddings() {
       .dialect = Dialect::kGeminiEmbeddings,
       .operation = Operation::kEmbeddings,
       .path_tails = kPathTails,
-      .has_output = false,
       .path_fits = path_fits,
       .joins = false,
       .request_paths = path_set<kRequest>(),

@@ -6,6 +6,7 @@
 // nothing but trafficType. An error may stand in a stream without its frame. Over REST with
 // `enum-encoding=int` enumerations are numbers.
 #include "dialect_table.h"
+#include "dialects/gemini_shape.h"
 
 namespace wiretally::llm {
 namespace {
@@ -25,38 +26,10 @@ constexpr RequestPath kRequest[] = {
 };
 
 constexpr AnswerPath kAnswer[] = {
-    {"responseId", AnswerSlot::kResponseId},
-    {"modelVersion", AnswerSlot::kModel},
-    {"candidates", AnswerSlot::kChoices},
-    {"candidates[].content", AnswerSlot::kBody},
-    visible_text("candidates[].content.parts[].text", AnswerSlot::kContent),
-    {"candidates[].content.parts[].functionCall", AnswerSlot::kContentItem},
-    {"candidates[].content.parts[].functionCall.name", AnswerSlot::kLoneToolName},
-    {"candidates[].content.parts[].inlineData", AnswerSlot::kContentItem},
-    {"candidates[].content.parts[].executableCode", AnswerSlot::kContentItem},
-    {"candidates[].finishReason", AnswerSlot::kFinishReason},
-    {"promptFeedback.blockReason", AnswerSlot::kBlocked},
-    {"usageMetadata", AnswerSlot::kUsage},
-    {"usageMetadata.promptTokenCount", AnswerSlot::kUsageNumber, UsageField::kInput},
-    {"usageMetadata.toolUsePromptTokenCount", AnswerSlot::kUsageNumber, UsageField::kToolUsePrompt},
-    {"usageMetadata.cachedContentTokenCount", AnswerSlot::kUsageNumber, UsageField::kCacheRead},
-    {"usageMetadata.candidatesTokenCount", AnswerSlot::kUsageNumber, UsageField::kOutput},
-    {"usageMetadata.responseTokenCount", AnswerSlot::kUsageNumber, UsageField::kOutput},
-    {"usageMetadata.thoughtsTokenCount", AnswerSlot::kUsageNumber, UsageField::kReasoning},
-    {"usageMetadata.totalTokenCount", AnswerSlot::kUsageNumber, UsageField::kTotal},
-    {"usageMetadata.promptTokensDetails[]", AnswerSlot::kDetail, UsageField::kInput},
-    {"usageMetadata.promptTokensDetails[].modality", AnswerSlot::kDetailName},
-    {"usageMetadata.promptTokensDetails[].tokenCount", AnswerSlot::kDetailCount},
-    {"usageMetadata.cacheTokensDetails[]", AnswerSlot::kDetail, UsageField::kCacheRead},
-    {"usageMetadata.cacheTokensDetails[].modality", AnswerSlot::kDetailName},
-    {"usageMetadata.cacheTokensDetails[].tokenCount", AnswerSlot::kDetailCount},
-    {"usageMetadata.candidatesTokensDetails[]", AnswerSlot::kDetail, UsageField::kOutput},
-    {"usageMetadata.candidatesTokensDetails[].modality", AnswerSlot::kDetailName},
-    {"usageMetadata.candidatesTokensDetails[].tokenCount", AnswerSlot::kDetailCount},
-    {"usageMetadata.trafficType", AnswerSlot::kServiceTier},
-    {"usageMetadata.serviceTier", AnswerSlot::kServiceTier},
+    WIRETALLY_GEMINI_ANSWER(""),
     {"error", AnswerSlot::kError},
     {"error.status", AnswerSlot::kErrorStatus},
+    {"error.details[].violations[].quotaId", AnswerSlot::kQuota},
 };
 
 bool request_has_shape(const RequestNotes& notes, bool model_in_path) {
@@ -67,37 +40,9 @@ bool answer_has_shape(const AnswerNotes& notes) {
   return notes.has_choices && (notes.has_usage || !notes.model.empty());
 }
 
-// Words that no other provider's price rows know.
-void note_tier(AnswerNotes& notes) {
-  struct Word {
-    std::string_view traffic;
-    std::string_view tier;
-  };
-  static constexpr Word kWords[] = {{"ON_DEMAND", "on_demand"},
-                                    {"ON_DEMAND_PRIORITY", "priority"},
-                                    {"ON_DEMAND_FLEX", "flex"},
-                                    {"PROVISIONED_THROUGHPUT", "provisioned_throughput"}};
-  for (const Word& word : kWords) {
-    if (notes.service_tier.view() == word.traffic) notes.service_tier.assign(word.tier);
-  }
-}
-
 void end_document(AnswerNotes& notes, bool /*is_event*/) {
-  notes.replace_usage();
-  note_tier(notes);
-  if (notes.finish_reason == FinishReason::kStop && notes.tools.count() > 0) {
-    notes.finish_reason = FinishReason::kToolCalls;
-  }
+  note_gemini_answer(notes);
   if (notes.document.error) notes.fail();
-}
-
-void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecord& record) {
-  if (!notes.has_usage) return;
-  TokenCounts& tokens = record.tokens;
-  normalise_gemini(notes.usage, tokens, record.flags);
-  const UsageSource source = context.settled ? UsageSource::kReported : UsageSource::kPartial;
-  if (tokens.input.has_value()) tokens.input_source = source;
-  if (tokens.output.has_value()) tokens.output_source = source;
 }
 
 }  // namespace
@@ -116,7 +61,7 @@ const DialectSpec& gemini_generate() {
       .request_has_shape = request_has_shape,
       .answer_has_shape = answer_has_shape,
       .end_document = end_document,
-      .normalise = normalise,
+      .normalise = normalise_gemini_answer,
   };
   return spec;
 }

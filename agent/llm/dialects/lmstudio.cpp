@@ -20,6 +20,8 @@ constexpr RequestPath kRequest[] = {
     {"model", RequestSlot::kModel},
     {"stream", RequestSlot::kStream},
     {"input", RequestSlot::kPrompt},
+    {"message", RequestSlot::kOther},  // Cohere's /v1/chat, mounted under /api
+    {"chat_history", RequestSlot::kOther},
 };
 
 #define WIRETALLY_LMSTUDIO_ANSWER(root)                                                          \
@@ -71,6 +73,7 @@ const DialectSpec& lmstudio() {
       .dialect = Dialect::kLmstudio,
       .operation = Operation::kChat,
       .path_tails = kPathTails,
+      .other = cohere_v1_chat,
       .joins = false,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,

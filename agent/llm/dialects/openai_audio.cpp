@@ -30,6 +30,7 @@ constexpr AnswerPath kAnswer[] = {
     {"usage", AnswerSlot::kUsage},
     {"usage.input_tokens", AnswerSlot::kUsageNumber, UsageField::kInput},
     {"usage.output_tokens", AnswerSlot::kUsageNumber, UsageField::kOutput},
+    {"usage.seconds", AnswerSlot::kBilledSeconds},
     {"usage.total_tokens", AnswerSlot::kUsageNumber, UsageField::kTotal},
     {"usage.input_token_details.audio_tokens", AnswerSlot::kUsageNumber, UsageField::kInputAudio},
     {"usage.output_token_details.audio_tokens", AnswerSlot::kUsageNumber, UsageField::kOutputAudio},

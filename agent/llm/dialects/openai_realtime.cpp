@@ -67,6 +67,7 @@ constexpr AnswerPath kAnswer[] = {
     {"response.usage", AnswerSlot::kUsage},
     WIRETALLY_REALTIME_USAGE("response.usage", AnswerSlot::kUsageNumber),
     WIRETALLY_REALTIME_USAGE("usage", AnswerSlot::kSpareUsageNumber),
+    {"usage.seconds", AnswerSlot::kBilledSeconds},
     {"session.model", AnswerSlot::kSessionModel},
     {"session.audio.input.transcription.model", AnswerSlot::kTranscriber},
     {"session.input_audio_transcription.model", AnswerSlot::kTranscriber},

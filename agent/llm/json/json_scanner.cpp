@@ -390,6 +390,12 @@ void JsonScanner::open(bool array) {
   }
 }
 
+void JsonScanner::skip_rest_of_array() {
+  if (state_ != State::kAfter || !in_array(depth_ - 1)) return;
+  state_ = State::kSkip;
+  skipping_ = true;
+}
+
 // The innermost container on the path ends.
 void JsonScanner::close(bool array) {
   if (!closes_kind(array)) {

@@ -129,6 +129,10 @@ class JsonScanner {
   // is noted here from now on; nullptr: nowhere.
   void log_spans(SpanLog* spans) { spans_ = spans; }
 
+  // For on_json, of an element that is a number or a word, or that has ended: nothing more of its
+  // array is reported but its end.
+  void skip_rest_of_array();
+
   // What feed or finish answered last (kMore after reset).
   Verdict verdict() const;
   // Bytes behind the end of a complete document, or from where a bad one is given up, in the last

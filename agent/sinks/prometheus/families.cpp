@@ -24,6 +24,8 @@ constexpr std::array<FamilySpec, kFamilyCount> kFamilies = {{
      {{{"provider", kId}, {"model", kId}, {"reason"}}}},
     {"llm_errors_total", "Calls that the provider answered with an error, by the error's type.", Kind::kCounter, Unit::kOne, Cap::kSeries,
      {{{"provider", kId}, {"model", kId}, {"error_type"}}}},
+    {"llm_rate_limited_total", "Calls refused with 429, by the limit that the answer says was met.", Kind::kCounter, Unit::kOne, Cap::kSeries,
+     {{{"provider", kId}, {"model", kId}, {"limit"}}}},
     {"llm_requests_in_flight", "Observations of calls that are open now.", Kind::kGauge, Unit::kOne, Cap::kSeries,
      {{{"provider", kId}, {"model", kId}}}},
     {"llm_tool_calls_total", "Tool calls that answers asked for.", Kind::kCounter, Unit::kOne, Cap::kTool,

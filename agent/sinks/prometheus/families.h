@@ -17,6 +17,7 @@ enum class Family : uint8_t {
   kStatedCost,
   kUsageMissing,
   kErrors,
+  kRateLimited,
   kInFlight,
   kToolCalls,
   kDuration,

@@ -278,6 +278,11 @@ void PrometheusSink::count_requests(const Call& call) {
   if (r.outcome == Outcome::kHttpError || r.outcome == Outcome::kStreamError) {
     add(Family::kErrors, {call.provider, call.model, known_error_type(r.error_type.view())}, 1);
   }
+  constexpr uint16_t kTooManyRequests = 429;
+  if (r.status_code == kTooManyRequests) {
+    const std::string_view limit = r.rate_limited_by.view();
+    add(Family::kRateLimited, {call.provider, call.model, limit.empty() ? "unknown" : limit}, 1);
+  }
 }
 
 void PrometheusSink::count_tokens(const Call& call) {

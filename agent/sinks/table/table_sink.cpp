@@ -54,10 +54,11 @@ std::string milliseconds_of(std::optional<int64_t> ns) {
   return text;
 }
 
-// A refused call has no tokens that could be unknown.
-std::string count_of(const UsageRecord& record, const std::optional<uint64_t>& tokens) {
+// A refused call has no tokens that could be unknown, nor has a kind of call that never has any.
+std::string count_of(const UsageRecord& record, const std::optional<uint64_t>& tokens,
+                     bool can_have) {
   if (tokens) return std::to_string(*tokens);
-  return record.outcome == Outcome::kHttpError ? "-" : "?";
+  return record.outcome == Outcome::kHttpError || !can_have ? "-" : "?";
 }
 
 std::string model_of(const UsageRecord& record) {
@@ -120,12 +121,15 @@ void TableSink::Totals::add(const LedgerEntry& entry) {
   const UsageRecord& record = entry.record;
   ++calls;
   if (record.outcome == Outcome::kOk) ++ok;
-  // A call that failed has no tokens to be missing.
+  // A call that failed has no tokens to be missing, nor has one that cannot have any.
   const bool answered = record.outcome != Outcome::kHttpError;
-  if (answered || record.tokens.input) input.add(record.tokens.input);
-  if (answered && record.operation != Operation::kEmbeddings) output.add(record.tokens.output);
+  const bool may_lack_input = answered && operation_has_tokens(record.operation);
+  const bool may_lack_output = answered && operation_has_output(record.operation);
+  if (may_lack_input || record.tokens.input) input.add(record.tokens.input);
+  if (may_lack_output || record.tokens.output) output.add(record.tokens.output);
   if (record.tokens.cache_read) cached.add(record.tokens.cache_read);
-  if (answered || entry.cost.total) cost.add(entry.cost.total);
+  const bool may_cost = answered && record.operation != Operation::kToolCall;
+  if (may_cost || entry.cost.total) cost.add(entry.cost.total);
 }
 
 void TableSink::on_entry(const LedgerEntry& entry) {
@@ -153,8 +157,8 @@ TableSink::Row TableSink::call_row(const LedgerEntry& entry) {
           model_of(r),
           caller_of(entry),
           outcome_of(r),
-          count_of(r, r.tokens.input),
-          count_of(r, r.tokens.output),
+          count_of(r, r.tokens.input, operation_has_tokens(r.operation)),
+          count_of(r, r.tokens.output, operation_has_output(r.operation)),
           milliseconds_of(ttft),
           milliseconds_of(elapsed_ns(r.start, r.last_byte))};
 }

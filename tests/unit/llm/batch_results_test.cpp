@@ -143,6 +143,82 @@ TEST(BatchResultsTest, ABatchObjectIsASumOnceItIsCompleted) {
   EXPECT_EQ(room.out.records[0].service_tier.view(), "batch");
 }
 
+std::string gemini_item(std::string_view key, std::string_view input) {
+  return R"({"response":{"candidates":[{"content":{"parts":[{"text":"x"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":)" +
+         std::string(input) + R"(,"candidatesTokenCount":2,"totalTokenCount":)" +
+         std::to_string(std::stoi(std::string(input)) + 2) + R"(}},"metadata":{"key":")" +
+         std::string(key) + R"("}})";
+}
+
+TEST(BatchResultsTest, GeminisOperationHoldsItsResponsesOnceOrTwice) {
+  const std::string list = gemini_item("a", "10") + "," + gemini_item("b", "20");
+  const std::string inlined = R"({"inlinedResponses":{"inlinedResponses":[)" + list + "]}}";
+  for (const std::string& body :
+       {R"({"name":"batches/b1","metadata":{"model":"models/gemini-x"},"done":true,"response":)" +
+            inlined + "}",
+        R"({"name":"batches/b1","metadata":{"model":"models/gemini-x","output":)" + inlined +
+            R"(},"done":true,"response":)" + inlined + "}",
+        R"({"name":"batches/b1","model":"models/gemini-x","output":)" + inlined + "}"}) {
+    for (const size_t cut : {0, 1, 7}) {
+      Room room;
+      room.get(1, "/v1beta/batches/b1", body, cut);
+      ASSERT_EQ(room.out.records.size(), 2u) << body;
+      const UsageRecord& first = room.out.records[0];
+      EXPECT_EQ(first.part, CallPart::kFetched);
+      EXPECT_EQ(first.dialect, Dialect::kGeminiGenerate);
+      EXPECT_EQ(first.batch_id.view(), "b1");
+      EXPECT_EQ(first.batch_custom_id.view(), "a");
+      EXPECT_EQ(first.response_model.view(), "gemini-x");
+      EXPECT_EQ(first.service_tier.view(), "batch");
+      EXPECT_EQ(first.tokens.input, 10u);
+      EXPECT_EQ(first.tokens.output, 2u);
+      EXPECT_EQ(first.index, 0u);
+      EXPECT_EQ(room.out.records[1].tokens.input, 20u);
+      EXPECT_EQ(room.out.records[1].index, 1u);
+      EXPECT_EQ(room.out.records[1].batch_custom_id.view(), "b");
+    }
+  }
+}
+
+TEST(BatchResultsTest, AnOperationThatRunsOrIsAnothersHoldsNothing) {
+  for (
+      const std::string_view body :
+      {R"({"name":"batches/b1","metadata":{"state":"BATCH_STATE_RUNNING"}})",
+       R"({"name":"batches/b1","done":true,"response":{"responsesFile":"files/batch-b1"}})",
+       R"({"name":"batches/b1","done":true,"response":{"inlinedResponses":{"inlinedResponses":[{"metadata":{"key":"a"}}]}}})",
+       R"({"response":[1]})", "[]", "<html>"}) {
+    Room room;
+    room.get(1, "/v1beta/batches/b1", body, 3);
+    EXPECT_TRUE(room.out.records.empty()) << body;
+    EXPECT_EQ(room.room.open(), 0u);
+  }
+}
+
+TEST(BatchResultsTest, LinesOfGeminisFile) {
+  const std::string file =
+      R"({"key":"a","response":{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":1,"totalTokenCount":6},"modelVersion":"gemini-x"}})"
+      "\n"
+      R"({"response":{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":6,"candidatesTokenCount":1,"totalTokenCount":7}}})"
+      "\n"
+      R"({"key":"c","error":{"code":3,"status":"INVALID_ARGUMENT"}})"
+      "\n"
+      R"({"key":"d","response":{"candidates":[]}})"
+      "\n";
+  for (const size_t cut : {0, 1, 50}) {
+    Room room;
+    room.get(1, "/download/v1beta/files/batch-b1:download", file, cut);
+    ASSERT_EQ(room.out.records.size(), 4u) << cut;
+    EXPECT_EQ(room.out.records[0].batch_file.view(), "batch-b1");
+    EXPECT_EQ(room.out.records[0].batch_custom_id.view(), "a");
+    EXPECT_EQ(room.out.records[1].batch_custom_id.view(), "1") << "its place, for want of a key";
+    EXPECT_EQ(room.out.records[1].tokens.input, 6u);
+    EXPECT_EQ(room.out.records[2].outcome, Outcome::kHttpError);
+    EXPECT_EQ(room.out.records[2].error_type.view(), "INVALID_ARGUMENT");
+    EXPECT_EQ(room.out.records[3].usage_missing, UsageMissing::kNotInAnswer);
+    EXPECT_TRUE(room.out.records[3].flags.has(RecordFlag::kUsageMissing));
+  }
+}
+
 TEST(BatchResultsTest, OtherFilesAreSkippedFromTheirFirstLine) {
   for (const std::string_view body :
        {R"({"custom_id":"one","method":"POST","url":"/v1/chat/completions","body":{"model":"m"}})"
@@ -160,7 +236,9 @@ TEST(BatchResultsTest, OtherFilesAreSkippedFromTheirFirstLine) {
 TEST(BatchResultsTest, PathsOfOthers) {
   for (const std::string_view target :
        {"/v1/files", "/v1/files/file-abc", "/v1/batches", "/v1/batches/mine", "/files//content",
-        "/v1/messages/batches/msgbatch_01", "/v1/batches/batch_1/cancel", "/jobs/7/results"}) {
+        "/v1/messages/batches/msgbatch_01", "/v1/batches/batch_1/cancel", "/jobs/7/results",
+        "/v1beta/batches", "/v1beta/files/f1", "/v1/files/f1:download", "/v1beta/batches/b1:cancel",
+        "/v1beta/batches/b1:delete"}) {
     Room room;
     EXPECT_EQ(room.get(1, target, kChatLine), BodyInterest::kNotLlm) << target;
     EXPECT_TRUE(room.out.records.empty()) << target;

@@ -102,6 +102,95 @@ TEST_F(LlmRoomTest, SuspectWithoutProofIsClosedWithoutRecord) {
   EXPECT_EQ(sink_.closed, 1);
 }
 
+TEST_F(LlmRoomTest, ARefusalSaysWhichLimitWasMet) {
+  struct Row {
+    std::string_view path;
+    std::string_view request;
+    uint16_t status;
+    std::string_view answer;
+    std::string_view limit;
+  };
+  static const std::string kGemini = "/v1beta/models/gemini-2.5-pro:generateContent";
+  static constexpr std::string_view kContents = R"({"contents":[{"parts":[{"text":"hi"}]}]})";
+  const auto quotas = [](std::string_view names) {
+    return R"({"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"violations":[)" +
+           std::string(names) + "]}]}}";
+  };
+  const std::string tokens = quotas(R"({"quotaId":"GenerateContentInputTokensPerModelPerMinute"})");
+  const std::string requests = quotas(R"({"quotaId":"GenerateRequestsPerDayPerProjectPerModel"})");
+  const std::string both = quotas(
+      R"({"quotaId":"GenerateRequestsPerDay"},{"quotaId":"GenerateContentInputTokensPerMinute"})");
+  const Row rows[] = {
+      {"/v1/chat/completions", kChat, 429,
+       R"({"error":{"type":"tokens","code":"rate_limit_exceeded"}})", "tokens"},
+      {"/v1/chat/completions", kChat, 429,
+       R"({"error":{"type":"requests","code":"rate_limit_exceeded"}})", "requests"},
+      {"/v1/chat/completions", kChat, 429,
+       R"({"error":{"type":"insufficient_quota","code":"insufficient_quota"}})", ""},
+      {"/v1/chat/completions", kChat, 400, R"({"error":{"type":"tokens","code":"x"}})", ""},
+      {kGemini, kContents, 429, tokens, "tokens"},
+      {kGemini, kContents, 429, requests, "requests"},
+      {kGemini, kContents, 429, both, ""}};
+  uint64_t id = 0;
+  for (const Row& row : rows) {
+    ++id;
+    request(id, row.path);
+    body(id, Message::kRequest, row.request);
+    end_message(id, Message::kRequest);
+    answer(id, {{"content-type", "application/json"}}, row.status);
+    body(id, Message::kResponse, row.answer);
+    end_message(id, Message::kResponse);
+    end(id);
+    ASSERT_EQ(sink_.records.size(), id) << row.answer;
+    EXPECT_EQ(sink_.records.back().rate_limited_by.view(), row.limit) << row.answer;
+  }
+}
+
+TEST_F(LlmRoomTest, ATranscriptionMayBeBilledByItsSound) {
+  auto sound_of = [&, id = uint64_t{0}](std::string_view seconds) mutable {
+    ++id;
+    request(id, "/v1/audio/transcriptions", {{"Host", "api.openai.com"}});
+    end_message(id, Message::kRequest);
+    answer(id, {{"content-type", "application/json"}});
+    body(id, Message::kResponse,
+         R"({"text":"x","usage":{"type":"duration","seconds":)" + std::string(seconds) + "}}");
+    end_message(id, Message::kResponse);
+    end(id);
+    EXPECT_EQ(sink_.records.size(), id);
+    return sink_.records.back().billed_audio_ms;
+  };
+  EXPECT_EQ(sound_of("9"), 9'000u);
+  EXPECT_EQ(sound_of("61.5"), 61'500u);
+  EXPECT_EQ(sound_of("0"), 0u);
+  EXPECT_EQ(sound_of("\"9\""), std::nullopt);
+  EXPECT_EQ(sound_of("-1"), std::nullopt);
+  EXPECT_EQ(sound_of("null"), std::nullopt);
+}
+
+// LM Studio's path is Cohere's under /api.
+TEST_F(LlmRoomTest, ACohereMountedUnderApiIsNoLmStudio) {
+  auto dialect_of = [&, id = uint64_t{0}](std::string_view host, std::string_view asked,
+                                          std::string_view answered) mutable {
+    ++id;
+    request(id, "/api/v1/chat", {{"Host", host}});
+    body(id, Message::kRequest, asked);
+    end_message(id, Message::kRequest);
+    answer(id, {{"content-type", "application/json"}});
+    body(id, Message::kResponse, answered);
+    end_message(id, Message::kResponse);
+    end(id);
+    EXPECT_EQ(sink_.records.size(), id) << host << asked;
+    return sink_.records.back().dialect;
+  };
+  constexpr std::string_view kCohere =
+      R"({"text":"Hi","generation_id":"g","meta":{"billed_units":{"input_tokens":8,"output_tokens":2}}})";
+  constexpr std::string_view kLmStudio =
+      R"({"model_instance_id":"m","output":[],"stats":{"input_tokens":3,"total_output_tokens":2}})";
+  EXPECT_EQ(dialect_of("gw", R"({"model":"m","message":"hi"})", kCohere), Dialect::kCohereV1);
+  EXPECT_EQ(dialect_of("api.cohere.com", R"({"model":"m"})", kCohere), Dialect::kCohereV1);
+  EXPECT_EQ(dialect_of("gw", R"({"model":"m","input":"hi"})", kLmStudio), Dialect::kLmstudio);
+}
+
 // A lost segment may hold a request back until its answer has come and gone.
 TEST_F(LlmRoomTest, AnAnswerThatComesBeforeItsRequestIsOneCallWithIt) {
   const std::string_view answers[] = {

@@ -35,6 +35,63 @@ std::string escaped(std::string_view text) {
   return json;
 }
 
+std::string embeddings_json(std::string_view vectors) {
+  return R"({"object":"list","data":[)" + std::string(vectors) +
+         R"(],"model":"m","usage":{"prompt_tokens":1,"total_tokens":1}})";
+}
+
+Digest vectors_of(std::string_view vectors, size_t cut = 0) {
+  AnswerReader reader(openai_embeddings());
+  reader.reset(BodyForm::kJson);
+  const std::string body = embeddings_json(vectors);
+  const size_t step = cut == 0 ? body.size() : cut;
+  for (size_t i = 0; i < body.size(); i += step) {
+    reader.feed(as_bytes(std::string_view(body).substr(i, step)),
+                {.ns = static_cast<int64_t>(i + 1)});
+  }
+  reader.finish(false);
+  EXPECT_EQ(reader.notes().usage.get(UsageField::kInput), 1u) << vectors;
+  return reader.notes().vectors.value();
+}
+
+TEST(VectorDigest, IsOfTheNumbersNotOfHowTheyAreWritten) {
+  const auto list = [](std::string_view numbers) {
+    return R"({"embedding":[)" + std::string(numbers) + "]}";
+  };
+  const std::string full = list(
+      "0.0024999999441206455,-0.004100000020116568,9.999999747378752e-06,0.125,-0."
+      "031199999153614044,0.0007699999841861427,0.5,-1.0,0.25,0.75");
+  const Digest digest = vectors_of(full);
+  ASSERT_TRUE(digest.known());
+  EXPECT_EQ(digest.high, 32u);
+  for (const size_t cut : {1, 2, 3, 7, 50}) EXPECT_EQ(vectors_of(full, cut), digest) << cut;
+  EXPECT_EQ(vectors_of(list("2.5e-3, -4.1e-3, 0.00001, 1.25E-1, -0.0312, 0.00077, 0.5, -1")),
+            digest)
+      << "behind the first eight nothing counts";
+  const std::string base64 =
+      R"({"embedding":"CtcjO0tZhrusxSc3AAAAPiSX/7zT2Uk6AAAAPwAAgL8AAIA+AABAPw=="})";
+  EXPECT_EQ(vectors_of(base64), digest);
+  for (const size_t cut : {1, 5, 40}) EXPECT_EQ(vectors_of(base64, cut), digest) << cut;
+  EXPECT_NE(vectors_of(full + "," + full), digest) << "two are not one";
+  EXPECT_EQ(vectors_of(full + "," + full), vectors_of(base64 + "," + base64));
+  EXPECT_EQ(vectors_of(full + "," + list("9,[1],\"x\"")), vectors_of(full + "," + full))
+      << "of the second and further ones only that they are there";
+  EXPECT_NE(vectors_of(list("0.0025,-0.0041,1e-05,0.125,-0.0312,0.00077,0.5,1")), digest);
+}
+
+TEST(VectorDigest, OfFewNumbersIsShortAndOfNoneUnknown) {
+  EXPECT_EQ(vectors_of(R"({"embedding":[0.5,-0.0]})").high, 8u);
+  EXPECT_EQ(vectors_of(R"({"embedding":[0.5,-0.0]})"), vectors_of(R"({"embedding":[5e-1,0]})"));
+  EXPECT_EQ(vectors_of(R"({"embedding":"AAAAPwAAAAA="})"), vectors_of(R"({"embedding":[0.5,0]})"));
+  for (const std::string_view vector :
+       {R"({"embedding":[]})", R"({"embedding":""})", R"({"embedding":null})", "",
+        R"({"embedding":[NaN,1]})", R"({"embedding":[1e99,1]})", R"({"embedding":[[1,2]]})",
+        R"({"embedding":["a"]})", R"({"embedding":"not base64!"})",
+        R"({"embedding":"AADAfw=="})"}) {
+    EXPECT_FALSE(vectors_of(vector).known()) << vector;
+  }
+}
+
 std::string chat_json(std::string_view text) {
   return R"({"id":"c","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":")" +
          escaped(text) + R"("},"finish_reason":"stop"}]})";

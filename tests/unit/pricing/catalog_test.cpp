@@ -155,6 +155,100 @@ TEST_F(BuiltIn, EmbeddingsNeedNoOutput) {
   EXPECT_EQ(price(record).output, Picodollars{0});
 }
 
+TEST_F(BuiltIn, SoundIsPricedByTheSecond) {
+  UsageRecord record;
+  record.provider.assign("openai");
+  record.request_model.assign("whisper-1");
+  record.operation = Operation::kTranscription;
+  record.billed_audio_ms = 61'500;
+  const Cost cost = price(record);
+  EXPECT_EQ(total(cost), micro_usd(0.00615));
+  EXPECT_EQ(cost.input, cost.total);
+  EXPECT_EQ(cost.tools, Picodollars{0});
+  EXPECT_EQ(cost.source, PriceSource::kCatalog);
+  EXPECT_EQ(cost.price_id.view(), "builtin-2026-09/whisper-1:audio_seconds");
+  record.service_tier.assign("batch");
+  EXPECT_EQ(total(price(record)), std::nullopt) << "no such tier is published";
+  record.service_tier.clear();
+  record.billed_audio_ms.reset();
+  EXPECT_EQ(total(price(record)), std::nullopt) << "nobody said how long it was";
+  record.billed_audio_ms = 1'000;
+  record.operation = Operation::kChat;
+  EXPECT_EQ(total(price(record)), std::nullopt);
+}
+
+TEST_F(BuiltIn, ARerankIsPricedByItsSearches) {
+  UsageRecord record;
+  record.provider.assign("cohere");
+  record.request_model.assign("rerank-v3.5");
+  record.operation = Operation::kRerank;
+  record.server_tool_requests = 3;
+  const Cost cost = price(record);
+  EXPECT_EQ(total(cost), micro_usd(0.006));
+  EXPECT_EQ(cost.tools, cost.total);
+  EXPECT_EQ(cost.input, Picodollars{0});
+  EXPECT_EQ(cost.price_id.view(), "builtin-2026-09/rerank-v3.5:search_units");
+  record.server_tool_requests.reset();
+  EXPECT_EQ(total(price(record)), std::nullopt);
+}
+
+TEST_F(BuiltIn, AnthropicsBatchesCostHalfOfEveryKind) {
+  UsageRecord record = call("anthropic", "claude-opus-4-7", 23'012, 500);
+  record.tokens.cache_read = 19'000;
+  record.tokens.cache_write_5m = 3'000;
+  record.tokens.cache_write_1h = 1'000;
+  record.service_tier.assign("batch");
+  // (12 × 5 + 19 000 × 0.5 + 3 000 × 6.25 + 1 000 × 10 + 500 × 25) ÷ 2
+  EXPECT_EQ(total(price(record)), micro_usd((60 + 9'500 + 18'750 + 10'000 + 12'500) / 2e6));
+  EXPECT_EQ(price(record).price_id.view(), "builtin-2026-09/claude-opus-4-7:batch");
+  record.server_tool_requests = 1;
+  EXPECT_EQ(price(record).tools, Picodollars{10'000'000'000}) << "searches are not discounted";
+}
+
+TEST_F(BuiltIn, MistralsCachedInputCostsATenth) {
+  UsageRecord record = call("mistral_ai", "mistral-large-2512", 10'000, 100);
+  record.tokens.cache_read = 9'000;
+  const Cost cost = price(record);
+  EXPECT_EQ(cost.cache_read, Picodollars{9'000 * 50'000});
+  EXPECT_EQ(cost.input, Picodollars{1'000 * 500'000});
+  EXPECT_TRUE(cost.total);
+  record.service_tier.assign("batch");
+  EXPECT_EQ(total(price(record)), std::nullopt);
+}
+
+TEST_F(BuiltIn, GeminisCachedInputCostsTheSameInABatch) {
+  UsageRecord record = call("gcp.gemini", "gemini-2.5-flash", 10'000, 0);
+  record.tokens.cache_read = 9'000;
+  const auto usual = price(record).cache_read;
+  ASSERT_TRUE(usual);
+  record.service_tier.assign("batch");
+  EXPECT_EQ(price(record).cache_read, usual);
+  EXPECT_EQ(price(record).input, Picodollars{1'000 * 150'000});
+}
+
+TEST(Catalog, PublishedRulesHoldForAFilesRowsToo) {
+  const Catalog catalog = from_file(R"({
+      "mistral/m": {"litellm_provider": "mistral", "input_cost_per_token": 2e-06, "output_cost_per_token": 6e-06},
+      "mistral/own": {"litellm_provider": "mistral", "input_cost_per_token": 2e-06, "output_cost_per_token": 6e-06,
+                      "cache_read_input_token_cost": 5e-07},
+      "claude-x": {"litellm_provider": "anthropic", "input_cost_per_token": 3e-06, "output_cost_per_token": 1.5e-05,
+                   "output_cost_per_token_batches": 7e-06, "cache_read_input_token_cost": 3e-07,
+                   "input_cost_per_token_above_200k_tokens": 6e-06, "cache_read_input_token_cost_above_200k_tokens": 6e-07}})");
+  const auto cached = [&](std::string_view provider, std::string_view model, uint64_t input) {
+    UsageRecord record = call(provider, model, input, 0);
+    record.tokens.cache_read = input;
+    if (provider == "anthropic") record.service_tier.assign("batch");
+    return total(catalog.price(record));
+  };
+  EXPECT_EQ(cached("mistral_ai", "m", 1'000), 1'000 * 200'000);
+  EXPECT_EQ(cached("mistral_ai", "own", 1'000), 1'000 * 500'000) << "what is stated counts";
+  EXPECT_EQ(cached("anthropic", "claude-x", 1'000), 1'000 * 150'000);
+  EXPECT_EQ(cached("anthropic", "claude-x", 300'000), 300'000LL * 300'000);
+  UsageRecord record = call("anthropic", "claude-x", 0, 10);
+  record.service_tier.assign("batch");
+  EXPECT_EQ(total(catalog.price(record)), 70'000'000) << "what is stated counts";
+}
+
 TEST_F(BuiltIn, OnlyReportedTokensArePriced) {
   const auto without = [&](auto&& change) {
     UsageRecord record = call("openai", "gpt-4o", 10, 10);
@@ -235,7 +329,9 @@ TEST(BuiltInTable, IsWellFormed) {
   for (const PriceRow& row : built_in_prices()) {
     ASSERT_FALSE(row.bands.empty()) << row.key;
     EXPECT_EQ(row.bands.front().above, 0u) << row.key;
-    EXPECT_TRUE(row.bands.front()[Tier::kStandard][Item::kInput].stated()) << row.key;
+    EXPECT_TRUE(row.bands.front()[Tier::kStandard][Item::kInput].stated() ||
+                row.audio_second.stated() || row.search_unit.stated())
+        << row.key;
     EXPECT_TRUE(row.source_date.starts_with("2026-0")) << row.key;
   }
 }

@@ -147,6 +147,32 @@ TEST(LitellmFile, RowsOfOtherKindsOfPricesLoseThem) {
       "output_cost_per_second": 0.0001}})");
   ASSERT_EQ(whisper.size(), 1u) << "known, though its price is not of tokens";
   EXPECT_TRUE(whisper[0].bands.empty());
+  EXPECT_FALSE(whisper[0].audio_second.stated()) << "of a capacity that is reserved, perhaps";
+}
+
+TEST(LitellmFile, SecondsOfTranscriptionsAndSearchesOfReranks) {
+  const auto second = [](const std::string& fields, const std::string& mode) {
+    const auto rows = read(R"({"w": {"litellm_provider": "openai", )" + fields + R"(, "mode": ")" +
+                           mode + "\"}}");
+    EXPECT_EQ(rows.size(), 1u) << fields;
+    return rows.empty() ? Rate{} : rows[0].audio_second;
+  };
+  const std::string in = R"("input_cost_per_second": 0.0001)",
+                    out = R"("output_cost_per_second": )";
+  EXPECT_EQ(second(in, "audio_transcription"), Rate{100'000'000'000});
+  EXPECT_EQ(second(in + ", " + out + "0.0001", "audio_transcription"), Rate{100'000'000'000});
+  EXPECT_EQ(second(in + ", " + out + "0.0", "audio_transcription"), Rate{100'000'000'000});
+  EXPECT_EQ(second(out + "0.0002", "audio_transcription"), Rate{200'000'000'000});
+  EXPECT_FALSE(second(in + ", " + out + "0.0002", "audio_transcription").stated()) << "which?";
+  EXPECT_FALSE(second(in, "chat").stated());
+
+  const auto reranks = read(R"({
+      "r": {"mode": "rerank", "input_cost_per_query": 0.002, "input_cost_per_token": 0.0, "litellm_provider": "cohere"},
+      "s": {"mode": "search", "input_cost_per_query": 0.002, "litellm_provider": "somebody"}})");
+  ASSERT_EQ(reranks.size(), 2u);
+  EXPECT_EQ(reranks[0].search_unit, Rate{2'000'000'000'000});
+  EXPECT_TRUE(reranks[0].bands.empty());
+  EXPECT_FALSE(reranks[1].search_unit.stated());
 }
 
 TEST(LitellmFile, KeysAreReadAsRecordsNameProviders) {

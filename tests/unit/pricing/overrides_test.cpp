@@ -139,6 +139,83 @@ deployments:
             3 * kMicro);
 }
 
+// Which zone a deployment is in is not on the wire; whose name and server it has is.
+TEST(Overrides, ADeploymentsZoneHasItsOwnPrices) {
+  const auto azure = [](std::string_view text) {
+    PriceRow one = row(text);
+    one.provider = "azure.ai.openai";
+    return one;
+  };
+  const Catalog book(
+      {azure("gpt-x 2026-07-01 input 5 output 30"), azure("eu/gpt-x 2026-07-01 input 6 output 33"),
+       azure("us/gpt-x-2026-04-23 2026-07-01 input 7 output 33"),
+       azure("gpt-y 2026-07-01 input 1 output 1"),
+       azure("global/gpt-y 2026-07-01 input 2 output 2")},
+      read(R"(
+deployments:
+  - {provider: azure.ai.openai, name: chat-eu, zone: eu}
+  - {provider: azure.ai.openai, name: speech, model: gpt-x, zone: eu}
+  - {provider: azure.ai.openai, server: "acme-us.openai.azure.com", zone: us}
+  - {provider: azure.ai.openai, server: "acme.*", zone: global}
+)"));
+  const auto of = [&](std::string_view deployment, std::string_view served,
+                      std::string_view server = "x.openai.azure.com") {
+    UsageRecord record = call("azure.ai.openai", served, 1, 0);
+    record.request_model.assign(deployment);
+    record.server_name.assign(server);
+    return pico(book.price(record));
+  };
+  EXPECT_EQ(of("chat", "gpt-x-2026-04-23"), 5 * kMicro);
+  EXPECT_EQ(of("chat-eu", "gpt-x-2026-04-23"), 6 * kMicro);
+  EXPECT_EQ(of("chat-eu", "gpt-y"), -1) << "what the zone's list leaves out has no price";
+  EXPECT_EQ(of("chat", "gpt-x-2026-04-23", "acme-us.openai.azure.com"), 7 * kMicro);
+  EXPECT_EQ(of("chat", "gpt-y", "acme.openai.azure.com"), 2 * kMicro);
+  EXPECT_EQ(of("chat", "gpt-x", "acme.openai.azure.com"), 5 * kMicro) << "sold everywhere";
+  EXPECT_EQ(of("speech", ""), 6 * kMicro) << "the answer names no model: the configuration does";
+  EXPECT_EQ(of("speech", "gpt-y"), -1) << "what was served counts, not what is configured";
+  EXPECT_EQ(of("chat", ""), -1);
+}
+
+TEST(Overrides, HoursOfTheDayHaveTheirPrices) {
+  const Catalog book({row("m 2026-07-01 input 1 output 1")}, read(R"(
+prices:
+  - {provider: openai, model: m, input: 4, output: 4}
+  - {provider: openai, model: m, input: 2, output: 2, hours: "16:30-00:30"}
+  - {provider: openai, model: m, input: 3, output: 3, hours: "06:00-08:00"}
+)"));
+  const UsageRecord record = call("openai", "m", 1, 0);
+  const auto price_at = [&](std::string_view time) {
+    return pico(book.price_at(record, at("2026-10-05T" + std::string(time) + "Z")));
+  };
+  EXPECT_EQ(price_at("16:29:59"), 4 * kMicro);
+  EXPECT_EQ(price_at("16:30:00"), 2 * kMicro);
+  EXPECT_EQ(price_at("23:59:59"), 2 * kMicro);
+  EXPECT_EQ(price_at("00:29:59"), 2 * kMicro);
+  EXPECT_EQ(price_at("00:30:00"), 4 * kMicro);
+  EXPECT_EQ(price_at("06:00:00"), 3 * kMicro);
+  EXPECT_EQ(price_at("08:00:00"), 4 * kMicro);
+  EXPECT_EQ(pico(book.price(record)), 4 * kMicro) << "without a time: the row of no hours";
+}
+
+TEST(Overrides, SecondsAndSearchesMayHavePrices) {
+  const Catalog book({}, read(R"(
+prices:
+  - {provider: vllm, model: whisper-large, audio_second: 0.00005}
+  - {provider: cohere, model: rerank-v3.5, search_unit: 0.001}
+)"));
+  UsageRecord record;
+  record.provider.assign("vllm");
+  record.request_model.assign("whisper-large");
+  record.operation = Operation::kTranscription;
+  record.billed_audio_ms = 2'000;
+  EXPECT_EQ(pico(book.price(record)), 100 * kMicro);
+  record.provider.assign("cohere");
+  record.request_model.assign("rerank-v3.5");
+  record.operation = Operation::kRerank;
+  record.server_tool_requests = 2;
+  EXPECT_EQ(pico(book.price(record)), 2'000 * kMicro);
+}
+
 TEST(Overrides, OwnMachinesAreSelfHosted) {
   const Catalog book({}, read(R"(
 self_hosted:
@@ -193,6 +270,14 @@ TEST(Overrides, ErrorsNameFileLineAndRemedy) {
           Case{"discounts:\n- {provider: p, factor: 0.1234567}\n", ":2:", "factor"},
           Case{"discounts:\n- {provider: p}\n", ":2:", "'percent' or 'factor'"},
           Case{"deployments:\n- {name: a}\n", ":2:", "'model'"},
+          Case{"deployments:\n- {model: a}\n", ":2:", "'server'"},
+          Case{"prices:\n- {provider: p, model: m, input: 1, hours: \"1-2\"}\n",
+               ":2:", "16:30-00:30"},
+          Case{"prices:\n- {provider: p, model: m, input: 1, hours: \"24:00-02:00\"}\n",
+               ":2:", "16:30-00:30"},
+          Case{"prices:\n- {provider: p, model: m, input: 1, hours: \"22:00-02:00\"}\n"
+               "- {provider: p, model: m, input: 1, hours: \"01:59-03:00\"}\n",
+               ":3:", "same time"},
           Case{"self_hosted:\n- {input: 1}\n", ":2:", "'server'"},
           Case{"prize: 1\n", ":1:", "prices, discounts"},
           Case{"prices: [\n", "", "YAML"},

@@ -24,11 +24,27 @@ std::optional<uint64_t>* member_of(TokenCounts& tokens, const std::string& name)
       {"input_audio", &tokens.input_audio},
       {"input_image", &tokens.input_image},
       {"output_audio", &tokens.output_audio},
-      {"output_image", &tokens.output_image}};
+      {"output_image", &tokens.output_image},
+      {"cache_read_audio", &tokens.cache_read_audio}};
   for (const auto& [known, member] : members) {
     if (name == known) return member;
   }
   return nullptr;
+}
+
+// What is not counted in tokens says by its name what kind of call it is.
+bool take_units(UsageRecord& record, const std::string& word) {
+  const auto number = [&](std::string_view name) { return std::stoull(word.substr(name.size())); };
+  constexpr std::string_view kSound = "audio_ms=", kSearches = "search_units=";
+  if (word.starts_with(kSound)) {
+    record.operation = Operation::kTranscription;
+    record.billed_audio_ms = number(kSound);
+    return true;
+  }
+  if (!word.starts_with(kSearches)) return false;
+  record.operation = Operation::kRerank;
+  record.server_tool_requests = number(kSearches);
+  return true;
 }
 
 }  // namespace
@@ -56,6 +72,7 @@ int main(int argc, char** argv) {
     std::istringstream words(counts);
     for (std::string word; words >> word;) {
       const size_t equals = word.find('=');
+      if (take_units(record, word)) continue;
       auto* member =
           equals == word.npos ? nullptr : member_of(record.tokens, word.substr(0, equals));
       if (member == nullptr) {

@@ -27,9 +27,17 @@ USAGES = [
     {"input": 32000, "output": 3},
     {"input": 23011, "cache_read": 19997, "cache_write_5m": 2003, "output": 499, "reasoning": 101},
     {"input": 9973, "cache_write_1h": 4999, "output": 11},
+    {"input": 7919, "input_audio": 613, "output": 907},
+    {"input": 7919, "input_audio": 613, "output": 907, "output_audio": 89},
+    {"input": 7919, "input_image": 211, "output": 907},
+    {"input": 7919, "output": 907, "output_image": 31},
     {"input": 7919, "input_audio": 613, "input_image": 211, "output": 907, "output_audio": 89, "output_image": 31},
     {"input": 272001, "output": 1009},
     {"input": 1000003, "cache_read": 500009, "output": 65537, "reasoning": 4099},
+    {"input": 9001, "cache_read": 3001, "input_audio": 4001, "output": 5},
+    {"input": 9001, "cache_read": 3001, "input_audio": 4001, "cache_read_audio": 1009, "output": 5},
+    {"audio_ms": 61507},
+    {"search_units": 13},
 ]
 TIERS = ["", "priority", "flex", "batch"]
 
@@ -37,6 +45,7 @@ ITEMS = {
     "input_cost_per_token": "input",
     "input_cost_per_token_cache_hit": "cache_read",
     "cache_read_input_token_cost": "cache_read",
+    "cache_read_input_audio_token_cost": "cache_read_audio",
     "cache_creation_input_token_cost": "cache_write_5m",
     "cache_creation_input_token_cost_above_1hr": "cache_write_1h",
     "output_cost_per_token": "output",
@@ -85,12 +94,16 @@ def named(owner, key):
 
 
 class Row:
-    """{(above, tier): {item: USD a token}}, fee a request; no cells: not priced by tokens."""
+    """{(above, tier): {item: USD a token}}, fee a request; no cells: not priced by tokens. `units`: USD for one."""
 
-    def __init__(self, cells, request=Decimal(0), border=False):
-        self.cells, self.request, self.border = cells, request, border
+    def __init__(self, cells, request=Decimal(0), border=False, units=None):
+        self.cells, self.request, self.border, self.units = cells, request, border, units or {}
 
     def cost(self, usage, tier):
+        for name, divisor in (("audio_ms", 1000), ("search_units", 1)):
+            if name in usage:
+                price = self.units.get(name)
+                return None if price is None or tier else usage[name] * price / divisor
         if not self.cells:
             return None
         bands = sorted({above for above, _ in self.cells} | {0})
@@ -102,8 +115,19 @@ class Row:
         def apart(item, of):
             return item in card or (item in base and base[item] != base.get(of))
 
+        left = dict(usage)
+        if usage.get("cache_read_audio"):  # part of both, priced once
+            item = "cache_read_audio" if apart("cache_read_audio", "cache_read") else "cache_read"
+            if item not in card:
+                return None
+            total += usage["cache_read_audio"] * card[item]
+            for whole in ("cache_read", "input_audio"):
+                left[whole] -= usage["cache_read_audio"]
+            text -= usage["cache_read_audio"]
+        elif left.get("cache_read") and left.get("input_audio") and apart("cache_read_audio", "cache_read"):
+            return None  # nobody says how much of the one is the other
         for item in ("cache_read", "cache_write_5m", "cache_write_1h", "input_audio", "input_image"):
-            count = usage.get(item, 0)
+            count = left.get(item, 0)
             if not count or (item == "input_image" and not apart(item, "input")):
                 continue
             if item not in card:
@@ -134,6 +158,37 @@ def per_token(text):
     return Decimal(text).quantize(Decimal("1e-15"), ROUND_HALF_EVEN)
 
 
+def tell_published_rules(provider, cells):
+    """What a provider's documentation says of all its models, where the list is silent."""
+    for above in {band for band, _ in cells}:
+        standard, batch = cells.get((above, "standard"), {}), cells.get((above, "batch"), {})
+        if provider == "mistral_ai" and "input" in standard:  # cached: 10 % of input
+            standard.setdefault("cache_read", per_token(standard["input"] / 10))
+        if provider == "groq" and "input" in standard:  # cached: 50 % of input
+            standard.setdefault("cache_read", per_token(standard["input"] / 2))
+        if provider == "anthropic":  # batches: 50 % of everything, the cache included
+            for item, price in standard.items():
+                batch.setdefault(item, per_token(price / 2))
+            cells[(above, "batch")] = batch
+        if provider == "gcp.gemini":  # batches: 50 %, but for cached input
+            for item, price in standard.items():
+                batch.setdefault(item, price if item == "cache_read" else per_token(price / 2))
+            cells[(above, "batch")] = batch
+
+
+def units_of(entry):
+    def price(field):
+        value = per_token(Decimal(entry.get(field) or 0))
+        return value if value > 0 else None
+
+    units, sound, text = {}, price("input_cost_per_second"), price("output_cost_per_second")
+    if entry.get("mode") == "audio_transcription" and (sound is None or text is None or sound == text):
+        units["audio_ms"] = sound or text
+    if entry.get("mode") == "rerank":
+        units["search_units"] = price("input_cost_per_query")
+    return {name: value for name, value in units.items() if value is not None}
+
+
 def litellm_rows(entries):
     """{(provider, model): Row}; of two keys of one model the one with the usual prefix."""
     rows, ranks = {}, {}
@@ -154,8 +209,7 @@ def litellm_rows(entries):
                 band = int(match[2] or 0) * 1000
                 cells.setdefault((band, SUFFIXES[match[3]] or "standard"), {})[ITEMS[match[1]]] = per_token(value)
             elif "_cost_per_" in field and field != "input_cost_per_request" and 0 < per_token(value) <= 1:
-                # audio of the cache is a kind of token, too; it is not in these usages
-                otherwise = otherwise or field != "cache_read_input_audio_token_cost"
+                otherwise = True
         unreadable = "off_peak_pricing" in entry or "citation_cost_per_token" in entry
         if "tiered_pricing" in entry:
             cells = {}
@@ -176,14 +230,16 @@ def litellm_rows(entries):
         if name in rows and ranks[name] < rank:
             continue
         ranks[name] = rank
+        tell_published_rules(provider, cells)
         # xAI's bands hold from exactly their border on
-        rows[name] = Row(cells, per_token(entry.get("input_cost_per_request", Decimal(0))), owner == "xai")
+        rows[name] = Row(cells, per_token(entry.get("input_cost_per_request", Decimal(0))), owner == "xai",
+                         units_of(entry))
     return rows
 
 
 GENAI_ITEMS = {"input_mtok": "input", "output_mtok": "output", "cache_read_mtok": "cache_read",
                "cache_write_mtok": "cache_write_5m", "input_audio_mtok": "input_audio",
-               "output_audio_mtok": "output_audio"}
+               "output_audio_mtok": "output_audio", "cache_audio_read_mtok": "cache_read_audio"}
 
 
 def genai_rows(providers, yaml):

@@ -270,6 +270,26 @@ TEST(PrometheusSinkTest, ErrorsHaveKnownTypes) {
   EXPECT_EQ(sum(s.samples(), "llm_errors_total", "error_type=\"other\""), 2);
 }
 
+TEST(PrometheusSinkTest, RefusalsSayWhichLimitWasMet) {
+  Sink s;
+  LedgerEntry entry = plain_entry();
+  entry.record.outcome = Outcome::kHttpError;
+  entry.record.status_code = 429;
+  for (const char* limit : {"requests", "tokens", "tokens", ""}) {
+    entry.record.rate_limited_by.assign(limit);
+    s.sink.on_entry(entry);
+  }
+  entry.record.status_code = 500;
+  s.sink.on_entry(entry);
+  const auto refused = [&](const std::string& limit) {
+    return sum(s.samples(), "llm_rate_limited_total", "limit=\"" + limit + "\"");
+  };
+  EXPECT_EQ(refused("requests"), 1);
+  EXPECT_EQ(refused("tokens"), 2);
+  EXPECT_EQ(refused("unknown"), 1);
+  EXPECT_EQ(sum(s.samples(), "llm_rate_limited_total", ""), 4);
+}
+
 // A refusal for want of quota is told from other errors, whoever says it.
 TEST(PrometheusSinkTest, EveryProvidersRefusalHasItsName) {
   for (const char* type : {"rate_limit_exceeded", "rate_limit_error", "RESOURCE_EXHAUSTED",
@@ -467,6 +487,10 @@ TEST(MetricsText, PromtoolIsSilent) {
   failed.record.usage_missing = UsageMissing::kNotInAnswer;
   failed.record.flags.set(RecordFlag::kModelMismatch);
   s.sink.on_entry(failed);
+  LedgerEntry refused = plain_entry();
+  refused.record.outcome = Outcome::kHttpError;
+  refused.record.status_code = 429;
+  s.sink.on_entry(refused);
   s.sink.on_estimator(rich.record, TokenSide::kOutput, {.off_by = 1, .reported = 3});
   s.sink.on_call_opened({});
   s.sink.on_suspect(Dialect::kOpenaiChat);

@@ -9,6 +9,7 @@
 #include <random>
 #include <sstream>
 #include <thread>
+#include <tuple>
 
 #include "csv/csv_sink.h"
 #include "ndjson/ndjson_sink.h"
@@ -270,6 +271,33 @@ TEST(Table, ShowsFewCallsAndTotalsAndNoControlCharacters) {
       << text;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 120u) << line;
+}
+
+// What a kind of call never has is not unknown, in the rows and in the sums alike.
+TEST(Table, ShowsNothingForWhatACallCannotHave) {
+  const auto of = [](Operation operation, std::optional<uint64_t> input) {
+    LedgerEntry entry = plain_entry();
+    entry.record.operation = operation;
+    entry.record.tokens = {};
+    entry.record.tokens.input = input;
+    entry.cost.total = Picodollars{1'000'000};
+    if (operation == Operation::kToolCall) entry.cost.total.reset();
+    TableSink table(stdout);
+    table.on_entry(entry);
+    return one_spaced(table.text());
+  };
+  const std::string model = "gpt-4o-2024-08-06 ";
+  const auto row = [&](std::string_view counts) { return model + "- ok " + std::string(counts); };
+  const auto sums = [&](std::string_view counts) { return model + "1 1 0 " + std::string(counts); };
+  for (const auto& [text, calls, total] :
+       {std::tuple{of(Operation::kEmbeddings, 8), "8 - ", "8 - - 0.000001\n"},
+        std::tuple{of(Operation::kEmbeddings, {}), "? - ", "? - - 0.000001\n"},
+        std::tuple{of(Operation::kRerank, {}), "- - ", "- - - 0.000001\n"},
+        std::tuple{of(Operation::kToolCall, {}), "- - ", "- - - -\n"},
+        std::tuple{of(Operation::kSpeech, {}), "? ? ", "? - ? 0.000001\n"}}) {
+    EXPECT_NE(text.find(row(calls)), std::string::npos) << text;
+    EXPECT_NE(text.find(sums(total)), std::string::npos) << text;
+  }
 }
 
 TEST(Table, ManyCallsAreOnlySummed) {
