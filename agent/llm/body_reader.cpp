@@ -80,6 +80,7 @@ bool says_nothing_new(AnswerSlot slot, const JsonEvent& event) {
     case AnswerSlot::kToolItem:  // a fragment of a tool call; names are not plain
     case AnswerSlot::kToolIndex:
     case AnswerSlot::kContentItem:
+    case AnswerSlot::kGroq:
       return true;
     case AnswerSlot::kFinishReason:
     case AnswerSlot::kUsage:

@@ -24,6 +24,13 @@ struct UsageContext {
   bool input_may_grow = false;  // the server may read more input than it stated at first
 };
 
+// A number that is known is as sure as the answer's end makes it.
+inline void note_sources(const UsageContext& context, TokenCounts& tokens) {
+  const UsageSource source = context.settled ? UsageSource::kReported : UsageSource::kPartial;
+  if (tokens.input.has_value()) tokens.input_source = source;
+  if (tokens.output.has_value()) tokens.output_source = source;
+}
+
 // What one message on a WebSocket means for the turns of its session.
 enum class TurnStep : uint8_t {
   kNothing,
@@ -52,7 +59,7 @@ struct DialectSpec {
   // For tails that others have too: whether the rest of the path is this dialect's.
   bool (*path_fits)(std::string_view path) = nullptr;
   // A dialect whose paths look the same under a prefix; RequestSlot::kOther or the host tells.
-  const DialectSpec& (*other)() = nullptr;
+  const DialectSpec& (*other_by_request)() = nullptr;
   bool takes_forms = false;  // a request may be multipart/form-data
   // Where the path tells what is done, instead of `operation`.
   Operation (*operation_of)(std::string_view path) = nullptr;
@@ -60,6 +67,12 @@ struct DialectSpec {
   bool counts_by_event = false;
   // An answer without its request is tried as this dialect: nobody else's has its shape.
   bool joins = true;
+  // Whose bodies come at this path as well: the answer is read as both, and its shape decides.
+  const DialectSpec& (*other_by_answer)() = nullptr;
+  // What a whole answer shows counts for more than what its request looked like: a model and an
+  // input are everybody's.
+  bool answer_decides = false;
+  bool heads_prove = true;  // false: the provider has something else at this path as well
   // An answer in JSON may be several documents, each an event.
   JsonSeries series = JsonSeries::kNone;
   // How much a request reads shows in how long its body is, unless its notes say `not_text`.

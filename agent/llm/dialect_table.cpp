@@ -10,6 +10,18 @@ bool is_thread_path(std::string_view path) {
   return path.find("/threads/") != std::string_view::npos;
 }
 
+// The path's tail where a name stands behind it: /conversations for
+// /conversations/conv_…[/restart], which goes on with one; /ai/run for /ai/run/@cf/….
+std::string_view without_name(std::string_view path) {
+  if (const size_t model = path.find("/@cf/"); model != path.npos) return path.substr(0, model);
+  static constexpr std::string_view kMark = "/conversations";
+  const size_t mark = path.find("/conversations/conv_");
+  if (mark == path.npos) return path;
+  const size_t behind_id = path.find('/', mark + kMark.size() + 1);
+  const bool goes_on = behind_id == path.npos || path.substr(behind_id) == "/restart";
+  return goes_on ? path.substr(0, mark + kMark.size()) : path;
+}
+
 }  // namespace
 
 std::span<const DialectSpec* const> dialects() {
@@ -42,12 +54,15 @@ std::span<const DialectSpec* const> dialects() {
       &lmstudio(),
       &mcp(),
       &a2a(),
+      &mistral_conversations(),
+      &workers_ai(),
   };
   return kRows;
 }
 
 const DialectSpec* suspect_dialect(std::string_view path) {
   while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
+  path = without_name(path);
   const DialectSpec* best = nullptr;
   size_t best_size = 0;
   for (const DialectSpec* spec : dialects()) {

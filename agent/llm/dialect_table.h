@@ -12,6 +12,8 @@ namespace wiretally::llm {
 
 const DialectSpec& openai_chat();
 const DialectSpec& openai_completions();
+const DialectSpec& mistral_conversations();
+const DialectSpec& workers_ai();
 const DialectSpec& openai_responses();
 const DialectSpec& openai_embeddings();
 const DialectSpec& anthropic_messages();
@@ -42,7 +44,7 @@ const DialectSpec& ollama_chat();
 const DialectSpec& ollama_generate();
 const DialectSpec& ollama_embed();
 
-inline constexpr size_t kDialectCount = 28;
+inline constexpr size_t kDialectCount = 30;
 
 // All rows; built at the first call.
 std::span<const DialectSpec* const> dialects();

@@ -46,7 +46,8 @@ struct LlmRoom::Call {
   Packed<UsageRecord> record;
   uint64_t request_bytes = 0;
   uint64_t response_bytes = 0;
-  // Of both, [0], or one a candidate.
+  // Of both, [0], or one a candidate. Of the answer to a request at a shared path both, [0] and
+  // [1].
   std::array<std::unique_ptr<RequestReader>, kDialectCount> requests;
   std::array<std::unique_ptr<AnswerReader>, kDialectCount> answers;
   BodyDigest answer_digest;
@@ -56,10 +57,12 @@ struct LlmRoom::Call {
   bool opened = false;
   bool model_in_path = false;
   bool asked_for_usage = false;
-  bool server_side = false;  // RequestNotes::server_side
-  bool background = false;   // RequestNotes::background
-  bool fetch = false;        // a GET: of interest if it shows what a background call has become
-  bool proven = false;       // by heads or by the request's shape
+  bool server_side = false;     // RequestNotes::server_side
+  bool background = false;      // RequestNotes::background
+  bool fetch = false;           // a GET: of interest if it shows what a background call has become
+  bool proven = false;          // by heads, or by the shape of an answer without request
+  bool request_shaped = false;  // by the request's shape
+  bool read_as_both = false;
   bool only_arranges = false;
   bool request_ended = false;
   bool request_complete = false;
@@ -73,6 +76,8 @@ struct LlmRoom::Call {
 
   RequestReader* request() const { return requests[0].get(); }
   AnswerReader* reader() const { return answers[0].get(); }
+  // As the dialect that shares the path.
+  AnswerReader* other_reader() const { return read_as_both ? answers[1].get() : nullptr; }
 };
 
 // A call's record, unpacked as long as this lives.
@@ -182,6 +187,7 @@ void LlmRoom::give_back(std::unique_ptr<AnswerReader> reader) {
 
 void LlmRoom::give_back(CallPtr call) {
   if (call->spec == nullptr) --undecided_;
+  if (call->read_as_both) --read_as_both_;
   for (std::unique_ptr<RequestReader>& reader : call->requests) give_back(std::move(reader));
   for (std::unique_ptr<AnswerReader>& reader : call->answers) give_back(std::move(reader));
   Packed<UsageRecord> memory = std::move(call->record);
@@ -203,10 +209,10 @@ BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
   const Target target = split_target(head.target);
   const DialectSpec* spec = may_post ? suspect_dialect(target.path) : nullptr;
   if (spec == nullptr && may_post) spec = suspect_dialect_of(head.headers);
-  if (spec != nullptr && spec->other != nullptr &&
-      request_head_proves(spec->other().dialect, provider_of_host(host_of(head), {}),
+  if (spec != nullptr && spec->other_by_request != nullptr &&
+      request_head_proves(spec->other_by_request().dialect, provider_of_host(host_of(head), {}),
                           head.headers)) {
-    spec = &spec->other();
+    spec = &spec->other_by_request();
   }
   CallPtr* entry = find(id);
   if (head.websocket && entry == nullptr && sockets_.on_request(id, head)) {
@@ -278,8 +284,9 @@ void LlmRoom::read_request_head(Call& call, const RequestHead& head, const Targe
   call.request_ended = false;
   call.answer.midstream = false;
   if (call.spec == nullptr) return;
-  call.proven =
-      call.proven || request_head_proves(call.spec->dialect, record.provider.view(), head.headers);
+  call.proven = call.proven ||
+                (call.spec->heads_prove &&
+                 request_head_proves(call.spec->dialect, record.provider.view(), head.headers));
   call.requests[0] = take_request_reader(*call.spec);
   call.request()->digest().feed_part(head.method);
   call.request()->digest().feed_part(target.path);
@@ -362,7 +369,7 @@ BodyInterest LlmRoom::on_response(ExchangeId id, const ResponseHead& head) {
   call.answer_framed = is_framed(head);
   note_answer_head(head, *AwakeRecord(call));
   if (call.spec == nullptr) return try_all(call, head);
-  call.proven = call.proven || answer_head_proves(head.headers);
+  call.proven = call.proven || (call.spec->heads_prove && answer_head_proves(head.headers));
   if (const auto served = head.headers.find("x-ms-served-model")) {
     call.served_model.assign(*served);
     call.served_model_rules = true;
@@ -370,8 +377,13 @@ BodyInterest LlmRoom::on_response(ExchangeId id, const ResponseHead& head) {
     call.served_model.assign(*model);
   }
   call.answers[0] = take_answer_reader(*call.spec, expected);
+  if (call.spec->other_by_answer != nullptr &&
+      (call.read_as_both || read_as_both_ < kReadAsBothMax)) {
+    call.answers[1] = take_answer_reader(call.spec->other_by_answer(), expected);
+    if (!std::exchange(call.read_as_both, true)) ++read_as_both_;
+  }
   const bool hopeless = call.request_ended && call.request_complete && !call.request_lost &&
-                        !call.proven && expected == BodyForm::kOther;
+                        !call.proven && !call.request_shaped && expected == BodyForm::kOther;
   return hopeless ? BodyInterest::kNotLlm : BodyInterest::kWanted;
 }
 
@@ -523,6 +535,7 @@ BodyInterest LlmRoom::on_body(ExchangeId id, Message message, ByteView body, Eve
   if (call.spec == nullptr) return feed_candidates(call, body, time);
   call.response_bytes += body.size();
   if (call.reader() != nullptr) call.reader()->feed(body, time);
+  if (call.other_reader() != nullptr) call.other_reader()->feed(body, time);
   return BodyInterest::kWanted;
 }
 
@@ -599,7 +612,7 @@ void LlmRoom::end_request(Call& call, bool complete) {
 // end has been read as the first one's.
 void LlmRoom::switch_dialect(Call& call) {
   if (call.answer.seen) return;
-  call.spec = &call.spec->other();
+  call.spec = &call.spec->other_by_request();
   (*AwakeRecord(call)).dialect = call.spec->dialect;
 }
 
@@ -607,9 +620,9 @@ void LlmRoom::switch_dialect(Call& call) {
 void LlmRoom::note_request(Call& call) {
   if (call.request() == nullptr) return;
   const RequestNotes& notes = call.request()->notes();
-  if (notes.of_other && call.spec->other != nullptr) switch_dialect(call);
+  if (notes.of_other && call.spec->other_by_request != nullptr) switch_dialect(call);
   const bool has_shape = call.spec->request_has_shape(notes, call.model_in_path);
-  if (has_shape) call.proven = true;
+  if (has_shape) call.request_shaped = true;
   call.only_arranges =
       call.spec->request_only_arranges != nullptr && call.spec->request_only_arranges(notes);
   // What stands somewhere in a body whose beginning was lost says nothing.
@@ -662,7 +675,7 @@ void note_answer_body(const AnswerReader& reader, UsageRecord& record) {
   const AnswerNotes& notes = reader.notes();
   record.response_id = notes.response_id;
   record.response_model = notes.model;
-  record.service_tier = notes.service_tier;
+  if (!notes.service_tier.empty()) record.service_tier = notes.service_tier;
   record.inference_geo = notes.geography;
   record.speed = notes.speed;
   note_stated_cost(notes.cost, record);
@@ -704,6 +717,14 @@ bool shows_background_end(const AnswerReader* reader) {
   return notes.background && notes.terminal && !notes.pending;
 }
 
+// A whole answer in which nothing is of the dialect that its request seemed to be of.
+bool denies(const AnswerReader* reader, const AnswerState& answer, const UsageRecord& record) {
+  return reader != nullptr && reader->spec().answer_decides && reader->document_ended() &&
+         is_success(record.status_code.value_or(0)) && answer.complete && !answer.lost &&
+         !answer.decode_failed && !reader->has_shape() && reader->notes().terminal &&
+         reader->notes().says_nothing();
+}
+
 // What belongs to the request alone, where nobody knows whether this answer is its own.
 void forget_request(UsageRecord& record) {
   record.request_model.clear();
@@ -717,15 +738,27 @@ void forget_request(UsageRecord& record) {
 
 }  // namespace
 
+// Of two dialects that share a path, the one whose shape the answer has.
+void LlmRoom::let_answer_decide(Call& call, UsageRecord& record) {
+  if (call.other_reader() == nullptr || call.reader() == nullptr) return;
+  if (call.reader()->has_shape() || !call.other_reader()->has_shape()) return;
+  std::swap(call.answers[0], call.answers[1]);
+  call.spec = &call.reader()->spec();
+  record.dialect = call.spec->dialect;
+  record.operation = call.spec->operation;
+}
+
 void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
   UsageRecord record = call.record.unpack();
+  let_answer_decide(call, record);
   record.request_bytes = call.request_bytes;
   record.response_bytes = call.response_bytes;
   const AnswerReader* reader = call.reader();
   if (call.fetch && !shows_background_end(reader)) return;
   const bool bills_nothing = reader != nullptr && reader->notes().bills_nothing;
-  const bool is_call =
-      (call.proven || (reader != nullptr && reader->has_shape())) && !bills_nothing;
+  const bool asked_for =
+      call.proven || (call.request_shaped && !denies(reader, call.answer, record));
+  const bool is_call = (asked_for || (reader != nullptr && reader->has_shape())) && !bills_nothing;
   if (!is_call) {
     if (!bills_nothing && !call.only_arranges) next_.on_suspect(call.spec->dialect);
     next_.on_call_closed(record.exchange, lane_, end.time);
@@ -785,7 +818,8 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
   }
 
   record.outcome = outcome_of(record, answer, end.outcome);
-  if (call.spec->has_tokens) record.usage_missing = missing_of(record, answer);
+  const bool has_tokens = call.spec->has_tokens && operation_has_tokens(record.operation);
+  if (has_tokens) record.usage_missing = missing_of(record, answer);
   if (record.usage_missing != UsageMissing::kNot) record.flags.set(RecordFlag::kUsageMissing);
   if (record.provider.empty()) record.provider.assign("unknown");
   set_final_flags(record);
@@ -833,6 +867,7 @@ uint64_t LlmRoom::worst_case_bytes(const Limits& limits) {
   const uint64_t tails = limits.json_tails_max * (sizeof(JsonTail) + kBlock + sizeof(void*));
   return sizeof(LlmRoom) + tails +
          (limits.open_calls_max + 1) * (call + request_reader + answer_reader) +
+         kReadAsBothMax * answer_reader +
          limits.undecided_answers_max * (call + kDialectCount * (request_reader + answer_reader)) +
          entries * an_entry +
          kSparesMax * (call + kDialectCount * (request_reader + answer_reader)) +

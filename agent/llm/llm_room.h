@@ -80,6 +80,9 @@ class LlmRoom final : public ExchangeSink {
   static constexpr uint64_t kJoinedBytesMax = 64 * 1024;
   static constexpr uint64_t kJoinedEventsMax = 16;
   static constexpr uint64_t kJoinedStepBytes = 1024;
+  // Of answers at a path that two dialects share so many are read as both at a time; beyond, they
+  // are the path's.
+  static constexpr size_t kReadAsBothMax = 256;
 
   struct Call;
   class AwakeRecord;
@@ -116,6 +119,7 @@ class LlmRoom final : public ExchangeSink {
   void note_request(Call& call);
   void switch_dialect(Call& call);
   void end_answer(Call& call, bool complete);
+  void let_answer_decide(Call& call, UsageRecord& record);
   void close_call(Call& call, const ExchangeEnd& end);
 
   const Limits limits_;
@@ -133,6 +137,7 @@ class LlmRoom final : public ExchangeSink {
   std::atomic<uint64_t> refused_ = 0;  // read by other threads
   size_t calls_ = 0;                   // entries that are calls, or may be
   size_t undecided_ = 0;               // of these, answers without request and dialect
+  size_t read_as_both_ = 0;            // of these, answers that are read as both
   uint64_t forgotten_up_to_ = 0;       // up to this id, no entry does not mean no request
 
   std::vector<CallPtr> spare_calls_;

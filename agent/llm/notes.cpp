@@ -272,6 +272,7 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
       break;
     case AnswerSlot::kServiceTier:
       take_text(service_tier, event);
+      if (event.kind == Kind::kNumber) service_tier.assign(event.text);
       break;
     case AnswerSlot::kFingerprint:
       take_text(fingerprint, event);
@@ -363,6 +364,9 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
     case AnswerSlot::kSpareUsageNumber:
       doc.spare_usage.note(path.field, event);
       break;
+    case AnswerSlot::kGroq:
+      if (is_begin(event)) of_groq = true;
+      break;
     case AnswerSlot::kCost:
       if (event.kind == Kind::kNumber) cost.note(path.cost, event.text);
       break;
@@ -436,7 +440,7 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
       if (event.kind == Kind::kObjectEnd) {
         const std::string_view type = tools.item_type();
         tools.end_item(type.empty() || type.ends_with("_use") || type.ends_with("_call") ||
-                       type == "function" || type == "custom");
+                       type == "function" || type == "function.call" || type == "custom");
       }
       break;
     case AnswerSlot::kToolChoice:
@@ -603,6 +607,8 @@ FinishReason finish_reason_of(std::string_view word) {
       {"content_filtered", FinishReason::kContentFilter},
       {"guardrail_intervened", FinishReason::kContentFilter},
       {"max_output_reached", FinishReason::kLength},
+      {"sensitive", FinishReason::kContentFilter},
+      {"network_error", FinishReason::kError},
       {"limit", FinishReason::kLength},
       {"STOP", FinishReason::kStop},
       {"FINISH", FinishReason::kStop},
@@ -696,6 +702,21 @@ bool is_version_of(std::string_view family, std::string_view served) {
   return wanted.empty();
 }
 
+// The same words in another order: routers say claude-4.5-sonnet for claude-sonnet-4.5.
+bool same_words(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  const auto count = [](std::string_view text, std::string_view wanted) {
+    size_t found = 0;
+    while (!text.empty()) found += same_name(take_word(text), wanted) ? 1 : 0;
+    return found;
+  };
+  for (std::string_view rest = a; !rest.empty();) {
+    const std::string_view word = take_word(rest);
+    if (count(a, word) != count(b, word)) return false;
+  }
+  return true;
+}
+
 // What routers put behind a name that has its maker in front: ":free", ":online", ":novita".
 std::string_view without_route(std::string_view model) {
   const size_t slash = model.rfind('/');
@@ -716,7 +737,8 @@ bool same_model(std::string_view requested, std::string_view served) {
     served = served.substr(served.rfind('/') + 1);
   }
   return same_name(requested, served) || same_name(undated(requested), served) ||
-         same_name(requested, undated(served)) ||
+         same_name(requested, undated(served)) || same_words(requested, served) ||
+         same_words(requested, undated(served)) ||
          (requested.ends_with("latest") && is_version_of(undated(requested), served));
 }
 

@@ -99,6 +99,7 @@ enum class AnswerSlot : uint8_t {
   kUsage,             // the usage object
   kUsageNumber,       // a member of it
   kSpareUsageNumber,  // a copy in another place; counts only without the usage object
+  kGroq,              // an object that only Groq's answers have
   kCost,              // what the call cost, by the answer; its unit is the field's
   kUpstreamCost,      // the part of it that the account pays to somebody else
   kOwnKey,            // true: that part is not in the cost
@@ -264,6 +265,7 @@ struct AnswerNotes {
   bool usage_final = false;  // stated as the total, not as a running count
   bool usage_stale = false;  // bytes were lost since usage was last stated
   bool spare_usage = false;  // `usage` holds the spare copy
+  bool of_groq = false;      // has an object that only Groq's answers have
   bool has_choices = false;
   bool has_body = false;
   bool has_role = false;
@@ -298,8 +300,18 @@ struct AnswerNotes {
   // For the dialects, at the end of a document:
   // An error was told; its name is what the document says.
   void fail();
+  // Nothing of the dialect was seen, unless by the names that everybody has.
+  bool says_nothing() const {
+    return !has_choices && !has_body && !has_usage && !failed && !type_known &&
+           tools.count() == 0 && finish_reason == FinishReason::kUnknown;
+  }
   // Merges the document's usage, if it has any.
   void take_usage();
+  // It was the dialect's last one: what is stated is the total.
+  void end_answer() {
+    usage_final = has_usage;
+    terminal = true;
+  }
   // The same, but what earlier documents said is forgotten.
   void replace_usage();
 };

@@ -29,6 +29,7 @@ struct HostRow {
 constexpr HostRow kHosts[] = {
     {"api.openai.com", "openai"},
     {"openai.azure.com", "azure.ai.openai"},
+    {"openai.azure.us", "azure.ai.openai"},
     {"cognitiveservices.azure.com", "azure.ai.openai"},
     {"api.anthropic.com", "anthropic"},
     {"api.groq.com", "groq"},
@@ -46,6 +47,17 @@ constexpr HostRow kHosts[] = {
     {"api.moonshot.ai", "moonshot_ai"},
     {"api.moonshot.cn", "moonshot_ai"},
     {"api.cerebras.ai", "cerebras"},
+    {"api.z.ai", "zai"},
+    {"api.minimax.io", "minimax"},
+    {"api.voyageai.com", "voyage"},
+    {"dashscope-intl.aliyuncs.com", "dashscope"},
+    {"api.deepinfra.com", "deepinfra"},
+    {"api.sambanova.ai", "sambanova"},
+    {"integrate.api.nvidia.com", "nvidia_nim"},
+    {"models.github.ai", "github"},
+    {"api.cloudflare.com", "cloudflare"},
+    {"models.ai.azure.com", "azure.ai.inference"},
+    {"inference.ai.azure.com", "azure.ai.inference"},
     {"router.huggingface.co", "huggingface"},
     {"generativelanguage.googleapis.com", "gcp.gemini"},
     {"aiplatform.googleapis.com", "gcp.vertex_ai"},
@@ -67,6 +79,59 @@ constexpr HeaderRow kAnswerHeaders[] = {
     {"x-gemini-service-tier", "gcp.gemini"},
 };
 
+// How gateways call the providers behind them.
+std::string_view provider_of_word(std::string_view word) {
+  struct Row {
+    std::string_view word;
+    std::string_view provider;
+  };
+  static constexpr Row kWords[] = {{"openai", "openai"},
+                                   {"anthropic", "anthropic"},
+                                   {"azure-openai", "azure.ai.openai"},
+                                   {"azure", "azure.ai.openai"},
+                                   {"google-ai-studio", "gcp.gemini"},
+                                   {"google", "gcp.gemini"},
+                                   {"gemini", "gcp.gemini"},
+                                   {"google-vertex-ai", "gcp.vertex_ai"},
+                                   {"vertex-ai", "gcp.vertex_ai"},
+                                   {"aws-bedrock", "aws.bedrock"},
+                                   {"bedrock", "aws.bedrock"},
+                                   {"workers-ai", "cloudflare"},
+                                   {"groq", "groq"},
+                                   {"mistral", "mistral_ai"},
+                                   {"mistral-ai", "mistral_ai"},
+                                   {"cohere", "cohere"},
+                                   {"perplexity-ai", "perplexity"},
+                                   {"deepseek", "deepseek"},
+                                   {"grok", "x_ai"},
+                                   {"x-ai", "x_ai"},
+                                   {"openrouter", "openrouter"},
+                                   {"together-ai", "together"},
+                                   {"fireworks-ai", "fireworks"},
+                                   {"cerebras", "cerebras"}};
+  for (const Row& row : kWords) {
+    if (row.word == word) return row.provider;
+  }
+  return {};
+}
+
+// Cloudflare's gateway: /v1/{account}/{gateway}/{provider}/…; its path `compat` names none.
+std::string_view provider_of_mount(std::string_view path) {
+  for (int skipped = 0; skipped < 3; ++skipped) {
+    const size_t slash = path.find('/', 1);
+    if (slash == path.npos) return {};
+    path.remove_prefix(slash);
+  }
+  return provider_of_word(path.substr(1, path.find('/', 1) - 1));
+}
+
+// https://api.openai.com/v1/ → api.openai.com
+std::string_view host_of_url(std::string_view url) {
+  const size_t scheme = url.find("://");
+  if (scheme != url.npos) url.remove_prefix(scheme + 3);
+  return url.substr(0, url.find_first_of("/:?"));
+}
+
 }  // namespace
 
 std::string_view provider_of_host(std::string_view host, std::string_view path) {
@@ -74,10 +139,15 @@ std::string_view provider_of_host(std::string_view host, std::string_view path) 
     if (is_host(host, row.domain)) return row.provider;
   }
   if (is_host(host, "services.ai.azure.com")) {
-    return path.find("/anthropic/") == std::string_view::npos ? "azure.ai.openai"
-                                                              : "azure.ai.inference";
+    const bool of_others = path.find("/anthropic/") != path.npos || path.starts_with("/models/") ||
+                           path.find("/providers/") != path.npos;
+    return of_others ? "azure.ai.inference" : "azure.ai.openai";
   }
-  if (ends_with_no_case(host, "-aiplatform.googleapis.com")) return "gcp.vertex_ai";
+  if (is_host(host, "gateway.ai.cloudflare.com")) return provider_of_mount(path);
+  const bool of_a_region =
+      ends_with_no_case(host, "-aiplatform.googleapis.com") ||
+      (starts_with_no_case(host, "aiplatform.") && is_host(host, "rep.googleapis.com"));
+  if (of_a_region) return "gcp.vertex_ai";
   const bool of_aws = is_host(host, "amazonaws.com") || is_host(host, "api.aws");
   // An interface endpoint puts a name of its own in front.
   const bool of_bedrock = starts_with_no_case(host, "bedrock-") ||
@@ -99,6 +169,16 @@ std::string_view provider_of_answer_headers(const Headers& headers) {
   for (const HeaderRow& row : kAnswerHeaders) {
     if (headers.find(row.name).has_value()) return row.provider;
   }
+  // What gateways tell of whom they asked: Portkey a word, Kong word/model, LiteLLM an address.
+  for (std::string_view name : {"x-portkey-provider", "x-kong-llm-model"}) {
+    const std::string_view word = headers.find(name).value_or("");
+    const std::string_view provider = provider_of_word(word.substr(0, word.find('/')));
+    if (!provider.empty()) return provider;
+  }
+  if (const auto address = headers.find("x-litellm-model-api-base")) {
+    const std::string_view provider = provider_of_host(host_of_url(*address), {});
+    if (!provider.empty()) return provider;
+  }
   const std::optional<std::string_view> server = headers.find("server");
   if (server.has_value() && same_but_for_case(*server, "llama.cpp")) return "llamacpp";
   return {};
@@ -107,7 +187,7 @@ std::string_view provider_of_answer_headers(const Headers& headers) {
 std::string_view provider_of_answer_body(const AnswerNotes& notes) {
   if (notes.fingerprint.view() == "fp_ollama") return "ollama";
   if (notes.usage.get(UsageField::kCacheReadApart).has_value()) return "llamacpp";
-  if (notes.spare_usage) return "groq";
+  if (notes.of_groq) return "groq";
   return {};
 }
 

@@ -96,7 +96,7 @@ void note_request_head(const RequestHead& head, UsageRecord& record) {
   note_gateway_of_request(head.headers, record);
   note_attempt(head.headers, record);
   record.organization.assign(
-      first_of(head.headers, {"openai-organization", "x-goog-user-project"}));
+      first_of(head.headers, {"openai-organization", "x-goog-user-project", "x-hf-bill-to"}));
   if (record.organization.empty()) record.organization.assign(google_project(target.path));
   record.session.assign(
       first_of(head.headers, {"x-claude-code-session-id", "helicone-session-id", "x-session-id",
@@ -150,6 +150,9 @@ void note_answer_head(const ResponseHead& head, UsageRecord& record) {
   record.request_id.assign(first_of(head.headers, {"x-request-id", "request-id", "apim-request-id",
                                                    "x-amzn-requestid", "mistral-correlation-id"}));
   note_rate_limits(head.headers, record);
+  record.service_tier.assign(
+      first_of(head.headers,
+               {"x-gemini-service-tier", "azureai-processed-tier", "x-amzn-bedrock-service-tier"}));
   if (record.organization.empty()) {
     record.organization.assign(
         first_of(head.headers, {"openai-organization", "anthropic-organization-id",

@@ -100,6 +100,9 @@ Text<256> model_of_path(std::string_view path) {
     if (begin == path.npos || colon == path.npos || colon < begin) continue;
     return percent_decoded(path.substr(begin + mark.size(), colon - begin - mark.size()));
   }
+  if (const size_t of_cloudflare = path.find("/@cf/"); of_cloudflare != path.npos) {
+    return percent_decoded(path.substr(of_cloudflare + 1));
+  }
   if (const std::string_view model = triton_model(path); !model.empty()) {
     return percent_decoded(model);
   }

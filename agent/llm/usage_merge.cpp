@@ -5,6 +5,11 @@
 namespace wiretally::llm {
 
 void UsageSheet::note(UsageField field, const JsonEvent& event) {
+  if (field == UsageField::kInputAudioByTime) {  // a time, with or without a fraction
+    const bool some = event.text.find_first_of("123456789") != event.text.npos;
+    if (event.kind == JsonEvent::Kind::kNumber && some) set(field, 1);
+    return;
+  }
   switch (event.kind) {
     case JsonEvent::Kind::kNumber:
       if (event.integer.has_value()) {
@@ -125,9 +130,10 @@ void normalise_openai(const UsageSheet& sheet, const OpenaiUsageHints& hints, To
   tokens.output = sheet.get(F::kOutput);
   tokens.cache_read = sheet.get(F::kCacheRead);
   if (!tokens.cache_read.has_value()) tokens.cache_read = sheet.get(F::kCacheReadAtRoot);
-  if (const auto apart = sheet.get(F::kCacheReadApart)) {
+  const auto fresh = sheet.get(F::kInputApart), apart = sheet.get(F::kCacheReadApart);
+  if (fresh.has_value() && apart.has_value()) {
+    tokens.input = *fresh + *apart;
     tokens.cache_read = apart;
-    if (tokens.input.has_value()) *tokens.input += *apart;
   }
   tokens.cache_write_5m = sheet.get(F::kCacheWrite);
   tokens.input_audio = sheet.get(F::kInputAudio);
@@ -145,12 +151,24 @@ void normalise_openai(const UsageSheet& sheet, const OpenaiUsageHints& hints, To
     const uint64_t reasoning = tokens.reasoning.value_or(0);
     const uint64_t audio = tokens.input_audio.value_or(0);
     const uint64_t citations = sheet.get_or_zero(F::kCitation);
+    const uint64_t cache_beside =
+        sheet.get_or_zero(F::kCacheReadBeside) + sheet.get_or_zero(F::kCacheWriteBeside);
     if (!total.has_value() || *total == in + out || *total == in + out + citations) {
       if (hints.reasoning_outside_total) tokens.output = out + reasoning;
     } else if (*total == in + out + reasoning || *total == in + out + reasoning + citations) {
       tokens.output = out + reasoning;
     } else if (*total == in + out + audio) {
       tokens.input = in + audio;
+    } else if (*total == in + out + sheet.get_or_zero(F::kToolUsePrompt)) {
+      tokens.input = *total - out;
+    } else if (*total == in + out + cache_beside) {
+      tokens.input = in + cache_beside;
+      tokens.cache_read = sheet.get(F::kCacheReadBeside);
+      tokens.cache_write_5m = sheet.get(F::kCacheWriteBeside);
+    } else if (sheet.get(F::kInputAudioByTime).has_value() && *total > in + out) {
+      // Audio stands outside the prompt, and here nothing but its seconds is stated.
+      tokens.input = *total - out;
+      tokens.input_audio = *total - out - in;
     } else {
       if (*total > in + out) tokens.output = *total - in;
       flags.set(RecordFlag::kUsageMalformed);
@@ -209,6 +227,8 @@ void normalise_cohere(const UsageSheet& sheet, TokenCounts& tokens, RecordFlags&
   tokens.output = sheet.get(F::kOutput);
   // Embeddings state only what is charged, which is all that was read.
   if (!tokens.input.has_value() && !sheet.malformed(F::kInput)) tokens.input = tokens.billed_input;
+  // Others' reranks: without output the total is the input.
+  if (!tokens.input.has_value() && !tokens.output.has_value()) tokens.input = sheet.get(F::kTotal);
   if (!tokens.output.has_value() && !sheet.malformed(F::kOutput)) {
     tokens.output = tokens.billed_output;
   }

@@ -24,7 +24,11 @@ enum class UsageField : uint8_t {
   kCacheRead,
   kCacheReadAtRoot,  // Mistral num_cached_tokens, Together cached_tokens, DeepSeek
                      // prompt_cache_hit_tokens
-  kCacheReadApart,   // llama.cpp timings.cache_n: beside kInput
+  kCacheReadApart,   // llama.cpp timings.cache_n: beside kInputApart
+  kInputApart,  // llama.cpp timings.prompt_n: what was read anew, the input only with the above
+  // Anthropic's names in an OpenAI-shaped object: where they stand, the total tells.
+  kCacheReadBeside,
+  kCacheWriteBeside,
   kCacheWrite,
   kCacheWrite5m,
   kCacheWrite1h,
@@ -32,11 +36,12 @@ enum class UsageField : uint8_t {
   kReasoningAtRoot,  // Perplexity
   kCitation,
   kInputAudio,
-  kCacheReadAudio,  // part of kCacheRead and of kInputAudio
+  kInputAudioByTime,  // Mistral prompt_audio_seconds: not 0 means that audio was read
+  kCacheReadAudio,    // part of kCacheRead and of kInputAudio
   kInputImage,
   kOutputAudio,
   kOutputImage,
-  kToolUsePrompt,  // Gemini: what server-side tools fed back, beside the prompt
+  kToolUsePrompt,  // Gemini, Mistral: what server-side tools fed back, beside the prompt
   kBilledInput,    // Cohere: what is charged, beside what was processed
   kBilledOutput,
   kServerTools,  // billable requests of server-side tools, not tokens

@@ -10,6 +10,8 @@
 //   ping                              any time
 #include "dialect_table.h"
 #include "dialects/anthropic_shape.h"
+#include "dialects/gemini_shape.h"
+#include "dialects/stated_cost.h"
 
 namespace wiretally::llm {
 namespace {
@@ -85,7 +87,10 @@ constexpr AnswerPath kAnswer[] = {
     WIRETALLY_ANTHROPIC_USAGE("usage.iterations[]", AnswerSlot::kIterationNumber),
     WIRETALLY_ANTHROPIC_USAGE("message.usage", AnswerSlot::kUsageNumber),
     WIRETALLY_ANTHROPIC_USAGE_DETAILS("message.usage"),
-    {"error", AnswerSlot::kError},
+    WIRETALLY_STATED_COST("usage"),
+    WIRETALLY_GOOGLE_ERRORS,  // Vertex' own
+    {"[].error", AnswerSlot::kError},
+    {"[].error.status", AnswerSlot::kErrorStatus},
     {"error.type", AnswerSlot::kErrorType},
     {"error.code", AnswerSlot::kErrorCode},
 };
@@ -112,6 +117,8 @@ void end_event(AnswerNotes& notes) {
   const std::string_view type = doc.type.view();
   if (type == "message_start") {
     doc.usage.forget(UsageField::kOutput);
+    // Gateways that learn the input at the end begin with zeros, which no prompt has.
+    if (doc.usage.all_zero() && !doc.usage.malformed()) doc.usage.clear();
     if (notes.has_body) notes.type_known = true;
     notes.take_usage();
   } else if (type == "message_delta") {
@@ -154,12 +161,9 @@ void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecor
     record.apart.model = notes.apart_model;
     record.apart.several_models = notes.several_models;
   }
-  if (tokens.input.has_value()) {
-    const bool exact = context.settled || !context.input_may_grow;
-    tokens.input_source = exact ? UsageSource::kReported : UsageSource::kPartial;
-  }
-  if (tokens.output.has_value()) {
-    tokens.output_source = context.settled ? UsageSource::kReported : UsageSource::kPartial;
+  note_sources(context, tokens);
+  if (tokens.input.has_value() && !context.input_may_grow) {
+    tokens.input_source = UsageSource::kReported;
   }
 }
 
@@ -179,6 +183,7 @@ const DialectSpec& anthropic_messages() {
       .operation = Operation::kChat,
       .path_tails = kPathTails,
       .path_fits = path_fits,
+      .answer_decides = true,
       .prompt_is_body = true,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,

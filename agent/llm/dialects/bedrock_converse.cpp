@@ -72,8 +72,7 @@ void end_document(AnswerNotes& notes, bool is_event) {
   }
   notes.take_usage();
   if (type == "metadata") {
-    notes.usage_final = notes.has_usage;
-    notes.terminal = true;
+    notes.end_answer();
   }
   if (!doc.error_name.empty()) notes.fail();
 }
@@ -97,9 +96,7 @@ void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecor
                                       usage.get_or_zero(UsageField::kCacheWrite));
   }
   normalise_anthropic(usage, {}, tokens, record.flags);
-  const UsageSource source = context.settled ? UsageSource::kReported : UsageSource::kPartial;
-  if (tokens.input.has_value()) tokens.input_source = source;
-  if (tokens.output.has_value()) tokens.output_source = source;
+  note_sources(context, tokens);
 }
 
 }  // namespace

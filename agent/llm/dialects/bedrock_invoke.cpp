@@ -27,6 +27,7 @@ constexpr RequestPath kRequest[] = {
     {"prompt", RequestSlot::kPrompt},
     {"inputText", RequestSlot::kPrompt},
     {"texts", RequestSlot::kPrompt},
+    {"query", RequestSlot::kPrompt},
     {"message", RequestSlot::kPrompt},
     {"anthropic_version", RequestSlot::kPrompt},
     {"taskType", RequestSlot::kPrompt},
@@ -60,6 +61,8 @@ constexpr AnswerPath kNative[] = {
     visible_text("outputs[].text", AnswerSlot::kContent),
     {"outputs[].stop_reason", AnswerSlot::kFinishReason},
     {"generations[].finish_reason", AnswerSlot::kFinishReason},
+    visible_text("generations[].text", AnswerSlot::kContent),
+    visible_text("completion", AnswerSlot::kContent),  // Claude before Messages
     {"finish_reason", AnswerSlot::kFinishReason},
     {"text", AnswerSlot::kContent},
     {"stopReason", AnswerSlot::kFinishReason},
@@ -71,6 +74,7 @@ constexpr AnswerPath kNative[] = {
     {"contentBlockStart.start.toolUse.name", AnswerSlot::kLoneToolName},
     {"choices", AnswerSlot::kChoices},
     visible_text("choices[].delta.content", AnswerSlot::kContent),
+    visible_text("choices[].text", AnswerSlot::kContent),
     {"choices[].finish_reason", AnswerSlot::kFinishReason},
     {"choices[].stop_reason", AnswerSlot::kFinishReason},
     {"choices[].message.tool_calls[].function.name", AnswerSlot::kLoneToolName},
@@ -103,8 +107,8 @@ const std::vector<AnswerPath>& answer_slots() {
 }
 
 Operation operation_of(std::string_view path) {
-  const bool embeds = path.find("embed") != path.npos;
-  return embeds ? Operation::kEmbeddings : Operation::kChat;
+  if (path.find("embed") != path.npos) return Operation::kEmbeddings;
+  return path.find("rerank") != path.npos ? Operation::kRerank : Operation::kChat;
 }
 
 bool request_has_shape(const RequestNotes& notes, bool model_in_path) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "dialect.h"
+#include "dialects/stated_cost.h"
 
 namespace wiretally::llm {
 
@@ -18,6 +19,17 @@ namespace wiretally::llm {
     root ".billed_units.search_units", AnswerSlot::kUsageNumber, UsageField::kServerTools          \
   }
 
+// The rows of embeddings and reranks, which are those of both versions, and of others that speak
+// them: OpenRouter, Jina and vLLM state a `usage` of their own.
+#define WIRETALLY_COHERE_LISTS                                                    \
+  {"model", AnswerSlot::kModel}, {"embeddings", AnswerSlot::kBody},               \
+      {"results", AnswerSlot::kBody}, WIRETALLY_COHERE_USAGE("meta"),             \
+      WIRETALLY_STATED_COST("usage"),                                             \
+      {"usage.search_units", AnswerSlot::kUsageNumber, UsageField::kServerTools}, \
+      {"usage.total_tokens", AnswerSlot::kUsageNumber, UsageField::kTotal}, {     \
+    "error_type", AnswerSlot::kErrorType                                          \
+  }
+
 // Numbers and sources; searches of a rerank are the record's server-side requests.
 inline void normalise_cohere_answer(const AnswerNotes& notes, const UsageContext& context,
                                     UsageRecord& record) {
@@ -25,9 +37,7 @@ inline void normalise_cohere_answer(const AnswerNotes& notes, const UsageContext
   TokenCounts& tokens = record.tokens;
   record.server_tool_requests = notes.usage.get(UsageField::kServerTools);
   normalise_cohere(notes.usage, tokens, record.flags);
-  const UsageSource source = context.settled ? UsageSource::kReported : UsageSource::kPartial;
-  if (tokens.input.has_value()) tokens.input_source = source;
-  if (tokens.output.has_value()) tokens.output_source = source;
+  note_sources(context, tokens);
 }
 
 // Everybody's chats have a model and messages: only what Cohere alone has proves one.
@@ -38,7 +48,8 @@ inline bool cohere_request_has_shape(const RequestNotes& notes, bool /*model_in_
 inline bool cohere_answer_has_shape(const AnswerNotes& notes) {
   const bool billed = notes.usage.get(UsageField::kBilledInput).has_value() ||
                       notes.usage.get(UsageField::kBilledOutput).has_value() ||
-                      notes.usage.get(UsageField::kServerTools).has_value();
+                      notes.usage.get(UsageField::kServerTools).has_value() ||
+                      notes.usage.get(UsageField::kTotal).has_value();
   return notes.type_known || (notes.has_body && billed);
 }
 
@@ -48,8 +59,40 @@ inline bool cohere_chat_answer_has_shape(const AnswerNotes& notes) {
          (notes.type_known || notes.usage.get(UsageField::kBilledOutput).has_value());
 }
 
-inline auto cohere_answer_shape(Operation operation) {
-  return operation == Operation::kChat ? cohere_chat_answer_has_shape : cohere_answer_has_shape;
+// What only a version has: its tables, and how its documents end.
+struct CohereVersion {
+  Dialect dialect;
+  const PathSet* request_paths;
+  std::span<const RequestPath> request_slots;
+  const PathSet* answer_paths;
+  std::span<const AnswerPath> answer_slots;
+  void (*end_document)(AnswerNotes& notes, bool is_event);
+  JsonSeries series = JsonSeries::kNone;
+  const DialectSpec& (*other_chat)() = nullptr;
+};
+
+inline DialectSpec cohere_spec(const CohereVersion& version, Operation operation,
+                               std::span<const std::string_view> tails) {
+  const bool chat = operation == Operation::kChat;
+  return {
+      .dialect = version.dialect,
+      .operation = operation,
+      .path_tails = tails,
+      .has_tokens = operation != Operation::kRerank,
+      .joins = chat,
+      .other_by_answer = chat ? version.other_chat : nullptr,
+      .answer_decides = true,
+      .series = version.series,
+      .prompt_is_body = chat,
+      .request_paths = version.request_paths,
+      .request_slots = version.request_slots,
+      .answer_paths = version.answer_paths,
+      .answer_slots = version.answer_slots,
+      .request_has_shape = cohere_request_has_shape,
+      .answer_has_shape = chat ? cohere_chat_answer_has_shape : cohere_answer_has_shape,
+      .end_document = version.end_document,
+      .normalise = normalise_cohere_answer,
+  };
 }
 
 }  // namespace wiretally::llm

@@ -16,9 +16,13 @@ constexpr std::string_view kEmbedTails[] = {"/v1/embed"};
 constexpr std::string_view kRerankTails[] = {"/v1/rerank"};
 
 constexpr RequestPath kRequest[] = {
-    {"model", RequestSlot::kModel},          {"stream", RequestSlot::kStream},
-    {"input_type", RequestSlot::kPrompt},    {"chat_history", RequestSlot::kPrompt},
-    {"connectors", RequestSlot::kElsewhere}, {"conversation_id", RequestSlot::kNotText},
+    {"model", RequestSlot::kModel},
+    {"stream", RequestSlot::kStream},
+    {"input_type", RequestSlot::kPrompt},
+    {"chat_history", RequestSlot::kPrompt},
+    {"documents", RequestSlot::kPrompt},
+    {"connectors", RequestSlot::kElsewhere},
+    {"conversation_id", RequestSlot::kNotText},
 };
 
 constexpr AnswerPath kAnswer[] = {
@@ -34,12 +38,9 @@ constexpr AnswerPath kAnswer[] = {
     {"response.generation_id", AnswerSlot::kResponseId},
     {"response.finish_reason", AnswerSlot::kFinishReason},
     WIRETALLY_COHERE_USAGE("response.meta"),
-    {"embeddings", AnswerSlot::kBody},
     {"embeddings[]", AnswerSlot::kVector},
     {"embeddings[][]", AnswerSlot::kVectorNumber},
-    {"results", AnswerSlot::kBody},
-    WIRETALLY_COHERE_USAGE("meta"),
-    {"error_type", AnswerSlot::kErrorType},
+    WIRETALLY_COHERE_LISTS,
 };
 
 void end_document(AnswerNotes& notes, bool is_event) {
@@ -49,8 +50,7 @@ void end_document(AnswerNotes& notes, bool is_event) {
   if (type == "stream-end" || !is_event) notes.take_usage();
   if (is_event && type.empty()) notes.take_usage();  // one document under NDJSON's content type
   if (type == "stream-end") {
-    notes.usage_final = notes.has_usage;
-    notes.terminal = true;
+    notes.end_answer();
     doc.content = false;
   }
   const bool failed = doc.finished && notes.finish_reason == FinishReason::kError;
@@ -58,23 +58,15 @@ void end_document(AnswerNotes& notes, bool is_event) {
 }
 
 DialectSpec spec_of(Operation operation, std::span<const std::string_view> tails) {
-  return {
-      .dialect = Dialect::kCohereV1,
-      .operation = operation,
-      .path_tails = tails,
-      .has_tokens = operation != Operation::kRerank,
-      .joins = operation == Operation::kChat,
-      .series = JsonSeries::kLines,
-      .prompt_is_body = operation == Operation::kChat,
-      .request_paths = path_set<kRequest>(),
-      .request_slots = kRequest,
-      .answer_paths = path_set<kAnswer>(),
-      .answer_slots = kAnswer,
-      .request_has_shape = cohere_request_has_shape,
-      .answer_has_shape = cohere_answer_shape(operation),
-      .end_document = end_document,
-      .normalise = normalise_cohere_answer,
-  };
+  static const CohereVersion version{.dialect = Dialect::kCohereV1,
+                                     .request_paths = path_set<kRequest>(),
+                                     .request_slots = kRequest,
+                                     .answer_paths = path_set<kAnswer>(),
+                                     .answer_slots = kAnswer,
+                                     .end_document = end_document,
+                                     .series = JsonSeries::kLines,
+                                     .other_chat = openai_chat};
+  return cohere_spec(version, operation, tails);
 }
 
 }  // namespace

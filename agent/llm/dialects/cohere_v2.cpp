@@ -42,13 +42,10 @@ constexpr AnswerPath kAnswer[] = {
     {"delta.finish_reason", AnswerSlot::kFinishReason},
     {"delta.error", AnswerSlot::kError},
     WIRETALLY_COHERE_USAGE("delta.usage"),
-    {"embeddings", AnswerSlot::kBody},
     {"embeddings.float[]", AnswerSlot::kVector},
     {"embeddings.float[][]", AnswerSlot::kVectorNumber},
     {"embeddings.base64[]", AnswerSlot::kVector},
-    {"results", AnswerSlot::kBody},
-    WIRETALLY_COHERE_USAGE("meta"),
-    {"error_type", AnswerSlot::kErrorType},
+    WIRETALLY_COHERE_LISTS,
 };
 
 void end_document(AnswerNotes& notes, bool is_event) {
@@ -57,30 +54,20 @@ void end_document(AnswerNotes& notes, bool is_event) {
   notes.take_usage();
   if (is_event && (type == "message-end" || type == "content-delta")) notes.type_known = true;
   if (is_event && type == "message-end") {
-    notes.usage_final = notes.has_usage;
-    notes.terminal = true;
+    notes.end_answer();
   }
   const bool failed = doc.finished && notes.finish_reason == FinishReason::kError;
   if (doc.error || failed || !doc.error_name.empty()) notes.fail();
 }
 
 DialectSpec spec_of(Operation operation, std::span<const std::string_view> tails) {
-  return {
-      .dialect = Dialect::kCohereV2,
-      .operation = operation,
-      .path_tails = tails,
-      .has_tokens = operation != Operation::kRerank,
-      .joins = operation == Operation::kChat,
-      .prompt_is_body = operation == Operation::kChat,
-      .request_paths = path_set<kRequest>(),
-      .request_slots = kRequest,
-      .answer_paths = path_set<kAnswer>(),
-      .answer_slots = kAnswer,
-      .request_has_shape = cohere_request_has_shape,
-      .answer_has_shape = cohere_answer_shape(operation),
-      .end_document = end_document,
-      .normalise = normalise_cohere_answer,
-  };
+  static const CohereVersion version{.dialect = Dialect::kCohereV2,
+                                     .request_paths = path_set<kRequest>(),
+                                     .request_slots = kRequest,
+                                     .answer_paths = path_set<kAnswer>(),
+                                     .answer_slots = kAnswer,
+                                     .end_document = end_document};
+  return cohere_spec(version, operation, tails);
 }
 
 }  // namespace

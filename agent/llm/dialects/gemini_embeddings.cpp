@@ -2,6 +2,7 @@
 // model. Vertex counts the tokens of each input (statistics.token_count); the Gemini API may state
 // nothing at all. There is no output to count.
 #include "dialect_table.h"
+#include "dialects/gemini_shape.h"
 
 namespace wiretally::llm {
 namespace {
@@ -29,11 +30,9 @@ constexpr AnswerPath kAnswer[] = {
     {"usageMetadata", AnswerSlot::kUsage},
     {"usageMetadata.promptTokenCount", AnswerSlot::kUsageNumber, UsageField::kInput},
     {"usageMetadata.totalTokenCount", AnswerSlot::kUsageNumber, UsageField::kTotal},
-    {"usageMetadata.promptTokenDetails[]", AnswerSlot::kDetail, UsageField::kInput},
-    {"usageMetadata.promptTokenDetails[].modality", AnswerSlot::kDetailName},
-    {"usageMetadata.promptTokenDetails[].tokenCount", AnswerSlot::kDetailCount},
-    {"error", AnswerSlot::kError},
-    {"error.status", AnswerSlot::kErrorStatus},
+    WIRETALLY_GEMINI_DETAILS("usageMetadata.promptTokenDetails", UsageField::kInput),
+    WIRETALLY_GEMINI_DETAILS("usageMetadata.promptTokensDetails", UsageField::kInput),
+    WIRETALLY_GOOGLE_ERRORS,
 };
 
 // Vertex predicts with models of all kinds.
@@ -65,9 +64,7 @@ void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecor
   }
   tokens.input_image = notes.usage.get(UsageField::kInputImage);
   tokens.input_audio = notes.usage.get(UsageField::kInputAudio);
-  if (tokens.input.has_value()) {
-    tokens.input_source = context.settled ? UsageSource::kReported : UsageSource::kPartial;
-  }
+  note_sources(context, tokens);
 }
 
 }  // namespace

@@ -27,8 +27,7 @@ constexpr RequestPath kRequest[] = {
 
 constexpr AnswerPath kAnswer[] = {
     WIRETALLY_GEMINI_ANSWER(""),
-    {"error", AnswerSlot::kError},
-    {"error.status", AnswerSlot::kErrorStatus},
+    WIRETALLY_GOOGLE_ERRORS,
     {"error.details[].violations[].quotaId", AnswerSlot::kQuota},
 };
 

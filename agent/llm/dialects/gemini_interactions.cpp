@@ -8,6 +8,7 @@
 // By the names alone: cached tokens are part of the input, those of tools stand beside it, thoughts
 // beside the output, and the total holds all.
 #include "dialect_table.h"
+#include "dialects/gemini_shape.h"
 
 namespace wiretally::llm {
 namespace {
@@ -44,9 +45,8 @@ constexpr AnswerPath kAnswer[] = {
     {"delta.text", AnswerSlot::kDelta},
     {"delta.arguments", AnswerSlot::kContentItem},
     {"delta.name", AnswerSlot::kLoneToolName},
-    {"error", AnswerSlot::kError},
+    WIRETALLY_GOOGLE_ERRORS,
     {"error.code", AnswerSlot::kErrorCode},
-    {"error.status", AnswerSlot::kErrorStatus},
 };
 
 bool request_has_shape(const RequestNotes& notes, bool /*model_in_path*/) {
@@ -65,8 +65,7 @@ void end_document(AnswerNotes& notes, bool is_event) {
   const bool completed = type == "interaction.completed" || type == "interaction.complete";
   if (!is_event || completed) {
     notes.take_usage();
-    notes.usage_final = notes.has_usage;
-    notes.terminal = true;
+    notes.end_answer();
     const bool well = doc.status.view() == "completed";
     if (well && notes.finish_reason == FinishReason::kUnknown) {
       notes.finish_reason =
@@ -75,15 +74,6 @@ void end_document(AnswerNotes& notes, bool is_event) {
     if (doc.status.view() == "failed") notes.fail();
   }
   if (doc.error) notes.fail();
-}
-
-void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecord& record) {
-  if (!notes.has_usage) return;
-  TokenCounts& tokens = record.tokens;
-  normalise_gemini(notes.usage, tokens, record.flags);
-  const UsageSource source = context.settled ? UsageSource::kReported : UsageSource::kPartial;
-  if (tokens.input.has_value()) tokens.input_source = source;
-  if (tokens.output.has_value()) tokens.output_source = source;
 }
 
 }  // namespace
@@ -100,7 +90,7 @@ const DialectSpec& gemini_interactions() {
       .request_has_shape = request_has_shape,
       .answer_has_shape = answer_has_shape,
       .end_document = end_document,
-      .normalise = normalise,
+      .normalise = normalise_gemini_answer,
   };
   return spec;
 }

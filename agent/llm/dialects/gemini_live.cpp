@@ -11,6 +11,7 @@
 //
 // Each turn states what it read anew, history included. The total leaves thoughts out.
 #include "dialect_table.h"
+#include "dialects/gemini_shape.h"
 
 namespace wiretally::llm {
 namespace {
@@ -43,26 +44,8 @@ constexpr AnswerPath kAnswer[] = {
     {"toolCall.functionCalls[].name", AnswerSlot::kLoneToolName},
     {"tool_call.function_calls[]", AnswerSlot::kContentItem},
     {"tool_call.function_calls[].name", AnswerSlot::kLoneToolName},
-    {"usageMetadata", AnswerSlot::kUsage},
-    {"usageMetadata.promptTokenCount", AnswerSlot::kUsageNumber, UsageField::kInput},
-    {"usageMetadata.toolUsePromptTokenCount", AnswerSlot::kUsageNumber, UsageField::kToolUsePrompt},
-    {"usageMetadata.cachedContentTokenCount", AnswerSlot::kUsageNumber, UsageField::kCacheRead},
-    {"usageMetadata.responseTokenCount", AnswerSlot::kUsageNumber, UsageField::kOutput},
-    {"usageMetadata.candidatesTokenCount", AnswerSlot::kUsageNumber, UsageField::kOutput},
-    {"usageMetadata.thoughtsTokenCount", AnswerSlot::kUsageNumber, UsageField::kReasoning},
-    {"usageMetadata.totalTokenCount", AnswerSlot::kUsageNumber, UsageField::kTotal},
-    {"usageMetadata.promptTokensDetails[]", AnswerSlot::kDetail, UsageField::kInput},
-    {"usageMetadata.promptTokensDetails[].modality", AnswerSlot::kDetailName},
-    {"usageMetadata.promptTokensDetails[].tokenCount", AnswerSlot::kDetailCount},
-    {"usageMetadata.cacheTokensDetails[]", AnswerSlot::kDetail, UsageField::kCacheRead},
-    {"usageMetadata.cacheTokensDetails[].modality", AnswerSlot::kDetailName},
-    {"usageMetadata.cacheTokensDetails[].tokenCount", AnswerSlot::kDetailCount},
-    {"usageMetadata.responseTokensDetails[]", AnswerSlot::kDetail, UsageField::kOutput},
-    {"usageMetadata.responseTokensDetails[].modality", AnswerSlot::kDetailName},
-    {"usageMetadata.responseTokensDetails[].tokenCount", AnswerSlot::kDetailCount},
-    {"usageMetadata.trafficType", AnswerSlot::kServiceTier},
-    {"error", AnswerSlot::kError},
-    {"error.status", AnswerSlot::kErrorStatus},
+    WIRETALLY_GEMINI_USAGE(""),
+    WIRETALLY_GOOGLE_ERRORS,
 };
 
 bool request_has_shape(const RequestNotes& /*notes*/, bool /*model_in_path*/) { return false; }
@@ -72,6 +55,7 @@ bool answer_has_shape(const AnswerNotes& notes) { return notes.has_body; }
 void end_document(AnswerNotes& notes, bool /*is_event*/) {
   Document& doc = notes.document;
   notes.take_usage();
+  note_traffic_type(notes);
   if (doc.last) notes.terminal = true;
   if (doc.error) {
     notes.fail();
@@ -86,13 +70,7 @@ void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecor
   if (notes.terminal && record.finish_reason == FinishReason::kUnknown) {
     record.finish_reason = FinishReason::kStop;
   }
-  if (record.service_tier.view() == "ON_DEMAND") record.service_tier.assign("on_demand");
-  if (!notes.has_usage) return;
-  TokenCounts& tokens = record.tokens;
-  normalise_gemini(notes.usage, tokens, record.flags, true);
-  const UsageSource source = context.settled ? UsageSource::kReported : UsageSource::kPartial;
-  if (tokens.input.has_value()) tokens.input_source = source;
-  if (tokens.output.has_value()) tokens.output_source = source;
+  normalise_gemini_live_answer(notes, context, record);
 }
 
 TurnStep client_step(std::string_view /*type*/, const RequestNotes& notes) {

@@ -1,41 +1,52 @@
 #include "dialects/gemini_shape.h"
 
 namespace wiretally::llm {
-namespace {
 
-// Words that no other provider's price rows know.
-void note_tier(AnswerNotes& notes) {
+void note_traffic_type(AnswerNotes& notes) {
   struct Word {
     std::string_view traffic;
+    std::string_view number;
     std::string_view tier;
   };
-  static constexpr Word kWords[] = {{"ON_DEMAND", "on_demand"},
-                                    {"ON_DEMAND_PRIORITY", "priority"},
-                                    {"ON_DEMAND_FLEX", "flex"},
-                                    {"PROVISIONED_THROUGHPUT", "provisioned_throughput"}};
+  static constexpr Word kWords[] = {{"ON_DEMAND", "1", "on_demand"},
+                                    {"PROVISIONED_THROUGHPUT", "2", "provisioned_throughput"},
+                                    {"ON_DEMAND_PRIORITY", "3", "priority"},
+                                    {"ON_DEMAND_FLEX", "4", "flex"}};
+  const std::string_view said = notes.service_tier.view();
   for (const Word& word : kWords) {
-    if (notes.service_tier.view() == word.traffic) notes.service_tier.assign(word.tier);
+    if (said != word.traffic && said != word.number) continue;
+    notes.service_tier.assign(word.tier);
+    return;
   }
 }
 
-}  // namespace
-
 void note_gemini_answer(AnswerNotes& notes) {
   notes.replace_usage();
-  note_tier(notes);
+  note_traffic_type(notes);
   if (notes.finish_reason == FinishReason::kStop && notes.tools.count() > 0) {
     notes.finish_reason = FinishReason::kToolCalls;
   }
 }
 
+namespace {
+
+void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecord& record,
+               bool live) {
+  if (!notes.has_usage) return;
+  normalise_gemini(notes.usage, record.tokens, record.flags, live);
+  note_sources(context, record.tokens);
+}
+
+}  // namespace
+
 void normalise_gemini_answer(const AnswerNotes& notes, const UsageContext& context,
                              UsageRecord& record) {
-  if (!notes.has_usage) return;
-  TokenCounts& tokens = record.tokens;
-  normalise_gemini(notes.usage, tokens, record.flags);
-  const UsageSource source = context.settled ? UsageSource::kReported : UsageSource::kPartial;
-  if (tokens.input.has_value()) tokens.input_source = source;
-  if (tokens.output.has_value()) tokens.output_source = source;
+  normalise(notes, context, record, false);
+}
+
+void normalise_gemini_live_answer(const AnswerNotes& notes, const UsageContext& context,
+                                  UsageRecord& record) {
+  normalise(notes, context, record, true);
 }
 
 }  // namespace wiretally::llm

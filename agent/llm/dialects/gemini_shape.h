@@ -1,9 +1,37 @@
-// What Gemini's answers have in common, whether they stand alone or in a batch's results.
+// What Gemini's answers have in common, whether they stand alone, in a batch's results or on a
+// socket: candidates, usage, errors, tiers.
 #pragma once
 
 #include "dialect.h"
 
 namespace wiretally::llm {
+
+// The rows of a list of counts by modality: [{modality, tokenCount}].
+#define WIRETALLY_GEMINI_DETAILS(list, field)                                               \
+  {list "[]", AnswerSlot::kDetail, field}, {list "[].modality", AnswerSlot::kDetailName}, { \
+    list "[].tokenCount", AnswerSlot::kDetailCount                                          \
+  }
+
+// The rows of `usageMetadata`, whose members' names have `root` in front. Live says "response"
+// where the others say "candidates", but not through Vertex.
+#define WIRETALLY_GEMINI_USAGE(root)                                                               \
+  {root "usageMetadata", AnswerSlot::kUsage},                                                      \
+      {root "usageMetadata.promptTokenCount", AnswerSlot::kUsageNumber, UsageField::kInput},       \
+      {root "usageMetadata.toolUsePromptTokenCount", AnswerSlot::kUsageNumber,                     \
+       UsageField::kToolUsePrompt},                                                                \
+      {root "usageMetadata.cachedContentTokenCount", AnswerSlot::kUsageNumber,                     \
+       UsageField::kCacheRead},                                                                    \
+      {root "usageMetadata.candidatesTokenCount", AnswerSlot::kUsageNumber, UsageField::kOutput},  \
+      {root "usageMetadata.responseTokenCount", AnswerSlot::kUsageNumber, UsageField::kOutput},    \
+      {root "usageMetadata.thoughtsTokenCount", AnswerSlot::kUsageNumber, UsageField::kReasoning}, \
+      {root "usageMetadata.totalTokenCount", AnswerSlot::kUsageNumber, UsageField::kTotal},        \
+      WIRETALLY_GEMINI_DETAILS(root "usageMetadata.promptTokensDetails", UsageField::kInput),      \
+      WIRETALLY_GEMINI_DETAILS(root "usageMetadata.cacheTokensDetails", UsageField::kCacheRead),   \
+      WIRETALLY_GEMINI_DETAILS(root "usageMetadata.candidatesTokensDetails", UsageField::kOutput), \
+      WIRETALLY_GEMINI_DETAILS(root "usageMetadata.responseTokensDetails", UsageField::kOutput),   \
+      {root "usageMetadata.trafficType", AnswerSlot::kServiceTier}, {                              \
+    root "usageMetadata.serviceTier", AnswerSlot::kServiceTier                                     \
+  }
 
 // The rows of a GenerateContentResponse whose members' names have `root` in front.
 #define WIRETALLY_GEMINI_ANSWER(root)                                                              \
@@ -15,29 +43,14 @@ namespace wiretally::llm {
       {root "candidates[].content.parts[].inlineData", AnswerSlot::kContentItem},                  \
       {root "candidates[].content.parts[].executableCode", AnswerSlot::kContentItem},              \
       {root "candidates[].finishReason", AnswerSlot::kFinishReason},                               \
-      {root "promptFeedback.blockReason", AnswerSlot::kBlocked},                                   \
-      {root "usageMetadata", AnswerSlot::kUsage},                                                  \
-      {root "usageMetadata.promptTokenCount", AnswerSlot::kUsageNumber, UsageField::kInput},       \
-      {root "usageMetadata.toolUsePromptTokenCount", AnswerSlot::kUsageNumber,                     \
-       UsageField::kToolUsePrompt},                                                                \
-      {root "usageMetadata.cachedContentTokenCount", AnswerSlot::kUsageNumber,                     \
-       UsageField::kCacheRead},                                                                    \
-      {root "usageMetadata.candidatesTokenCount", AnswerSlot::kUsageNumber, UsageField::kOutput},  \
-      {root "usageMetadata.responseTokenCount", AnswerSlot::kUsageNumber, UsageField::kOutput},    \
-      {root "usageMetadata.thoughtsTokenCount", AnswerSlot::kUsageNumber, UsageField::kReasoning}, \
-      {root "usageMetadata.totalTokenCount", AnswerSlot::kUsageNumber, UsageField::kTotal},        \
-      {root "usageMetadata.promptTokensDetails[]", AnswerSlot::kDetail, UsageField::kInput},       \
-      {root "usageMetadata.promptTokensDetails[].modality", AnswerSlot::kDetailName},              \
-      {root "usageMetadata.promptTokensDetails[].tokenCount", AnswerSlot::kDetailCount},           \
-      {root "usageMetadata.cacheTokensDetails[]", AnswerSlot::kDetail, UsageField::kCacheRead},    \
-      {root "usageMetadata.cacheTokensDetails[].modality", AnswerSlot::kDetailName},               \
-      {root "usageMetadata.cacheTokensDetails[].tokenCount", AnswerSlot::kDetailCount},            \
-      {root "usageMetadata.candidatesTokensDetails[]", AnswerSlot::kDetail, UsageField::kOutput},  \
-      {root "usageMetadata.candidatesTokensDetails[].modality", AnswerSlot::kDetailName},          \
-      {root "usageMetadata.candidatesTokensDetails[].tokenCount", AnswerSlot::kDetailCount},       \
-      {root "usageMetadata.trafficType", AnswerSlot::kServiceTier}, {                              \
-    root "usageMetadata.serviceTier", AnswerSlot::kServiceTier                                     \
-  }
+      {root "promptFeedback.blockReason", AnswerSlot::kBlocked}, WIRETALLY_GEMINI_USAGE(root)
+
+// {"error":{code: the HTTP status again, message, status}}, in streams that are arrays an element.
+#define WIRETALLY_GOOGLE_ERRORS \
+  {"error", AnswerSlot::kError}, { "error.status", AnswerSlot::kErrorStatus }
+
+// Vertex' words for a tier, or the numbers of its enumeration, become those that price rows know.
+void note_traffic_type(AnswerNotes& notes);
 
 // A document has ended: its usage is taken whole.
 void note_gemini_answer(AnswerNotes& notes);
@@ -45,5 +58,8 @@ void note_gemini_answer(AnswerNotes& notes);
 // Numbers and sources.
 void normalise_gemini_answer(const AnswerNotes& notes, const UsageContext& context,
                              UsageRecord& record);
+// The same where the total leaves thoughts out.
+void normalise_gemini_live_answer(const AnswerNotes& notes, const UsageContext& context,
+                                  UsageRecord& record);
 
 }  // namespace wiretally::llm

@@ -1,4 +1,5 @@
-// MCP and A2A: JSON-RPC 2.0 over HTTP, answered as JSON or SSE. Told by their headers at any path;
+// MCP and A2A: JSON-RPC 2.0 over HTTP, answered as JSON or SSE; A2A also as plain HTTP with the
+// method in the path (/message:send) and Google's errors. Told by their headers at any path;
 // a record is left by what does work (a tool of MCP, a message to an agent), not by what arranges
 // it (initialize, tools/list, tasks/get …). Nothing in it is counted in tokens.
 #include "dialect_table.h"
@@ -7,18 +8,19 @@ namespace wiretally::llm {
 namespace {
 
 constexpr std::string_view kMcpTails[] = {"/mcp"};
-constexpr std::string_view kA2aTails[] = {"/a2a"};
+constexpr std::string_view kA2aTails[] = {"/a2a", "/message:send", "/message:stream"};
 
 constexpr RequestPath kRequest[] = {
-    {"jsonrpc", RequestSlot::kRpcVersion},
-    {"method", RequestSlot::kRpcMethod},
-    {"params.name", RequestSlot::kRpcTool},
+    {"jsonrpc", RequestSlot::kRpcVersion},   {"method", RequestSlot::kRpcMethod},
+    {"params.name", RequestSlot::kRpcTool},  {"message.role", RequestSlot::kTurnRole},
+    {"message.parts", RequestSlot::kPrompt},
 };
 
 constexpr AnswerPath kAnswer[] = {
     {"result.isError", AnswerSlot::kFailed},
     {"error", AnswerSlot::kError},
     {"error.code", AnswerSlot::kErrorNumber},
+    {"error.status", AnswerSlot::kErrorStatus},
 };
 
 bool mcp_has_shape(const RequestNotes& notes, bool /*model_in_path*/) {
@@ -26,6 +28,7 @@ bool mcp_has_shape(const RequestNotes& notes, bool /*model_in_path*/) {
 }
 
 bool a2a_has_shape(const RequestNotes& notes, bool /*model_in_path*/) {
+  if (notes.has_turns && notes.has_prompt) return true;
   const std::string_view method = notes.rpc_method.view();
   return notes.json_rpc && (method == "SendMessage" || method == "SendStreamingMessage" ||
                             method == "message/send" || method == "message/stream");

@@ -6,12 +6,11 @@
 namespace wiretally::llm {
 namespace {
 
-constexpr std::string_view kPathTails[] = {"/completion"};
+constexpr std::string_view kPathTails[] = {"/completion", "/infill"};
 
 constexpr RequestPath kRequest[] = {
-    {"prompt", RequestSlot::kPrompt},
-    {"prompt[]", RequestSlot::kTokenIds},
-    {"image_data", RequestSlot::kNotText},
+    {"prompt", RequestSlot::kPrompt},     {"input_prefix", RequestSlot::kPrompt},
+    {"prompt[]", RequestSlot::kTokenIds}, {"image_data", RequestSlot::kNotText},
     {"stream", RequestSlot::kStream},
 };
 
@@ -37,8 +36,7 @@ void end_document(AnswerNotes& notes, bool is_event) {
   Document& doc = notes.document;
   notes.take_usage();
   if (is_event && doc.last) {
-    notes.usage_final = notes.has_usage;
-    notes.terminal = true;
+    notes.end_answer();
   }
   if (doc.error) notes.fail();
 }

@@ -60,8 +60,7 @@ void end_document(AnswerNotes& notes, bool is_event) {
   if (type.ends_with(".delta") && doc.delta) doc.content = true;
   notes.take_usage();
   if (type == "chat.end") {
-    notes.usage_final = notes.has_usage;
-    notes.terminal = true;
+    notes.end_answer();
   }
   if (doc.error) notes.fail();
 }
@@ -73,7 +72,7 @@ const DialectSpec& lmstudio() {
       .dialect = Dialect::kLmstudio,
       .operation = Operation::kChat,
       .path_tails = kPathTails,
-      .other = cohere_v1_chat,
+      .other_by_request = cohere_v1_chat,
       .joins = false,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,

@@ -60,8 +60,7 @@ void end_document(AnswerNotes& notes, bool /*is_event*/) {
   const bool tells_time = notes.has_done ? !notes.object.empty() : doc.detail_count.has_value();
   if (tells_time) notes.fingerprint.assign("fp_ollama");
   if (doc.last) {
-    notes.terminal = true;
-    notes.usage_final = notes.has_usage;
+    notes.end_answer();
     notes.bills_nothing = doc.loads;
   }
   if (doc.error) notes.fail();
@@ -73,9 +72,7 @@ void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecor
   TokenCounts& tokens = record.tokens;
   tokens.input = notes.usage.get(UsageField::kInput);
   tokens.output = notes.usage.get(UsageField::kOutput);
-  const UsageSource source = context.settled ? UsageSource::kReported : UsageSource::kPartial;
-  if (tokens.input.has_value()) tokens.input_source = source;
-  if (tokens.output.has_value()) tokens.output_source = source;
+  note_sources(context, tokens);
 }
 
 DialectSpec spec_of(Operation operation, std::span<const std::string_view> tails) {

@@ -5,7 +5,8 @@
 //   transcript.text.delta / .done                text, and at its end the usage
 //   speech.audio.delta / .done                   sound, and at its end the usage
 //
-// Details are spelt input_token_details here, without an s. Sound alone states nothing.
+// Details are spelt input_token_details here, without an s. Sound alone states nothing. Mistral
+// counts in the names of chat completions, and ends its streams with transcription.done.
 #include "dialect_table.h"
 #include "dialects/openai_shape.h"
 
@@ -24,9 +25,10 @@ constexpr RequestPath kRequest[] = {
 
 constexpr AnswerPath kAnswer[] = {
     {"type", AnswerSlot::kType},
+    {"model", AnswerSlot::kModel},
     {"text", AnswerSlot::kBody},
     {"delta", AnswerSlot::kContent},
-    {"audio", AnswerSlot::kContent},
+    {"audio", AnswerSlot::kContentData},
     {"usage", AnswerSlot::kUsage},
     {"usage.input_tokens", AnswerSlot::kUsageNumber, UsageField::kInput},
     {"usage.output_tokens", AnswerSlot::kUsageNumber, UsageField::kOutput},
@@ -34,6 +36,7 @@ constexpr AnswerPath kAnswer[] = {
     {"usage.total_tokens", AnswerSlot::kUsageNumber, UsageField::kTotal},
     {"usage.input_token_details.audio_tokens", AnswerSlot::kUsageNumber, UsageField::kInputAudio},
     {"usage.output_token_details.audio_tokens", AnswerSlot::kUsageNumber, UsageField::kOutputAudio},
+    WIRETALLY_CHAT_USAGE("usage", AnswerSlot::kUsageNumber),  // Mistral
     WIRETALLY_OPENAI_ERRORS,
 };
 
@@ -49,12 +52,13 @@ void end_document(AnswerNotes& notes, bool is_event) {
   Document& doc = notes.document;
   const std::string_view type = doc.type.view();
   notes.take_usage();
-  if (is_event && (type.starts_with("transcript.") || type.starts_with("speech.audio."))) {
+  if (is_event && (type.starts_with("transcript.") || type.starts_with("speech.audio.") ||
+                   type.starts_with("transcription."))) {
     notes.type_known = true;
   }
-  if (is_event && (type == "transcript.text.done" || type == "speech.audio.done")) {
-    notes.usage_final = notes.has_usage;
-    notes.terminal = true;
+  if (is_event && (type == "transcript.text.done" || type == "speech.audio.done" ||
+                   type == "transcription.done")) {
+    notes.end_answer();
   }
   if (doc.error) notes.fail();
 }

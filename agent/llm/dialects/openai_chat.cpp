@@ -3,8 +3,8 @@
 // JSON: one document with `usage` at its root. SSE: chunks without an event name, then
 // `data: [DONE]` (some servers leave it out). Usage is in a chunk of its own with empty `choices`
 // (OpenAI, only if asked for), on the chunk with the finish reason (Mistral, DeepSeek, Together),
-// in every chunk as a running count (Perplexity, vLLM), or in x_groq (Groq). Empty `choices` alone
-// mean nothing: Azure's first chunk has them.
+// in every chunk as a running count (Perplexity, vLLM), in x_groq (Groq), or in the choice
+// (Moonshot). Empty `choices` alone mean nothing: Azure's first chunk has them.
 #include "dialect_table.h"
 #include "dialects/openai_shape.h"
 
@@ -67,16 +67,19 @@ constexpr AnswerPath kAnswer[] = {
     {"usage", AnswerSlot::kUsage},
     {"usage.service_tier", AnswerSlot::kServiceTier},  // Mistral's place for it
     WIRETALLY_CHAT_USAGE("usage", AnswerSlot::kUsageNumber),
+    {"x_groq", AnswerSlot::kGroq},
+    {"x_groq.error", AnswerSlot::kError},
     WIRETALLY_CHAT_USAGE("x_groq.usage", AnswerSlot::kSpareUsageNumber),
+    WIRETALLY_CHAT_USAGE("choices[].usage", AnswerSlot::kSpareUsageNumber),
     WIRETALLY_STATED_COST("usage"),
     {"usage.num_search_queries", AnswerSlot::kUsageNumber, UsageField::kServerTools},
     {"usage.server_tool_use.web_search_requests", AnswerSlot::kUsageNumber,
      UsageField::kServerTools},
-    // llama.cpp says them in the last chunk whether asked or not.
-    {"timings.prompt_n", AnswerSlot::kSpareUsageNumber, UsageField::kInput},
-    {"timings.cache_n", AnswerSlot::kSpareUsageNumber, UsageField::kCacheReadApart},
-    {"timings.predicted_n", AnswerSlot::kSpareUsageNumber, UsageField::kOutput},
+    WIRETALLY_LLAMACPP_TIMINGS,
     WIRETALLY_OPENAI_ERRORS,
+    {"choices[].error", AnswerSlot::kError},  // OpenRouter, of one choice
+    {"choices[].error.code", AnswerSlot::kErrorCode},
+    {"choices[].error.metadata.error_type", AnswerSlot::kErrorType},
 };
 
 // Vertex serves Mistral's models in this dialect, by a verb that all makers share.
@@ -104,6 +107,7 @@ const DialectSpec& openai_chat() {
       .path_tails = kPathTails,
       .usage_on_request = true,
       .path_fits = path_fits,
+      .answer_decides = true,
       .prompt_is_body = true,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,

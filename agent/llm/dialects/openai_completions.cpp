@@ -30,6 +30,8 @@ constexpr AnswerPath kAnswer[] = {
     {"usage", AnswerSlot::kUsage},
     WIRETALLY_CHAT_USAGE("usage", AnswerSlot::kUsageNumber),
     WIRETALLY_CHAT_USAGE("x_groq.usage", AnswerSlot::kSpareUsageNumber),
+    WIRETALLY_STATED_COST("usage"),
+    WIRETALLY_LLAMACPP_TIMINGS,
     WIRETALLY_OPENAI_ERRORS,
 };
 
@@ -50,6 +52,8 @@ const DialectSpec& openai_completions() {
       .operation = Operation::kTextCompletion,
       .path_tails = kPathTails,
       .usage_on_request = true,
+      .other_by_answer = openai_chat,  // Mistral: /agents/completions, /fim/completions
+      .answer_decides = true,
       .prompt_is_body = true,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,

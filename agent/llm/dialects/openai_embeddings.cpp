@@ -25,6 +25,7 @@ constexpr AnswerPath kAnswer[] = {
     {"usage.prompt_tokens", AnswerSlot::kUsageNumber, UsageField::kInput},
     {"usage.total_tokens", AnswerSlot::kUsageNumber, UsageField::kTotal},
     {"usage.prompt_tokens_details.cached_tokens", AnswerSlot::kUsageNumber, UsageField::kCacheRead},
+    WIRETALLY_STATED_COST("usage"),
     WIRETALLY_OPENAI_ERRORS,
 };
 
@@ -44,9 +45,7 @@ void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecor
   if (!tokens.input.has_value() && !notes.usage.malformed(UsageField::kInput)) {
     tokens.input = notes.usage.get(UsageField::kTotal);
   }
-  if (tokens.input.has_value()) {
-    tokens.input_source = context.settled ? UsageSource::kReported : UsageSource::kPartial;
-  }
+  note_sources(context, tokens);
 }
 
 }  // namespace
@@ -56,6 +55,7 @@ const DialectSpec& openai_embeddings() {
       .dialect = Dialect::kOpenaiEmbeddings,
       .operation = Operation::kEmbeddings,
       .path_tails = kPathTails,
+      .answer_decides = true,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
       .answer_paths = path_set<kAnswer>(),

@@ -17,9 +17,14 @@ constexpr RequestPath kRequest[] = {
 };
 
 constexpr AnswerPath kAnswer[] = {
-    {"type", AnswerSlot::kType},       {"data[].b64_json", AnswerSlot::kBody},
-    {"data[].url", AnswerSlot::kBody}, {"b64_json", AnswerSlot::kBodyText},
-    {"usage", AnswerSlot::kUsage},     WIRETALLY_RESPONSES_USAGE("usage", AnswerSlot::kUsageNumber),
+    {"type", AnswerSlot::kType},
+    {"model", AnswerSlot::kModel},
+    {"data[].b64_json", AnswerSlot::kBody},
+    {"data[].url", AnswerSlot::kBody},
+    {"b64_json", AnswerSlot::kContentData},
+    {"usage", AnswerSlot::kUsage},
+    WIRETALLY_RESPONSES_USAGE("usage", AnswerSlot::kUsageNumber),
+    WIRETALLY_STATED_COST("usage"),
     WIRETALLY_OPENAI_ERRORS,
 };
 
@@ -27,14 +32,19 @@ bool request_has_shape(const RequestNotes& notes, bool model_in_path) {
   return (model_in_path || !notes.model.empty()) && (notes.has_prompt || notes.has_form);
 }
 
-bool answer_has_shape(const AnswerNotes& notes) { return notes.has_body && notes.has_usage; }
+bool answer_has_shape(const AnswerNotes& notes) {
+  return notes.type_known || (notes.has_body && notes.has_usage);
+}
 
 void end_document(AnswerNotes& notes, bool is_event) {
   Document& doc = notes.document;
+  const std::string_view type = doc.type.view();
   notes.take_usage();
-  if (is_event && doc.type.view().ends_with(".completed")) {
-    notes.usage_final = notes.has_usage;
-    notes.terminal = true;
+  if (is_event && (type.starts_with("image_generation.") || type.starts_with("image_edit."))) {
+    notes.type_known = true;
+  }
+  if (is_event && type.ends_with(".completed")) {
+    notes.end_answer();
   }
   if (doc.error) notes.fail();
 }
@@ -49,6 +59,7 @@ const DialectSpec& openai_images() {
       .has_tokens = false,
       .takes_forms = true,
       .joins = false,
+      .answer_decides = true,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
       .answer_paths = path_set<kAnswer>(),

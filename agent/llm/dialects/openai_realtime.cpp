@@ -92,8 +92,7 @@ void end_document(AnswerNotes& notes, bool /*is_event*/) {
   if (type.ends_with("audio.delta")) doc.text_bytes = 0;  // base64
   if (type != "response.done" && type != kTranscribed) return;
   notes.take_usage();
-  notes.usage_final = notes.has_usage;
-  notes.terminal = true;
+  notes.end_answer();
   if (type == "response.done") note_response_status(notes, doc.status.view());
 }
 

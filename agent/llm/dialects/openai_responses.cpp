@@ -103,8 +103,7 @@ void end_event(AnswerNotes& notes) {
       type == "response.completed" || type == "response.incomplete" || type == "response.failed";
   if (!terminal) return;
   notes.take_usage();
-  notes.usage_final = notes.has_usage;
-  notes.terminal = true;
+  notes.end_answer();
   note_response_status(notes, type.substr(std::string_view("response.").size()));
 }
 
@@ -140,6 +139,7 @@ const DialectSpec& openai_responses() {
       .dialect = Dialect::kOpenaiResponses,
       .operation = Operation::kChat,
       .path_tails = kPathTails,
+      .answer_decides = true,
       .prompt_is_body = true,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,

@@ -14,8 +14,11 @@ void end_choices_document(AnswerNotes& notes, bool is_event) {
     notes.usage_final = true;
   }
   const bool error_object = notes.object.view() == "error";
-  if (error_object) doc.note_error(doc.type.view(), 0);
-  if (doc.error || error_object) notes.fail();
+  // Cerebras and others tell an error at the root, and nothing else.
+  const bool error_alone =
+      !is_event && !notes.has_choices && !notes.has_body && !doc.error_name.empty();
+  if (error_object || error_alone) doc.note_error(doc.type.view(), 0);
+  if (doc.error || error_object || error_alone) notes.fail();
 }
 
 void note_response_status(AnswerNotes& notes, std::string_view status) {
@@ -43,9 +46,7 @@ void normalise_openai_answer(const AnswerNotes& notes, const UsageContext& conte
       .reasoning_outside_total = context.provider == "perplexity" || states_citations,
       .cache_may_be_outside = context.provider == "x_ai"};
   normalise_openai(notes.usage, hints, tokens, record.flags);
-  const UsageSource source = context.settled ? UsageSource::kReported : UsageSource::kPartial;
-  if (tokens.input.has_value()) tokens.input_source = source;
-  if (tokens.output.has_value()) tokens.output_source = source;
+  note_sources(context, tokens);
 }
 
 }  // namespace wiretally::llm

@@ -10,9 +10,7 @@ inline void normalise_plain_counts(const AnswerNotes& notes, const UsageContext&
   if (!notes.has_usage) return;
   TokenCounts& tokens = record.tokens;
   normalise_openai(notes.usage, {}, tokens, record.flags);
-  const UsageSource source = context.settled ? UsageSource::kReported : UsageSource::kPartial;
-  if (tokens.input.has_value()) tokens.input_source = source;
-  if (tokens.output.has_value()) tokens.output_source = source;
+  note_sources(context, tokens);
 }
 
 }  // namespace wiretally::llm

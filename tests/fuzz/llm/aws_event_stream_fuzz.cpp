@@ -1,26 +1,15 @@
-// The first byte seeds where the stream behind it is cut and, if odd, where a gap stands. However
-// it is cut, the same messages come out, and every part is a piece of what was fed. What was packed
-// as base64 in the payloads is read as well.
-#include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <random>
-#include <string>
-#include <vector>
-
+// However a stream is cut, the same messages come out, and every part is a piece of what was fed.
+// What was packed as base64 in the payloads is read as well. cut_stream.h says how the input reads.
 #include "framing/aws_event_stream_reader.h"
 #include "framing/base64_member.h"
+#include "fuzz/llm/cut_stream.h"
 
 namespace {
 
 using namespace wiretally;
 using namespace wiretally::llm;
 
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken: %s\n", what);
-  std::abort();
-}
+using test::require;
 
 class Log : public AwsEvents, private Base64Sink {
  public:
@@ -59,36 +48,13 @@ class Log : public AwsEvents, private Base64Sink {
   bool open_ = false;
 };
 
-std::string read(ByteView stream, size_t gap_at, uint32_t seed, size_t piece_max) {
-  Log log;
-  AwsEventStreamReader reader(log);
-  std::minstd_rand random(seed);
-  for (size_t at = 0; at < stream.size();) {
-    if (at == gap_at) {
-      reader.gap();
-      log.on_gap();
-    }
-    size_t size = std::min<size_t>(stream.size() - at, random() % piece_max + 1);
-    if (at < gap_at) size = std::min(size, gap_at - at);
-    const auto begin = stream.begin() + static_cast<ptrdiff_t>(at);
-    const std::vector<uint8_t> piece(begin, begin + static_cast<ptrdiff_t>(size));
-    reader.feed(piece);
-    at += size;
-  }
-  reader.finish();
-  log.on_finish();
-  return log.lines;
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  if (size < 2) return 0;
-  const ByteView stream(data + 1, size - 1);
-  const size_t gap_at = data[0] % 2 == 1 ? data[0] % stream.size() : SIZE_MAX;
-  const std::string bytewise = read(stream, gap_at, 1, 1);
-  require(read(stream, gap_at, data[0] + 1U, 8) == bytewise, "small pieces");
-  require(read(stream, gap_at, data[0] + 1U, 100) == bytewise, "large pieces");
-  require(read(stream, gap_at, 1, size_t{1} << 30) == bytewise, "in one piece");
+  test::read_however_cut<AwsEventStreamReader, Log>(data, size,
+                                                    [](AwsEventStreamReader& reader, Log& log) {
+                                                      reader.gap();
+                                                      log.on_gap();
+                                                    });
   return 0;
 }

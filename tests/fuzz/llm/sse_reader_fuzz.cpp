@@ -1,24 +1,14 @@
-// The first byte seeds where the stream behind it is cut and, if odd, where a gap stands. However
-// it is cut, the same events come out, and every part is a piece of what was fed.
-#include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <random>
-#include <string>
-#include <vector>
-
+// However an event stream is cut, the same events come out, and every part is a piece of what was
+// fed. cut_stream.h says how the input reads.
 #include "framing/sse_reader.h"
+#include "fuzz/llm/cut_stream.h"
 
 namespace {
 
 using namespace wiretally;
 using namespace wiretally::llm;
 
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken: %s\n", what);
-  std::abort();
-}
+using test::require;
 
 class Log : public SseEvents {
  public:
@@ -54,33 +44,10 @@ class Log : public SseEvents {
   bool error_open_ = false;
 };
 
-std::string read(ByteView stream, size_t gap_at, uint32_t seed, size_t piece_max) {
-  Log log;
-  SseReader reader(log);
-  std::minstd_rand random(seed);
-  for (size_t at = 0; at < stream.size();) {
-    if (at == gap_at) log.on_gap(reader.gap());
-    size_t size = std::min<size_t>(stream.size() - at, random() % piece_max + 1);
-    if (at < gap_at) size = std::min(size, gap_at - at);
-    const auto begin = stream.begin() + static_cast<ptrdiff_t>(at);
-    const std::vector<uint8_t> piece(begin, begin + static_cast<ptrdiff_t>(size));
-    reader.feed(piece);
-    at += size;
-  }
-  reader.finish();
-  log.on_finish();
-  return log.lines;
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  if (size < 2) return 0;
-  const ByteView stream(data + 1, size - 1);
-  const size_t gap_at = data[0] % 2 == 1 ? data[0] % stream.size() : SIZE_MAX;
-  const std::string bytewise = read(stream, gap_at, 1, 1);
-  require(read(stream, gap_at, data[0] + 1U, 8) == bytewise, "small pieces");
-  require(read(stream, gap_at, data[0] + 1U, 100) == bytewise, "large pieces");
-  require(read(stream, gap_at, 1, size_t{1} << 30) == bytewise, "in one piece");
+  test::read_however_cut<SseReader, Log>(
+      data, size, [](SseReader& reader, Log& log) { log.on_gap(reader.gap()); });
   return 0;
 }

@@ -308,7 +308,7 @@ TEST(WordCounts, PromptsThatAreNotAllTextAreNotMeasured) {
   };
   for (const Row& row : kRows) {
     Dialogue dialogue(row.target, row.body);
-    dialogue.json("{}");
+    dialogue.answer(500, "application/json", "{}");
     const UsageRecord record = only_record(dialogue);
     EXPECT_EQ(record.words.prompt_bytes.has_value(), row.measured) << row.body;
     if (!row.measured) continue;

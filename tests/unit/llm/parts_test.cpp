@@ -148,6 +148,9 @@ TEST(Models, DatedSnapshotsAreTheSame) {
   EXPECT_TRUE(same_model("claude-x", "claude-x@20250514"));
   EXPECT_TRUE(same_model("gpt-4", "gpt-4-0613"));
   EXPECT_FALSE(same_model("gpt-4o-2024-05-13", "gpt-4o-2024-11-20"));
+  EXPECT_TRUE(same_model("anthropic/claude-sonnet-4.5", "anthropic/claude-4.5-sonnet-20250929"));
+  EXPECT_FALSE(same_model("claude-sonnet-4.5", "claude-4.5-haiku-x"));
+  EXPECT_FALSE(same_model("a-b-b", "a-a-b"));
   EXPECT_FALSE(same_model("gpt-4o", "gpt-4o-mini"));
   EXPECT_FALSE(same_model("claude-opus-4-7", "deepseek-v4-pro"));
 }

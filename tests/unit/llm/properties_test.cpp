@@ -400,6 +400,107 @@ Written transcription_of(const Used& u) {
   return w;
 }
 
+Written images_of(const Used& u) {
+  const Json usage = {{"total_tokens", u.input() + u.output()},
+                      {"input_tokens", u.input()},
+                      {"output_tokens", u.output()},
+                      {"input_tokens_details", {{"text_tokens", u.text}, {"image_tokens", 0}}}};
+  Written w;
+  w.whole = {{"created", 1}, {"data", {{{"b64_json", "aGk="}}}}, {"usage", usage}};
+  w.stream = {{{"type", "image_generation.partial_image"}, {"b64_json", "aA=="}},
+              {{"type", "image_generation.completed"}, {"b64_json", "aGk="}, {"usage", usage}}};
+  w.usage_at = 1;
+  return w;
+}
+
+// The numbers of each event are its own.
+Written triton_of(const Used& u) {
+  const auto part = [&](const char* text, uint64_t output) {
+    return Json{{"model_name", "m-1"},
+                {"model_version", "1"},
+                {"text_output", text},
+                {"num_input_tokens", u.input()},
+                {"num_output_tokens", output}};
+  };
+  Written w;
+  w.whole = part("Hi", u.output());
+  w.stream = {part("H", u.output() / 3), part("i", u.output() - u.output() / 3)};
+  w.usage_at = 1;
+  return w;
+}
+
+Written lmstudio_of(const Used& u) {
+  Written w;
+  w.whole = {{"model_instance_id", "m-1"},
+             {"output", {{{"type", "message"}, {"content", "Hi"}}}},
+             {"stats",
+              {{"input_tokens", u.input()},
+               {"total_output_tokens", u.output()},
+               {"reasoning_output_tokens", u.reasoning}}}};
+  w.stream = {{{"type", "chat.start"}, {"model_instance_id", "m-1"}},
+              {{"type", "message.delta"}, {"content", "Hi"}},
+              {{"type", "chat.end"}, {"result", w.whole}}};
+  w.usage_at = 2;
+  return w;
+}
+
+Written conversations_of(const Used& u) {
+  const Json usage = {{"prompt_tokens", u.input() - u.tool_prompt},
+                      {"completion_tokens", u.output()},
+                      {"total_tokens", u.input() + u.output()},
+                      {"connector_tokens", u.tool_prompt}};
+  Written w;
+  w.whole = {{"object", "conversation.response"},
+             {"conversation_id", "conv_1"},
+             {"outputs", {{{"type", "message.output"}, {"model", "m-1"}, {"content", "Hi"}}}},
+             {"usage", usage}};
+  w.stream = {{{"type", "conversation.response.started"}, {"conversation_id", "conv_1"}},
+              {{"type", "message.output.delta"}, {"model", "m-1"}, {"content", "Hi"}},
+              {{"type", "conversation.response.done"}, {"usage", usage}}};
+  w.usage_at = 2;
+  return w;
+}
+
+// Nova: Converse's names, its events as members of packed ones.
+Written nova_of(const Used& u) {
+  const Json usage = {{"inputTokens", u.text},
+                      {"outputTokens", u.output()},
+                      {"totalTokens", u.input() + u.output()},
+                      {"cacheReadInputTokenCount", u.cache_read},
+                      {"cacheWriteInputTokenCount", u.cache_write_5m}};
+  Written w;
+  w.whole = {{"output", {{"message", {{"content", {{{"text", "Hi"}}}}, {"role", "assistant"}}}}},
+             {"stopReason", "end_turn"},
+             {"usage", usage}};
+  w.stream = {{{"messageStart", {{"role", "assistant"}}}},
+              {{"contentBlockDelta", {{"delta", {{"text", "Hi"}}}, {"contentBlockIndex", 0}}}},
+              {{"messageStop", {{"stopReason", "end_turn"}}}},
+              {{"metadata", {{"usage", usage}, {"metrics", Json::object()}}}}};
+  w.usage_at = 3;
+  return w;
+}
+
+// Llama on Bedrock: a running output, and the input in the first event alone.
+Written llama_of(const Used& u) {
+  Written w;
+  w.whole = {{"generation", "Hi"},
+             {"prompt_token_count", u.input()},
+             {"generation_token_count", u.output()},
+             {"stop_reason", "stop"}};
+  w.stream = {{{"generation", "H"},
+               {"prompt_token_count", u.input()},
+               {"generation_token_count", 1},
+               {"stop_reason", nullptr}},
+              {{"generation", "i"},
+               {"prompt_token_count", nullptr},
+               {"generation_token_count", u.output()},
+               {"stop_reason", "stop"},
+               {"amazon-bedrock-invocationMetrics",
+                {{"inputTokenCount", u.input()}, {"outputTokenCount", u.output()}}}}};
+  w.usage_at = 1;
+  return w;
+}
+
 const Json kChatRequest = {{"model", "m-1"},
                            {"stream_options", {{"include_usage", true}}},
                            {"messages", {{{"role", "user"}, {"content", "hi"}}}}};
@@ -557,6 +658,45 @@ const std::vector<Form>& forms() {
        .request = {{"prompt", "hi"}},
        .read = true,
        .write = llamacpp_of},
+      {.name = "openai_images",
+       .target = "/v1/images/generations",
+       .host = "api.openai.com",
+       .request = {{"model", "m-1"}, {"prompt", "a cat"}},
+       .write = images_of},
+      {.name = "triton",
+       .target = "/v2/models/m-1/generate",
+       .host = "triton.internal",
+       .request = {{"text_input", "hi"}},
+       .write = triton_of,
+       .stream_target = "/v2/models/m-1/generate_stream"},
+      {.name = "lmstudio",
+       .target = "/api/v1/chat",
+       .host = "127.0.0.1:1234",
+       .request = {{"model", "m-1"}, {"input", "hi"}},
+       .reasoning = true,
+       .write = lmstudio_of},
+      {.name = "mistral_conversations",
+       .target = "/v1/conversations",
+       .host = "api.mistral.ai",
+       .request = {{"model", "m-1"}, {"inputs", "hi"}},
+       .tool_prompt = true,
+       .write = conversations_of},
+      {.name = "bedrock_nova",
+       .target = "/model/amazon.nova-pro-v1%3A0/invoke",
+       .host = "bedrock-runtime.us-east-1.amazonaws.com",
+       .request = {{"messages", {{{"role", "user"}, {"content", {{{"text", "hi"}}}}}}}},
+       .framing = Framing::kPackedAws,
+       .read = true,
+       .write_5m = true,
+       .write = nova_of,
+       .stream_target = "/model/amazon.nova-pro-v1%3A0/invoke-with-response-stream"},
+      {.name = "bedrock_llama",
+       .target = "/model/meta.llama3-70b-instruct-v1%3A0/invoke",
+       .host = "bedrock-runtime.us-east-1.amazonaws.com",
+       .request = {{"prompt", "hi"}},
+       .framing = Framing::kPackedAws,
+       .write = llama_of,
+       .stream_target = "/model/meta.llama3-70b-instruct-v1%3A0/invoke-with-response-stream"},
       {.name = "openai_embeddings",
        .target = "/v1/embeddings",
        .host = "api.openai.com",
@@ -853,13 +993,16 @@ TEST_P(StreamProperty, AStreamCutAfterAnyEventSaysNothingWrong) {
                    summary(r));
       const bool usage_seen = events > w.usage_at;
       // Running totals are counted as far as they go.
-      const bool counted = r.dialect == Dialect::kTgi || r.dialect == Dialect::kGeminiGenerate;
+      const bool counted = r.dialect == Dialect::kTgi || r.dialect == Dialect::kGeminiGenerate ||
+                           r.dialect == Dialect::kTriton ||
+                           form().name == std::string("bedrock_llama");
       if (!usage_seen && counted) {
         EXPECT_NE(r.tokens.output_source, UsageSource::kReported);
       } else if (!usage_seen) {
         EXPECT_FALSE(r.tokens.output.has_value());
         // Transcriptions may be billed by the second.
-        const bool by_tokens = r.dialect != Dialect::kOpenaiAudio;
+        const bool by_tokens =
+            r.dialect != Dialect::kOpenaiAudio && r.dialect != Dialect::kOpenaiImages;
         EXPECT_EQ(r.usage_missing, by_tokens ? UsageMissing::kAborted : UsageMissing::kNot);
       }
       const bool anthropic = r.response_id.view().starts_with("msg_");

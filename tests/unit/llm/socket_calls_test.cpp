@@ -18,6 +18,83 @@ TEST(SocketCalls, OneRecordATurn) {
   EXPECT_NE(s.sink.records[0].request_digest, Digest{});
 }
 
+// Cut after every message: turns that have ended are as stated, of the one at hand nothing is said.
+TEST(SocketCalls, ASessionThatIsCutAfterAnyMessageSaysNothingWrong) {
+  struct Line {
+    Message sender;
+    const char* text;
+    bool ends_turn = false;
+  };
+  struct Session {
+    const char* target;
+    std::vector<Line> lines;
+  };
+  constexpr Message kAsks = Message::kRequest, kSays = Message::kResponse;
+  const Session sessions[] = {
+      {"/v1/responses",
+       {{kAsks, R"({"type":"response.create","model":"m","input":"x"})"},
+        {kSays,
+         R"({"type":"response.created","response":{"id":"a","object":"response","model":"m","usage":null}})"},
+        {kSays, R"({"type":"response.output_text.delta","delta":"Hi"})"},
+        {kSays,
+         R"({"type":"response.completed","response":{"id":"a","object":"response","status":"completed","model":"m","usage":{"input_tokens":5,"output_tokens":2,"total_tokens":7}}})",
+         true},
+        {kAsks, R"({"type":"response.create","model":"m","input":"y"})"},
+        {kSays, R"({"type":"response.output_text.delta","delta":"Yo"})"}}},
+      {"/v1/realtime?model=m",
+       {{kSays, R"({"type":"session.created","session":{"model":"m"}})"},
+        {kAsks, R"({"type":"response.create"})"},
+        {kSays,
+         R"({"type":"response.created","response":{"id":"a","object":"realtime.response"}})"},
+        {kSays, R"({"type":"response.output_audio.delta","response_id":"a","delta":"aGk="})"},
+        {kSays,
+         R"({"type":"response.done","response":{"id":"a","object":"realtime.response","status":"completed","usage":{"input_tokens":5,"output_tokens":2,"total_tokens":7}}})",
+         true},
+        {kSays,
+         R"({"type":"response.created","response":{"id":"b","object":"realtime.response"}})"}}},
+      {"/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent",
+       {{kAsks, R"({"setup":{"model":"models/m"}})"},
+        {kSays, R"({"setupComplete":{}})"},
+        {kAsks, R"({"clientContent":{"turnComplete":true}})"},
+        {kSays, R"({"serverContent":{"modelTurn":{"parts":[{"text":"Hi"}]}}})"},
+        {kSays,
+         R"({"serverContent":{"turnComplete":true},"usageMetadata":{"promptTokenCount":5,"responseTokenCount":2,"totalTokenCount":7}})",
+         true},
+        {kSays, R"({"serverContent":{"modelTurn":{"parts":[{"text":"And"}]}}})"}}},
+  };
+  for (const Session& session : sessions) {
+    for (size_t cut = 0; cut <= session.lines.size(); ++cut) {
+      SCOPED_TRACE(std::string(session.target) + " after " + std::to_string(cut));
+      Socket s(session.target);
+      size_t ended = 0;
+      for (size_t i = 0; i < cut; ++i) {
+        const Line& line = session.lines[i];
+        if (line.sender == kAsks) {
+          s.client(line.text);
+        } else {
+          s.server(line.text);
+        }
+        ended += line.ends_turn ? 1 : 0;
+      }
+      s.end();
+      ASSERT_GE(s.sink.records.size(), ended);
+      for (size_t i = 0; i < s.sink.records.size(); ++i) {
+        const UsageRecord& record = s.sink.records[i];
+        if (i < ended) {
+          EXPECT_EQ(record.tokens.input, 5u);
+          EXPECT_EQ(record.tokens.output, 2u);
+          EXPECT_EQ(record.tokens.output_source, UsageSource::kReported);
+          continue;
+        }
+        EXPECT_FALSE(record.tokens.input.has_value());
+        EXPECT_FALSE(record.tokens.output.has_value());
+        EXPECT_EQ(record.tokens.output_source, UsageSource::kNone);
+        EXPECT_EQ(record.outcome, Outcome::kClientAbort);
+      }
+    }
+  }
+}
+
 TEST(SocketCalls, AnEndThatIsRepeatedCountsOnce) {
   Socket s;
   s.client(ask()).server(completed("a")).server(completed("a")).end();

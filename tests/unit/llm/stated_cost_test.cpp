@@ -78,6 +78,36 @@ TEST(StatedCost, XaiStatesTicks) {
             "2295000000000/3");
 }
 
+// Whatever was asked for.
+TEST(StatedCost, OfOtherAnswersThanChats) {
+  const auto of = [](const char* host, const char* path, const char* request, const char* body) {
+    return stated(Dialogue(path, request).host(host).json(body));
+  };
+  EXPECT_EQ(
+      of("openrouter.ai", "/api/v1/completions", R"({"model":"m","prompt":"x"})",
+         R"({"object":"text_completion","model":"m","choices":[{"text":"y"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2,"cost":0.003}})"),
+      "3000000000000/1");
+  EXPECT_EQ(
+      of("openrouter.ai", "/api/v1/embeddings", R"({"model":"m","input":"x"})",
+         R"({"object":"list","data":[{"embedding":[1]}],"model":"m","usage":{"prompt_tokens":5,"total_tokens":5,"cost":1e-7}})"),
+      "100000000/1");
+  EXPECT_EQ(
+      of("openrouter.ai", "/api/v1/rerank", R"({"model":"m","query":"q","documents":["x"]})",
+         R"({"results":[{"index":0}],"usage":{"search_units":1,"total_tokens":150,"cost":0.002}})"),
+      "2000000000000/1");
+  EXPECT_EQ(
+      of("openrouter.ai", "/api/v1/messages", R"({"model":"m","messages":[{"role":"user"}]})",
+         R"({"id":"m1","type":"message","role":"assistant","model":"m","content":[],"usage":{"input_tokens":9,"output_tokens":5,"cost":0.000102}})"),
+      "102000000000/1");
+  EXPECT_EQ(of("api.x.ai", "/v1/images/generations", R"({"model":"m","prompt":"x"})",
+               R"({"data":[{"url":"u"}],"usage":{"cost_in_usd_ticks":700000000}})"),
+            "70000000000000/3");
+  EXPECT_EQ(
+      of("api.x.ai", "/v1/responses", R"({"model":"m","input":"x"})",
+         R"({"id":"r","object":"response","status":"completed","model":"m","output":[],"usage":{"input_tokens":9,"output_tokens":5,"total_tokens":14,"cost_in_usd_ticks":318319000}})"),
+      "31831900000000/3");
+}
+
 TEST(StatedCost, OfAGatewayIsInItsHeader) {
   EXPECT_EQ(
       stated(
