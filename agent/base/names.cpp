@@ -40,7 +40,8 @@ std::string_view dialect_name(Dialect dialect) {
                                                 "a2a",
                                                 "triton",
                                                 "lmstudio",
-                                                "gemini_live"};
+                                                "gemini_live",
+                                                "xai_grpc"};
   return name_of(kNames, dialect);
 }
 

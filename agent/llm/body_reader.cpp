@@ -4,11 +4,37 @@
 #include <cstring>
 
 #include "byte_scan.h"
+#include "field_text.h"
 
 namespace wiretally::llm {
 
+namespace {
+
+// What a dialect without JSON reads of it.
+const PathSet& paths_or_none(const PathSet* paths) {
+  static const PathSet kNone{std::initializer_list<std::string_view>{}};
+  return paths == nullptr ? kNone : *paths;
+}
+
+}  // namespace
+
 RequestReader::RequestReader(const DialectSpec& spec)
-    : spec_(spec), scanner_(*spec.request_paths, *this), form_model_("model") {}
+    : spec_(spec), scanner_(paths_or_none(spec.request_paths), *this), form_model_("model") {
+  if (spec.request_fields != nullptr) {
+    rpc_body_.reset(new RpcBody(*spec.request_fields, *this, *this));  // private bases
+  }
+}
+
+void RequestReader::read_rpc(const Rpc& rpc, RpcInflaters* inflaters) {
+  rpc_body_->use_inflaters(inflaters);
+  rpc_body_->reset(rpc.request);
+  notes_.stream = rpc.streams;
+  notes_.background = rpc.deferred;
+}
+
+void RequestReader::put_aside() {
+  if (rpc_body_ != nullptr) rpc_body_->give_inflater_back();
+}
 
 void RequestReader::reset() {
   scanner_.reset();
@@ -21,6 +47,10 @@ void RequestReader::reset() {
 void RequestReader::feed(ByteView body) {
   digest_.feed(body);
   if (stopped_) return;
+  if (rpc_body_ != nullptr) {
+    rpc_body_->feed(body);
+    return;
+  }
   if (spec_.takes_forms) {
     form_model_.feed(body);
     notes_.has_form = form_model_.is_form();
@@ -33,6 +63,15 @@ void RequestReader::on_json(PathId path, const JsonEvent& event) {
   notes_.note(spec_.request_slots[path], event);
 }
 
+// The content type of gRPC, its messages in any coding; gRPC-Web is another protocol.
+bool is_grpc_content_type(std::string_view content_type) {
+  static constexpr std::string_view kGrpc = "application/grpc";
+  return content_type.size() >= kGrpc.size() &&
+         same_but_for_case(content_type.substr(0, kGrpc.size()), kGrpc) &&
+         (content_type.size() == kGrpc.size() || content_type[kGrpc.size()] == '+' ||
+          content_type[kGrpc.size()] == ';');
+}
+
 BodyForm form_of_content_type(std::string_view content_type) {
   const auto contains = [&](std::string_view word) {
     const auto same_letter = [](char a, char b) {
@@ -42,6 +81,7 @@ BodyForm form_of_content_type(std::string_view content_type) {
                        same_letter) != content_type.end();
   };
   if (contains("amazon.eventstream")) return BodyForm::kAwsEvents;
+  if (is_grpc_content_type(content_type)) return BodyForm::kGrpc;
   if (contains("event-stream")) return BodyForm::kEvents;
   if (contains("ndjson") || contains("stream+json") || contains("jsonl")) return BodyForm::kSeries;
   if (contains("json")) return BodyForm::kJson;
@@ -138,8 +178,19 @@ AnswerReader::AnswerReader(const DialectSpec& spec, bool repetitions)
       series_(*this),
       aws_(*this),
       packed_("bytes", *this),
-      scanner_(*spec.answer_paths, *this),
-      repetitions_(repetitions) {}
+      scanner_(paths_or_none(spec.answer_paths), *this),
+      repetitions_(repetitions) {
+  if (spec.answer_fields != nullptr) {
+    rpc_body_.reset(new RpcBody(*spec.answer_fields, *this, *this));  // private bases
+  }
+}
+
+void AnswerReader::read_rpc(const Rpc& rpc, RpcInflaters* inflaters) {
+  rpc_ = &rpc;
+  rpc_body_->use_inflaters(inflaters);
+  rpc_body_->reset(rpc.answer);
+  notes_.pending = rpc.deferred;
+}
 
 void AnswerReader::reset(BodyForm expected) {
   sse_.reset();
@@ -166,6 +217,8 @@ void AnswerReader::feed(ByteView body, EventTime time) {
     series_.feed(body);
   } else if (form_ == BodyForm::kAwsEvents) {
     aws_.feed(body);
+  } else if (form_ == BodyForm::kGrpc) {
+    rpc_body_->feed(body);
   } else if (tail_ != nullptr) {
     tail_->feed(body);
   } else if (form_ == BodyForm::kJson && !json_ended_) {
@@ -179,6 +232,12 @@ void AnswerReader::feed(ByteView body, EventTime time) {
 
 // Drops white space and a byte order mark in front of the body.
 void AnswerReader::decide(ByteView& body) {
+  if (rpc_body_ != nullptr) {
+    // A proxy in between may have answered with a page of its own.
+    const bool may_be = expected_ == BodyForm::kGrpc || expected_ == BodyForm::kUndecided;
+    form_ = may_be ? BodyForm::kGrpc : BodyForm::kOther;
+    return;
+  }
   if (expected_ == BodyForm::kAwsEvents) {
     form_ = BodyForm::kAwsEvents;
     return;
@@ -216,10 +275,16 @@ bool takes_gaps(BodyForm form) {
 }  // namespace
 
 bool AnswerReader::streamed() const {
+  if (rpc_ != nullptr) return rpc_->streams;
   if (form_ == BodyForm::kSeries) {
     return series_.is_array() || expected_ == BodyForm::kSeries || events_ > 1;
   }
   return form_ == BodyForm::kEvents || form_ == BodyForm::kAwsEvents;
+}
+
+void AnswerReader::put_aside() {
+  give_tail_back();
+  if (rpc_body_ != nullptr) rpc_body_->give_inflater_back();
 }
 
 void AnswerReader::give_tail_back() {
@@ -254,6 +319,7 @@ void AnswerReader::stop() {
     end_json(false, false);
     return;
   }
+  if (rpc_body_ != nullptr) rpc_body_->gap();
   notes_.usage_stale = notes_.has_usage;
   in_document_ = false;
   form_ = BodyForm::kOther;
@@ -507,6 +573,21 @@ void AnswerReader::on_aws_end(const Kind& kind, bool intact) {
   scanner_.finish();
   notes_.document.note_error(kind.name.view(), 3);
   notes_.fail();
+}
+
+// --- messages of gRPC ----------------------------------------------------------------------------
+
+void AnswerReader::on_rpc_begin() { begin_document(); }
+
+void AnswerReader::on_rpc_end(bool intact) {
+  ++events_;
+  in_document_ = false;
+  if (!intact) {
+    if (!notes_.document.usage.empty()) notes_.usage_malformed = true;
+    return;
+  }
+  spec_.end_document(notes_, rpc_->streams);
+  if (notes_.document.content) notes_.note_content(now_, notes_.document.text_bytes);
 }
 
 }  // namespace wiretally::llm

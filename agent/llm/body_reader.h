@@ -16,15 +16,19 @@
 #include "json/json_scanner.h"
 #include "json/json_tail.h"
 #include "notes.h"
+#include "protobuf/rpc_body.h"
 #include "wiretally/clock.h"
 
 namespace wiretally::llm {
 
-class RequestReader final : private JsonEvents {
+class RequestReader final : private JsonEvents, private RpcMessages {
  public:
   explicit RequestReader(const DialectSpec& spec);
 
   void reset();
+  // Of a dialect over gRPC, behind reset(); `inflaters` outlive the reader.
+  void read_rpc(const Rpc& rpc, RpcInflaters* inflaters);
+  void put_aside();
   void feed(ByteView body);
   // Bytes are missing here: what was read so far stands, nothing more is read.
   void stop() { stopped_ = true; }
@@ -35,9 +39,12 @@ class RequestReader final : private JsonEvents {
 
  private:
   void on_json(PathId path, const JsonEvent& event) override;
+  void on_rpc_begin() override {}
+  void on_rpc_end(bool /*intact*/) override {}
 
   const DialectSpec& spec_;
   JsonScanner scanner_;
+  std::unique_ptr<RpcBody> rpc_body_;  // of a dialect over gRPC
   FormField form_model_;
   RequestNotes notes_;
   BodyDigest digest_;
@@ -47,13 +54,15 @@ class RequestReader final : private JsonEvents {
 // What an answer's body is made of. The first byte decides, because servers answer a request for a
 // stream with JSON, and errors in JSON under a stream's content type; where that byte is lost the
 // content type does.
-enum class BodyForm : uint8_t { kUndecided, kJson, kEvents, kSeries, kAwsEvents, kOther };
+enum class BodyForm : uint8_t { kUndecided, kJson, kEvents, kSeries, kAwsEvents, kGrpc, kOther };
+bool is_grpc_content_type(std::string_view content_type);
 BodyForm form_of_content_type(std::string_view content_type);
 
 class AnswerReader final : private JsonEvents,
                            private SseEvents,
                            private SeriesEvents,
                            private AwsEvents,
+                           private RpcMessages,
                            private Base64Sink {
  public:
   // `repetitions`: whether events that say what the one before said are told by comparing; the
@@ -61,12 +70,14 @@ class AnswerReader final : private JsonEvents,
   explicit AnswerReader(const DialectSpec& spec, bool repetitions = true);
 
   void reset(BodyForm expected);
+  // Of a dialect over gRPC, behind reset(); `inflaters` outlive the reader.
+  void read_rpc(const Rpc& rpc, RpcInflaters* inflaters);
   void feed(ByteView body, EventTime time);
   // Where what stands behind a gap in a JSON document may be read; it outlives the reader. Without
   // it nothing is.
   void use_tails(JsonTails* tails) { tails_ = tails; }
-  // The reader is put aside.
-  void give_tail_back();
+  // The reader is put aside: what it has taken of what is shared goes back.
+  void put_aside();
   // Bytes were lost. A stream goes on with the next event; of a JSON document those members count
   // whose depth its end proves.
   void gap();
@@ -83,10 +94,14 @@ class AnswerReader final : private JsonEvents,
   bool streamed() const;
   uint64_t events() const { return events_; }
   bool document_ended() const { return json_ended_; }
+  // Messages of gRPC could not be decoded; what was read of them may be wrong.
+  bool unreadable() const { return rpc_body_ != nullptr && rpc_body_->unreadable(); }
+  bool corrupt() const { return rpc_body_ != nullptr && rpc_body_->corrupt(); }
 
  private:
   static constexpr std::string_view kDone = "[DONE]";
 
+  void give_tail_back();
   void decide(ByteView& body);
   void end_json(bool complete, bool broken);
   void forget_open_usage();
@@ -104,6 +119,8 @@ class AnswerReader final : private JsonEvents,
   void on_aws_begin(const Kind& kind) override;
   void on_aws_payload(ByteView part) override;
   void on_aws_end(const Kind& kind, bool intact) override;
+  void on_rpc_begin() override;
+  void on_rpc_end(bool intact) override;
   void on_decoded(ByteView part) override;
   void begin_document();
   void feed_document(ByteView part);
@@ -116,6 +133,8 @@ class AnswerReader final : private JsonEvents,
   AwsEventStreamReader aws_;
   Base64Member packed_;  // the event inside an event of Bedrock's InvokeModel
   JsonScanner scanner_;
+  std::unique_ptr<RpcBody> rpc_body_;  // of a dialect over gRPC
+  const Rpc* rpc_ = nullptr;
   JsonTails* tails_ = nullptr;
   std::unique_ptr<JsonTail> tail_;  // since a gap in a JSON document
   bool checks_tail_ = false;        // what the scanner reports is not noted

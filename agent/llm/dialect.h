@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "json/json_scanner.h"
 #include "notes.h"
+#include "protobuf/field_set.h"
 #include "wiretally/usage_record.h"
 
 namespace wiretally::llm {
@@ -45,6 +47,18 @@ enum class TurnStep : uint8_t {
   kTranscript,  // audio input was transcribed: a call of its own, with its usage
 };
 
+// One method of a gRPC service. The numbers of its request and its answer are what their patterns
+// in the dialect's tables begin with.
+struct Rpc {
+  std::string_view tail;  // of the path: /package.Service/Method
+  uint32_t request = 0;
+  uint32_t answer = 0;
+  Operation operation = Operation::kChat;
+  bool streams = false;   // it answers with any number of messages, each an event
+  bool deferred = false;  // it asks for what another method fetches
+  bool fetches = false;
+};
+
 // How a body in JSON may hold more than one document: NDJSON, or elements of one array.
 enum class JsonSeries : uint8_t { kNone, kLines, kArray };
 
@@ -77,6 +91,12 @@ struct DialectSpec {
   JsonSeries series = JsonSeries::kNone;
   // How much a request reads shows in how long its body is, unless its notes say `not_text`.
   bool prompt_is_body = false;
+
+  // Spoken over gRPC: the methods, instead of path tails; request_fields and answer_fields instead
+  // of the sets of paths.
+  std::span<const Rpc> rpcs = {};
+  const FieldSet* request_fields = nullptr;
+  const FieldSet* answer_fields = nullptr;
 
   const PathSet* request_paths = nullptr;
   std::span<const RequestPath> request_slots;  // by PathId
@@ -121,6 +141,14 @@ template <const auto& kTable>
 const PathSet* path_set() {
   static const PathSet paths = paths_of(kTable);
   return &paths;
+}
+
+// The FieldSet of a table of slots, made once.
+template <const auto& kTable>
+const FieldSet* field_set() {
+  using Path = std::remove_cvref_t<decltype(kTable[0])>;
+  static const FieldSet fields{std::span<const Path>(kTable)};
+  return &fields;
 }
 
 // The same of a list of slots that was put together at run time.

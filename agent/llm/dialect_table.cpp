@@ -56,6 +56,8 @@ std::span<const DialectSpec* const> dialects() {
       &a2a(),
       &mistral_conversations(),
       &workers_ai(),
+      &xai_grpc(),  // from here on over gRPC
+      &gemini_grpc(),
   };
   return kRows;
 }
@@ -73,8 +75,16 @@ const DialectSpec* suspect_dialect(std::string_view path) {
         best_size = tail.size();
       }
     }
+    if (rpc_of(*spec, path) != nullptr) return spec;
   }
   return best == nullptr || is_thread_path(path) ? nullptr : best;
+}
+
+const Rpc* rpc_of(const DialectSpec& spec, std::string_view path) {
+  for (const Rpc& rpc : spec.rpcs) {
+    if (path.ends_with(rpc.tail)) return &rpc;
+  }
+  return nullptr;
 }
 
 const DialectSpec* fetched_dialect(std::string_view path) {

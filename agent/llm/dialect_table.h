@@ -43,8 +43,12 @@ const DialectSpec& a2a();
 const DialectSpec& ollama_chat();
 const DialectSpec& ollama_generate();
 const DialectSpec& ollama_embed();
+const DialectSpec& xai_grpc();
+const DialectSpec& gemini_grpc();
 
-inline constexpr size_t kDialectCount = 30;
+inline constexpr size_t kDialectCount = 32;
+// The first rows: those of JSON, among which an answer without request may choose.
+inline constexpr size_t kJsonDialectCount = 30;
 
 // All rows; built at the first call.
 std::span<const DialectSpec* const> dialects();
@@ -52,6 +56,9 @@ std::span<const DialectSpec* const> dialects();
 // The dialect whose path tail is the longest that `path` ends in (a slash behind it is tolerated),
 // or nothing. Only a suspicion: everybody has a path /messages.
 const DialectSpec* suspect_dialect(std::string_view path);
+
+// The method of a dialect over gRPC that a path names, or nothing.
+const Rpc* rpc_of(const DialectSpec& spec, std::string_view path);
 
 // The dialect of a GET that fetches what a background call has become, or nothing.
 const DialectSpec* fetched_dialect(std::string_view path);

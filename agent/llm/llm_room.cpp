@@ -48,8 +48,8 @@ struct LlmRoom::Call {
   uint64_t response_bytes = 0;
   // Of both, [0], or one a candidate. Of the answer to a request at a shared path both, [0] and
   // [1].
-  std::array<std::unique_ptr<RequestReader>, kDialectCount> requests;
-  std::array<std::unique_ptr<AnswerReader>, kDialectCount> answers;
+  std::array<std::unique_ptr<RequestReader>, kJsonDialectCount> requests;
+  std::array<std::unique_ptr<AnswerReader>, kJsonDialectCount> answers;
   BodyDigest answer_digest;
   AnswerState answer;
   Text<256> served_model;  // by a header
@@ -57,9 +57,11 @@ struct LlmRoom::Call {
   bool opened = false;
   bool model_in_path = false;
   bool asked_for_usage = false;
-  bool server_side = false;     // RequestNotes::server_side
-  bool background = false;      // RequestNotes::background
-  bool fetch = false;           // a GET: of interest if it shows what a background call has become
+  bool server_side = false;  // RequestNotes::server_side
+  bool background = false;   // RequestNotes::background
+  const Rpc* rpc = nullptr;  // of a dialect over gRPC
+  std::optional<uint32_t> rpc_status;
+  bool fetch = false;  // a GET or an RPC: of interest if it shows what a background call has become
   bool proven = false;          // by heads, or by the shape of an answer without request
   bool request_shaped = false;  // by the request's shape
   bool read_as_both = false;
@@ -102,6 +104,7 @@ LlmRoom::LlmRoom(const Limits& limits, uint32_t lane, const CredentialReader& cr
       credentials_(credentials),
       next_(next),
       tails_(limits.json_tails_max),
+      inflaters_(limits_),
       sockets_(limits_, lane, credentials, next),
       batches_(limits_, lane, credentials, next),
       exchanges_(&memory_) {}
@@ -174,13 +177,14 @@ std::unique_ptr<AnswerReader> LlmRoom::take_answer_reader(const DialectSpec& spe
 
 void LlmRoom::give_back(std::unique_ptr<RequestReader> reader) {
   if (reader == nullptr) return;
+  reader->put_aside();
   auto& spares = spare_request_readers_[row_of(reader->spec())];
   keep(std::move(reader), spares);
 }
 
 void LlmRoom::give_back(std::unique_ptr<AnswerReader> reader) {
   if (reader == nullptr) return;
-  reader->give_tail_back();
+  reader->put_aside();
   auto& spares = spare_answer_readers_[row_of(reader->spec())];
   keep(std::move(reader), spares);
 }
@@ -200,6 +204,16 @@ void LlmRoom::give_back(CallPtr call) {
 
 // --- heads ---------------------------------------------------------------------------------------
 
+namespace {
+
+// A path of a gRPC service, where the field may have been lost.
+bool may_be_grpc(const Headers& headers) {
+  const std::optional<std::string_view> type = headers.find("content-type");
+  return type.has_value() ? is_grpc_content_type(*type) : headers.unknown;
+}
+
+}  // namespace
+
 BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
   if (head.first_on_flow) note_connection(head);
   const bool may_post = head.method == "POST" || (head.method.empty() && head.headers.unknown);
@@ -214,6 +228,8 @@ BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
                           head.headers)) {
     spec = &spec->other_by_request();
   }
+  const Rpc* const rpc = spec == nullptr ? nullptr : rpc_of(*spec, target.path);
+  if (rpc != nullptr && !may_be_grpc(head.headers)) spec = nullptr;
   CallPtr* entry = find(id);
   if (head.websocket && entry == nullptr && sockets_.on_request(id, head)) {
     return BodyInterest::kWanted;
@@ -235,7 +251,8 @@ BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
     (*entry)->spec = spec;
   }
   Call& call = **entry;
-  call.fetch = fetch;
+  call.rpc = rpc;
+  call.fetch = fetch || (rpc != nullptr && rpc->fetches);
   AwakeRecord awake(call);
   (*awake).exchange = id;
   read_request_head(call, head, target, *awake);
@@ -256,7 +273,7 @@ BodyInterest LlmRoom::request_without_path(ExchangeId id, const RequestHead& hea
   (*awake).exchange = id;
   read_request_head(call, head, {}, *awake);
   if (call.spec != nullptr) return BodyInterest::kWanted;
-  for (size_t row = 0; row < kDialectCount; ++row) {
+  for (size_t row = 0; row < kJsonDialectCount; ++row) {
     if (!dialects()[row]->joins) continue;
     call.requests[row] = take_request_reader(*dialects()[row]);
   }
@@ -288,6 +305,7 @@ void LlmRoom::read_request_head(Call& call, const RequestHead& head, const Targe
                 (call.spec->heads_prove &&
                  request_head_proves(call.spec->dialect, record.provider.view(), head.headers));
   call.requests[0] = take_request_reader(*call.spec);
+  if (call.rpc != nullptr) call.request()->read_rpc(*call.rpc, &inflaters_);
   call.request()->digest().feed_part(head.method);
   call.request()->digest().feed_part(target.path);
 }
@@ -298,12 +316,13 @@ void LlmRoom::settle_dialect(Call& call, const DialectSpec& spec) {
   if (call.spec != nullptr) return;
   call.spec = &spec;
   --undecided_;
-  std::swap(call.answers[0], call.answers[row_of(spec)]);
-  give_back_candidates(call, 1);
+  const size_t row = row_of(spec);
+  if (row < kJsonDialectCount) std::swap(call.answers[0], call.answers[row]);
+  give_back_candidates(call, row < kJsonDialectCount ? 1 : 0);
 }
 
 void LlmRoom::give_back_candidates(Call& call, size_t from) {
-  for (size_t row = from; row < kDialectCount; ++row) {
+  for (size_t row = from; row < kJsonDialectCount; ++row) {
     give_back(std::move(call.requests[row]));
     give_back(std::move(call.answers[row]));
   }
@@ -321,6 +340,7 @@ void LlmRoom::open_call(Call& call, UsageRecord& record) {
   record.operation = call.spec->operation_of == nullptr
                          ? call.spec->operation
                          : call.spec->operation_of(record.path.view());
+  if (call.rpc != nullptr) record.operation = call.rpc->operation;
   if (call.fetch) return;
   CallOpened opened;
   opened.exchange = record.exchange;
@@ -382,6 +402,10 @@ BodyInterest LlmRoom::on_response(ExchangeId id, const ResponseHead& head) {
     call.answers[1] = take_answer_reader(call.spec->other_by_answer(), expected);
     if (!std::exchange(call.read_as_both, true)) ++read_as_both_;
   }
+  if (call.rpc != nullptr) {
+    call.reader()->read_rpc(*call.rpc, &inflaters_);
+    note_rpc_status(head.headers, call.rpc_status);
+  }
   const bool hopeless = call.request_ended && call.request_complete && !call.request_lost &&
                         !call.proven && !call.request_shaped && expected == BodyForm::kOther;
   return hopeless ? BodyInterest::kNotLlm : BodyInterest::kWanted;
@@ -410,8 +434,8 @@ BodyInterest LlmRoom::join(ExchangeId id, const ResponseHead& head) {
 
 BodyInterest LlmRoom::try_all(Call& call, const ResponseHead& head) {
   const BodyForm expected = expected_form(head.headers);
-  if (expected == BodyForm::kOther) return BodyInterest::kNotLlm;
-  for (size_t row = 0; row < kDialectCount; ++row) {
+  if (expected == BodyForm::kOther || expected == BodyForm::kGrpc) return BodyInterest::kNotLlm;
+  for (size_t row = 0; row < kJsonDialectCount; ++row) {
     if (!dialects()[row]->joins) continue;
     call.answers[row] = take_answer_reader(*dialects()[row], expected);
   }
@@ -432,7 +456,7 @@ BodyInterest LlmRoom::choose_dialect(Call& call) {
   if (call.reader() == nullptr) return BodyInterest::kNotLlm;
   const std::optional<uint16_t> status = call.record.unpack().status_code;
   const bool success = !status.has_value() || is_success(*status);
-  for (size_t row = 0; row < kDialectCount; ++row) {
+  for (size_t row = 0; row < kJsonDialectCount; ++row) {
     const AnswerReader* const candidate = call.answers[row].get();
     if (candidate == nullptr || !success || !candidate->has_shape() || !request_may_be(call, row)) {
       continue;
@@ -588,6 +612,13 @@ void LlmRoom::on_body_loss(ExchangeId id, Message message, BodyLoss loss, uint64
   }
 }
 
+void LlmRoom::on_trailers(ExchangeId id, Message message, const Headers& trailers,
+                          EventTime /*time*/) {
+  CallPtr* entry = find(id);
+  if (entry == nullptr || *entry == nullptr || message != Message::kResponse) return;
+  if ((*entry)->rpc != nullptr) note_rpc_status(trailers, (*entry)->rpc_status);
+}
+
 void LlmRoom::on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime time) {
   CallPtr* entry = find(id);
   if (entry == nullptr) batches_.on_message_end(id, message, time);
@@ -673,7 +704,7 @@ namespace {
 
 void note_answer_body(const AnswerReader& reader, UsageRecord& record) {
   const AnswerNotes& notes = reader.notes();
-  record.response_id = notes.response_id;
+  if (record.response_id.empty()) record.response_id = notes.response_id;
   record.response_model = notes.model;
   if (!notes.service_tier.empty()) record.service_tier = notes.service_tier;
   record.inference_geo = notes.geography;
@@ -748,6 +779,25 @@ void LlmRoom::let_answer_decide(Call& call, UsageRecord& record) {
   record.operation = call.spec->operation;
 }
 
+// How the call ended by the status of gRPC; the HTTP status says it only of proxies in between.
+void LlmRoom::end_rpc(Call& call, UsageRecord& record) {
+  AnswerState& answer = call.answer;
+  const AnswerReader* const reader = call.reader();
+  if (reader != nullptr && reader->unreadable()) {
+    answer.decode_failed = true;
+    answer.corrupt = answer.corrupt || reader->corrupt();
+    record.flags.set(RecordFlag::kDecodeFailed);
+  }
+  if (!call.rpc_status.has_value()) {
+    answer.complete = false;
+    return;
+  }
+  if (*call.rpc_status == 0) return;
+  answer.failed = true;
+  answer.refused = reader == nullptr || reader->events() == 0;
+  record.error_type.assign(rpc_status_name(*call.rpc_status));
+}
+
 void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
   UsageRecord record = call.record.unpack();
   let_answer_decide(call, record);
@@ -766,6 +816,7 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
   }
 
   AnswerState& answer = call.answer;
+  if (call.rpc != nullptr) end_rpc(call, record);
   record.finish = end.time;
   record.last_byte = end.last_byte;
   record.lost_bytes = end.lost_bytes;
@@ -791,7 +842,7 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
       if (!call.served_model.empty()) record.response_model = call.served_model;
     }
     answer.terminal = notes.terminal;
-    answer.failed = notes.failed;
+    answer.failed = answer.failed || notes.failed;
     record.part = part_of(call.fetch, call.background, notes, record);
     if (notes.failed && !notes.error_type.empty()) record.error_type = notes.error_type;
     note_limits_and_sound(notes, record);
@@ -860,17 +911,22 @@ uint64_t LlmRoom::worst_case_bytes(const Limits& limits) {
   const uint64_t call = sizeof(Call) + Packed<UsageRecord>::kBytesMax + 2 * kBlock;
   const uint64_t request_reader = sizeof(RequestReader) + kBlock;
   const uint64_t answer_reader = sizeof(AnswerReader) + ToolNames::list_bytes() + 2 * kBlock;
+  const uint64_t rpc_bodies = 2 * (sizeof(RpcBody) + kBlock);  // of a dialect over gRPC
   const uint64_t entries =
       limits.open_calls_max + 1 + limits.undecided_answers_max + limits.http_exchanges_max;
   // The map's nodes and buckets; the pool they come from takes memory in ever larger pieces.
   const uint64_t an_entry = 2 * (2 * sizeof(uint64_t) + 2 * sizeof(void*) + 2 * sizeof(void*));
   const uint64_t tails = limits.json_tails_max * (sizeof(JsonTail) + kBlock + sizeof(void*));
-  return sizeof(LlmRoom) + tails +
-         (limits.open_calls_max + 1) * (call + request_reader + answer_reader) +
+  const uint64_t inflaters =
+      limits.rpc_inflaters_max * (sizeof(RpcInflater) + RpcInflater::kBytesMax + 3 * kBlock);
+  return sizeof(LlmRoom) + tails + inflaters +
+         (limits.open_calls_max + 1) * (call + request_reader + answer_reader + rpc_bodies) +
          kReadAsBothMax * answer_reader +
-         limits.undecided_answers_max * (call + kDialectCount * (request_reader + answer_reader)) +
+         limits.undecided_answers_max *
+             (call + kJsonDialectCount * (request_reader + answer_reader)) +
          entries * an_entry +
-         kSparesMax * (call + kDialectCount * (request_reader + answer_reader)) +
+         kSparesMax * (call + kDialectCount * (request_reader + answer_reader) +
+                       (kDialectCount - kJsonDialectCount) * rpc_bodies) +
          BatchResults::worst_case_bytes(limits);
 }
 

@@ -10,6 +10,10 @@
 //   exchange end  → proof seen (shape of request or answer, host, or headers)? a record, else a
 //                   suspect; on_call_closed in any case
 //
+// Over gRPC (Rpc) the path and the content type prove the dialect, and only they: an answer without
+// them is tried with the other dialects alone. How such a call ended says `grpc-status`, behind the
+// answer or, where there is none, in its head; the HTTP status is 200 whatever happened.
+//
 // An answer without its request (joined in the middle of a connection) is tried with every dialect
 // until its body shows one, or kJoinedBytesMax have shown none. So is an exchange of HTTP/2 whose
 // path is unknown (Headers::unknown): the answer's shape chooses, and a request that was seen whole
@@ -54,6 +58,8 @@ class LlmRoom final : public ExchangeSink {
   BodyInterest on_body(ExchangeId id, Message message, ByteView body, EventTime time) override;
   void on_body_loss(ExchangeId id, Message message, BodyLoss loss, uint64_t wire_bytes,
                     EventTime time) override;
+  void on_trailers(ExchangeId id, Message message, const Headers& trailers,
+                   EventTime time) override;
   void on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime time) override;
   void on_exchange_end(ExchangeId id, const ExchangeEnd& end) override;
   BodyInterest on_websocket_message(ExchangeId id, Message sender, WebSocketContent content,
@@ -120,6 +126,7 @@ class LlmRoom final : public ExchangeSink {
   void switch_dialect(Call& call);
   void end_answer(Call& call, bool complete);
   void let_answer_decide(Call& call, UsageRecord& record);
+  void end_rpc(Call& call, UsageRecord& record);
   void close_call(Call& call, const ExchangeEnd& end);
 
   const Limits limits_;
@@ -127,6 +134,7 @@ class LlmRoom final : public ExchangeSink {
   const CredentialReader& credentials_;
   UsageSink& next_;
   JsonTails tails_;
+  RpcInflaters inflaters_;
   SocketCalls sockets_;
   BatchResults batches_;
   std::pmr::unsynchronized_pool_resource memory_;

@@ -131,6 +131,15 @@ void RequestNotes::note(const RequestPath& path, const JsonEvent& event) {
     case RequestSlot::kOther:
       if (is_begin(event) || event.kind == Kind::kString) of_other = true;
       break;
+    case RequestSlot::kModelResource:
+      if (is_text(event)) {
+        model.assign(event.text.substr(event.text.rfind('/') + 1));
+        if (event.text_cut || model.was_cut()) text_cut = true;
+      }
+      break;
+    case RequestSlot::kFetchedId:
+      take_text(fetched_id, event, &text_cut);
+      break;
     case RequestSlot::kEventType:
     case RequestSlot::kEventId:
     case RequestSlot::kStreamId:

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "json/json_scanner.h"
@@ -35,13 +36,15 @@ enum class RequestSlot : uint8_t {
   kRpcVersion,    // of JSON-RPC
   kRpcMethod,
   kRpcTool,
-  kBackground,   // true: the answer is fetched later
-  kContextEdit,  // how the server may rewrite the context: compaction reads input again
-  kPartType,     // `type` of a part of the prompt: is it text?
-  kNotText,      // presence means that the body's bytes do not tell how much is read
-  kElsewhere,    // likewise, because the prompt is (in part) kept by the server
-  kTokenIds,     // an element of the prompt: likewise, if it is a number or a list of them
-  kOther,        // presence means that the request is of DialectSpec::other
+  kBackground,     // true: the answer is fetched later
+  kContextEdit,    // how the server may rewrite the context: compaction reads input again
+  kPartType,       // `type` of a part of the prompt: is it text?
+  kNotText,        // presence means that the body's bytes do not tell how much is read
+  kElsewhere,      // likewise, because the prompt is (in part) kept by the server
+  kTokenIds,       // an element of the prompt: likewise, if it is a number or a list of them
+  kFetchedId,      // names the background call that is asked for
+  kModelResource,  // a resource name that ends in the model's: projects/…/models/gemini-…
+  kOther,          // presence means that the request is of DialectSpec::other_by_request
   // Of a message on a WebSocket alone (SocketMessage):
   kEventType,
   kEventId,
@@ -71,6 +74,7 @@ struct RequestNotes {
   bool json_rpc = false;
   Text<32> rpc_method;
   Text<64> tool;  // that the request calls
+  Text<256> fetched_id;
   bool text_cut = false;
 
   void note(const RequestPath& path, const JsonEvent& event);
@@ -150,6 +154,8 @@ struct AnswerPath {
   UsageField field = UsageField::kCount;
   CostStatement cost = CostStatement::kNone;  // of kCost
   bool visible = false;                       // text that a reader of the answer sees
+  // Of an enumeration of protobuf: its values' words, by number (FieldSet).
+  std::span<const std::string_view> words = {};
 };
 
 constexpr AnswerPath visible_text(std::string_view pattern, AnswerSlot slot) {

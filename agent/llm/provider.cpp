@@ -155,6 +155,17 @@ std::string_view provider_of_host(std::string_view host, std::string_view path) 
   if (of_aws && of_bedrock) return "aws.bedrock";
   if (of_aws && starts_with_no_case(host, "aws-external-anthropic.")) return "anthropic";
   if (path.find("/openai/deployments/") != std::string_view::npos) return "azure.ai.openai";
+  // The package of a gRPC service is its maker's.
+  struct PackageRow {
+    std::string_view package;
+    std::string_view provider;
+  };
+  static constexpr PackageRow kPackages[] = {{"/xai_api.", "x_ai"},
+                                             {"/google.ai.generativelanguage.", "gcp.gemini"},
+                                             {"/google.cloud.aiplatform.", "gcp.vertex_ai"}};
+  for (const PackageRow& row : kPackages) {
+    if (path.find(row.package) != std::string_view::npos) return row.provider;
+  }
   return {};
 }
 
@@ -203,6 +214,8 @@ bool header_has(const Headers& headers, std::string_view name, std::string_view 
 bool request_head_proves(Dialect dialect, std::string_view provider, const Headers& headers) {
   // Paths that others have too: no SDK of OpenAI's proves anything there.
   switch (dialect) {
+    case Dialect::kXaiGrpc:
+      return true;  // by its path and the content type of gRPC
     case Dialect::kOllama:
       return header_has(headers, "host", ":11434") || header_has(headers, ":authority", ":11434") ||
              header_has(headers, "user-agent", "ollama");

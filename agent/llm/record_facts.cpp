@@ -65,6 +65,8 @@ void note_attempt(const Headers& headers, UsageRecord& record) {
     record.attempt_key = digest.value();
   }
   std::optional<uint64_t> earlier = number_of(first_of(headers, {"x-stainless-retry-count"}));
+  // gRPC's own, of calls that its library makes again.
+  if (!earlier) earlier = number_of(first_of(headers, {"grpc-previous-rpc-attempts"}));
   // attempt=2; max=3
   static constexpr std::string_view kAttempt = "attempt=";
   std::string_view of_aws = first_of(headers, {"amz-sdk-request"});
@@ -199,6 +201,7 @@ std::string_view session_of_user_id(std::string_view user_id) {
 void note_request_body(const RequestNotes& notes, const CredentialReader& credentials,
                        UsageRecord& record) {
   if (!notes.model.empty()) record.request_model = notes.model;
+  if (!notes.fetched_id.empty()) record.response_id = notes.fetched_id;
   record.stream = notes.stream;
   if (!notes.tool.empty() && record.operation == Operation::kToolCall) {
     record.tool_calls[0] = notes.tool;
@@ -213,6 +216,35 @@ void note_request_body(const RequestNotes& notes, const CredentialReader& creden
     record.session.assign(session_of_user_id(notes.metadata_user_id.view()));
   }
   if (notes.text_cut) record.flags.set(RecordFlag::kTextCut);
+}
+
+void note_rpc_status(const Headers& headers, std::optional<uint32_t>& status) {
+  constexpr uint32_t kUnknown = 2;
+  const std::optional<std::string_view> field = headers.find("grpc-status");
+  if (!field.has_value()) return;
+  const std::optional<uint64_t> number = number_of(*field);
+  status = number.has_value() && *number <= UINT32_MAX ? static_cast<uint32_t>(*number) : kUnknown;
+}
+
+std::string_view rpc_status_name(uint32_t status) {
+  static constexpr std::string_view kNames[] = {"OK",
+                                                "CANCELLED",
+                                                "UNKNOWN",
+                                                "INVALID_ARGUMENT",
+                                                "DEADLINE_EXCEEDED",
+                                                "NOT_FOUND",
+                                                "ALREADY_EXISTS",
+                                                "PERMISSION_DENIED",
+                                                "RESOURCE_EXHAUSTED",
+                                                "FAILED_PRECONDITION",
+                                                "ABORTED",
+                                                "OUT_OF_RANGE",
+                                                "UNIMPLEMENTED",
+                                                "INTERNAL",
+                                                "UNAVAILABLE",
+                                                "DATA_LOSS",
+                                                "UNAUTHENTICATED"};
+  return kNames[status < std::size(kNames) ? status : 2];
 }
 
 void note_words(const AnswerNotes& notes, UsageRecord& record) {
@@ -253,9 +285,9 @@ Outcome outcome_of(const UsageRecord& record, const AnswerState& answer, Exchang
 UsageMissing missing_of(const UsageRecord& record, const AnswerState& answer) {
   const uint16_t status = record.status_code.value_or(0);
   constexpr uint16_t kSwitchingProtocols = 101;  // a turn on a WebSocket
-  const bool answered =
-      answer.seen && (!record.status_code.has_value() || (status >= 200 && status < 300) ||
-                      status == kSwitchingProtocols);
+  const bool answered = answer.seen && !answer.refused &&
+                        (!record.status_code.has_value() || (status >= 200 && status < 300) ||
+                         status == kSwitchingProtocols);
   const bool known = record.tokens.input.has_value() &&
                      (record.tokens.output.has_value() || !operation_has_output(record.operation));
   if (!answered || known) return UsageMissing::kNot;

@@ -1,6 +1,8 @@
 // What a record takes from heads and flow, and the judgements at its end.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "notes.h"
@@ -34,6 +36,7 @@ struct AnswerState {
   bool complete = false;  // by its framing
   bool terminal = false;  // by its dialect's last event
   bool failed = false;    // it told an error
+  bool refused = false;   // and nothing else
   bool lost = false;      // bytes of it were lost
   bool decode_failed = false;
   bool corrupt = false;          // what was read of its body may be wrong
@@ -50,6 +53,11 @@ UsageMissing missing_of(const UsageRecord& record, const AnswerState& answer);
 // Flags that follow from the finished record: cut texts, clamped times, another model than asked
 // for.
 void set_final_flags(UsageRecord& record);
+
+// grpc-status ("gRPC over HTTP2"), if these fields have it.
+void note_rpc_status(const Headers& headers, std::optional<uint32_t>& status);
+// The name of a status of gRPC, as google.rpc.Code has it; that of UNKNOWN for any other number.
+std::string_view rpc_status_name(uint32_t status);
 
 // What the answer's body says it cost: before what a gateway's header says, unless that is the only
 // one to say more than 0.

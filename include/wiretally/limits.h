@@ -75,8 +75,9 @@ struct Limits {
   size_t open_calls_max = 12'288;      // in one lane, least recently active first out; 11 KiB each
   size_t undecided_answers_max = 512;  // answers without request, read for every dialect at once
   size_t batch_downloads_max = 64;     // results of batches that are being read
-  size_t json_tails_max = 256;         // in one lane, answers in JSON read on behind a gap; 2.5 KiB
-  size_t socket_turns_max = 16;        // turns that have not ended, on one WebSocket
+  size_t rpc_inflaters_max = 64;  // in one lane, compressed messages of gRPC that are open; 48 KiB
+  size_t json_tails_max = 256;    // in one lane, answers in JSON read on behind a gap; 2.5 KiB
+  size_t socket_turns_max = 16;   // turns that have not ended, on one WebSocket
 
   // ledger
   size_t held_records_max = 32'768;         // finished calls that wait for a twin

@@ -41,6 +41,7 @@ enum class Dialect : uint8_t {
   kTriton,
   kLmstudio,
   kGeminiLive,
+  kXaiGrpc,
 };
 std::string_view dialect_name(Dialect dialect);
 

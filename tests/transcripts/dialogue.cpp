@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "support/encoder.h"
+#include "support/proto_text.h"
 #include "support/websocket_frames.h"
 
 namespace wiretally::test {
@@ -30,6 +31,8 @@ struct Options {
   bool escapes = false;
   bool aws_events = false;
   bool unended = false;
+  bool grpc = false;
+  size_t frame_bytes = 0;  // of gRPC; 0: a message a frame
 };
 
 std::string unescape(const std::string& text) {
@@ -164,12 +167,45 @@ std::vector<std::string> aws_messages(const std::string& body) {
   return messages;
 }
 
+// A body of gRPC and what stands behind it.
+TextMessage grpc_form(const std::string& head, const std::string& body, const Options& options) {
+  TextMessage message;
+  message.head = head;
+  message.grpc = true;
+  message.unended = options.unended;
+  std::istringstream lines(body);
+  std::string joined;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty()) continue;
+    if (line.starts_with("> ")) {
+      const size_t colon = line.find(": ");
+      message.trailers.emplace_back(line.substr(2, colon - 2), line.substr(colon + 2));
+      continue;
+    }
+    const bool compressed = line.starts_with("gzip: ");
+    std::string bytes = ProtoText::message(compressed ? line.substr(6) : line);
+    if (compressed) bytes = encode({Coding::kGzip}, Pieces{bytes}, {.flush = false}).front();
+    message.pieces.push_back(grpc_message(bytes, compressed));
+    joined += message.pieces.back();
+  }
+  if (options.frame_bytes == 0) return message;
+  message.pieces.clear();
+  for (size_t i = 0; i < joined.size(); i += options.frame_bytes) {
+    message.pieces.push_back(joined.substr(i, options.frame_bytes));
+  }
+  return message;
+}
+
 std::string wire_form(const std::string& text, const Options& options,
                       std::optional<TextMessage>& message) {
   if (options.escapes) return unescape(text);
   const size_t blank = text.find("\n\n");
   std::string head_text = blank == text.npos ? text : text.substr(0, blank + 1);
   std::string body = blank == text.npos ? "" : text.substr(blank + 2);
+  if (options.grpc) {
+    message = grpc_form(head_text, body, options);
+    return "";  // its bytes are those of HTTP/2
+  }
   const bool is_stream = head_text.find("text/event-stream") != head_text.npos;
   if (!is_stream && !body.empty() && body.back() == '\n') body.pop_back();
   std::string repeated;
@@ -259,6 +295,9 @@ Options read_options(std::istringstream& words, const Variant& variant) {
       options.chunked = options.unended = true;
     } else if (name == "aws-events") {
       options.aws_events = true;
+    } else if (name == "grpc") {
+      options.grpc = true;
+      if (!value.empty()) options.frame_bytes = std::stoul(value);
     } else if (name == "escapes") {
       options.escapes = true;
     } else {
@@ -463,6 +502,7 @@ Dialogue read_variant(const std::string& path, const Variant& variant) {
         if (kind == "server") sockets.shake_hands(section.text);
         std::optional<TextMessage> message;
         std::string bytes = wire_form(section.text, options, message);
+        if (options.grpc) dialogue.http2_only = true;
         if (options.lost.second > bytes.size() || options.lost.first > options.lost.second) {
           throw std::runtime_error("lost= lies outside the " + std::to_string(bytes.size()) +
                                    " bytes of the message");

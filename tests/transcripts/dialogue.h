@@ -48,7 +48,11 @@
 // \xHH stand for bytes, and physical line ends count for nothing) |
 // unended (chunked, and the last chunk never came) |
 // aws-events (each line of the body is a message of an AWS event stream: "kind json"; kind `chunk`
-// packs the json as base64, `!kind` is an exception, `~kind` has a wrong checksum).
+// packs the json as base64, `!kind` is an exception, `~kind` has a wrong checksum) | grpc[=N] (each
+// line of the body is a message of gRPC as support/proto_text.h writes it, one a DATA frame, or all
+// of them in frames of N bytes; a line "gzip: …" is a compressed message, "> name: value" a
+// trailer). A dialogue of gRPC is played over HTTP/2 alone; `unended` there: the stream is still
+// open.
 #pragma once
 
 #include <cstdint>
@@ -65,6 +69,10 @@ enum class Party : uint8_t { kClient, kServer };
 struct TextMessage {
   std::string head;                 // lines, coding included, framing not
   std::vector<std::string> pieces;  // of the coded body: one an event, where there are events
+  // Of gRPC alone:
+  std::vector<std::pair<std::string, std::string>> trailers{};
+  bool grpc = false;
+  bool unended = false;
 };
 
 struct Step {
@@ -88,6 +96,7 @@ struct Dialogue {
   std::string name;
   std::vector<Step> steps;
   std::vector<ExpectedRecord> records;
+  bool http2_only = false;
 };
 
 // Both throw std::runtime_error with file and line. Where the file says "codings", the first one

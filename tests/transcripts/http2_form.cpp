@@ -72,22 +72,25 @@ Http2Writer::Fields socket_fields_of(const TextMessage& message) {
   return fields;
 }
 
-std::vector<std::string> frames_of(Http2Writer& writer, uint32_t stream,
-                                   const TextMessage& message) {
-  const bool empty = message.pieces.empty();
-  std::vector<std::string> frames = {writer.headers(stream, fields_of(message), empty)};
-  for (size_t i = 0; i < message.pieces.size(); ++i) {
-    // Every third frame is padded.
-    const int pad = i % 3 == 2 ? static_cast<int>(i % 7) : -1;
-    const bool last = i + 1 == message.pieces.size();
-    frames.push_back(Http2Writer::data(stream, message.pieces[i], last, pad));
-  }
-  return frames;
+size_t frame_count(const TextMessage& message) {
+  return 1 + message.pieces.size() + (message.trailers.empty() ? 0 : 1);
+}
+
+// Header blocks must be written in the order in which they are sent.
+std::string frame_at(Http2Writer& writer, uint32_t stream, const TextMessage& message, size_t i) {
+  const bool open = message.unended || !message.trailers.empty();
+  if (i == 0) return writer.headers(stream, fields_of(message), message.pieces.empty() && !open);
+  if (i > message.pieces.size()) return writer.headers(stream, message.trailers, true);
+  const size_t piece = i - 1;
+  // Every third frame is padded.
+  const int pad = piece % 3 == 2 ? static_cast<int>(piece % 7) : -1;
+  const bool last = i == message.pieces.size() && !open;
+  return Http2Writer::data(stream, message.pieces[piece], last, pad);
 }
 
 std::string message_of(Http2Writer& writer, uint32_t stream, const TextMessage& message) {
   std::string bytes;
-  for (const std::string& frame : frames_of(writer, stream, message)) bytes += frame;
+  for (size_t i = 0; i < frame_count(message); ++i) bytes += frame_at(writer, stream, message, i);
   return bytes;
 }
 
@@ -162,6 +165,10 @@ bool has_socket(const Dialogue& dialogue) {
 
 // A request without an answer ends its connection.
 bool every_request_is_answered(const Dialogue& dialogue) {
+  const auto unended = [](const Step& step) {
+    return step.message.has_value() && step.message->unended;
+  };
+  if (std::any_of(dialogue.steps.begin(), dialogue.steps.end(), unended)) return false;
   const auto messages_of = [&](Party party) {
     return std::count_if(dialogue.steps.begin(), dialogue.steps.end(), [&](const Step& step) {
       return step.kind == Step::Kind::kBytes && step.party == party;
@@ -240,17 +247,20 @@ Dialogue http2_streams(const std::vector<Dialogue>& dialogues, size_t at_once) {
       const TextMessage& request = *calls[i]->steps[0].message;
       add(Party::kClient, message_of(client, stream(i), request)).message = request;
     }
-    std::vector<std::vector<std::string>> answers;
+    std::vector<const TextMessage*> answers;
+    size_t longest = 0;
     for (size_t i = first; i < end; ++i) {
       const auto is_answer = [](const Step& step) { return step.party == Party::kServer; };
       const auto answer = std::find_if(calls[i]->steps.begin(), calls[i]->steps.end(), is_answer);
-      answers.push_back(frames_of(server, stream(i), *answer->message));
+      answers.push_back(&*answer->message);
+      longest = std::max(longest, frame_count(*answers.back()));
     }
-    size_t longest = 0;
-    for (const auto& frames : answers) longest = std::max(longest, frames.size());
     for (size_t turn = 0; turn < longest; ++turn) {
-      for (std::vector<std::string>& frames : answers) {
-        if (turn < frames.size()) add(Party::kServer, std::move(frames[turn]));
+      for (size_t i = first; i < end; ++i) {
+        const TextMessage& answer = *answers[i - first];
+        if (turn < frame_count(answer)) {
+          add(Party::kServer, frame_at(server, stream(i), answer, turn));
+        }
       }
     }
     now += kPauseNs;

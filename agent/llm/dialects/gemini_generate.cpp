@@ -39,11 +39,6 @@ bool answer_has_shape(const AnswerNotes& notes) {
   return notes.has_choices && (notes.has_usage || !notes.model.empty());
 }
 
-void end_document(AnswerNotes& notes, bool /*is_event*/) {
-  note_gemini_answer(notes);
-  if (notes.document.error) notes.fail();
-}
-
 }  // namespace
 
 const DialectSpec& gemini_generate() {
@@ -59,7 +54,7 @@ const DialectSpec& gemini_generate() {
       .answer_slots = kAnswer,
       .request_has_shape = request_has_shape,
       .answer_has_shape = answer_has_shape,
-      .end_document = end_document,
+      .end_document = end_gemini_document,
       .normalise = normalise_gemini_answer,
   };
   return spec;

@@ -39,6 +39,11 @@ void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecor
 
 }  // namespace
 
+void end_gemini_document(AnswerNotes& notes, bool /*is_event*/) {
+  note_gemini_answer(notes);
+  if (notes.document.error) notes.fail();
+}
+
 void normalise_gemini_answer(const AnswerNotes& notes, const UsageContext& context,
                              UsageRecord& record) {
   normalise(notes, context, record, false);

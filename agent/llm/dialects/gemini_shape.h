@@ -1,5 +1,5 @@
-// What Gemini's answers have in common, whether they stand alone, in a batch's results or on a
-// socket: candidates, usage, errors, tiers.
+// What Gemini's answers have in common, whether they stand alone, in a batch's results, on a socket
+// or in messages of gRPC: candidates, usage, errors, tiers.
 #pragma once
 
 #include "dialect.h"
@@ -54,6 +54,9 @@ void note_traffic_type(AnswerNotes& notes);
 
 // A document has ended: its usage is taken whole.
 void note_gemini_answer(AnswerNotes& notes);
+
+// The same, and an error ends the answer.
+void end_gemini_document(AnswerNotes& notes, bool is_event);
 
 // Numbers and sources.
 void normalise_gemini_answer(const AnswerNotes& notes, const UsageContext& context,

@@ -14,8 +14,12 @@ constexpr size_t kOwnTextBytes = 64 * 1024;  // help texts and the sink's own me
 constexpr int64_t kMinuteNs = 60LL * 1'000'000'000;
 
 // Error types that providers document; everything else is `other`. Sorted.
-constexpr std::string_view kErrorTypes[] = {"AccessDeniedException",
+constexpr std::string_view kErrorTypes[] = {"ABORTED",
+                                            "ALREADY_EXISTS",
+                                            "AccessDeniedException",
                                             "BadRequestError",
+                                            "CANCELLED",
+                                            "DATA_LOSS",
                                             "DEADLINE_EXCEEDED",
                                             "DeploymentNotFound",
                                             "ExpiredTokenException",
@@ -29,6 +33,7 @@ constexpr std::string_view kErrorTypes[] = {"AccessDeniedException",
                                             "ModelTimeoutException",
                                             "NOT_FOUND",
                                             "NotFoundError",
+                                            "OUT_OF_RANGE",
                                             "PERMISSION_DENIED",
                                             "RESOURCE_EXHAUSTED",
                                             "ResourceNotFoundException",
@@ -38,6 +43,8 @@ constexpr std::string_view kErrorTypes[] = {"AccessDeniedException",
                                             "ThrottlingException",
                                             "UNAUTHENTICATED",
                                             "UNAVAILABLE",
+                                            "UNIMPLEMENTED",
+                                            "UNKNOWN",
                                             "UnrecognizedClientException",
                                             "ValidationException",
                                             "api_error",
@@ -128,8 +135,10 @@ std::string_view accounting_of(const UsageRecord& record) {
       break;
   }
   // A refused call used nothing, and nothing is missing of it.
-  const bool refused = record.outcome == Outcome::kHttpError &&
-                       record.usage_missing == UsageMissing::kNot && record.saw_response;
+  const bool refused = (record.outcome == Outcome::kHttpError ||
+                        record.outcome == Outcome::kStreamError) &&  // a status of gRPC
+                       record.usage_missing == UsageMissing::kNot &&
+                       record.saw_response;
   return refused ? "full" : "none";
 }
 

@@ -143,6 +143,11 @@ class Dialogue {
     answer_headers_.emplace_back(std::move(name), std::move(value));
     return *this;
   }
+  // Behind the answer's body.
+  Dialogue& trailer(std::string name, std::string value) {
+    trailers_.emplace_back(std::move(name), std::move(value));
+    return *this;
+  }
   Dialogue& more(std::string body) {
     pieces_.push_back({std::move(body), std::nullopt});
     return *this;
@@ -157,6 +162,11 @@ class Dialogue {
   }
   Dialogue& cut(ExchangeOutcome by) {
     outcome_ = by;
+    return *this;
+  }
+  // It fetches what another exchange has asked for: no call is opened.
+  Dialogue& fetch() {
+    fetch_ = true;
     return *this;
   }
   Dialogue& pairing_uncertain() {
@@ -179,7 +189,9 @@ class Dialogue {
     NoCredentials credentials;
     LlmRoom room(Limits{}, 0, credentials, sink);
     play(room, ExchangeId{1}, cuts, seed);
-    EXPECT_EQ(sink.opened, sink.closed);
+    if (!fetch_) {
+      EXPECT_EQ(sink.opened, sink.closed);
+    }
     EXPECT_EQ(room.open(), 0u);
     std::string out;
     for (const UsageRecord& record : sink.records) {
@@ -220,6 +232,12 @@ class Dialogue {
       for (const auto& [text, loss] : pieces_) {
         if (loss.has_value()) room.on_body_loss(id, Message::kResponse, *loss, 10, at(second));
         feed(room, id, Message::kResponse, text, at(second++), cuts, random);
+      }
+      if (!trailers_.empty()) {
+        Headers trailers;
+        const std::vector<HeaderField> trailer_fields = fields_of(trailers_);
+        trailers.fields = trailer_fields;
+        room.on_trailers(id, Message::kResponse, trailers, at(second));
       }
       const bool complete = outcome_ == ExchangeOutcome::kComplete;
       room.on_message_end(id, Message::kResponse,
@@ -262,9 +280,11 @@ class Dialogue {
   uint16_t status_ = 0;
   Fields answer_headers_;
   std::vector<Piece> pieces_;
+  Fields trailers_;
   bool request_lost_ = false;
   ExchangeOutcome outcome_ = ExchangeOutcome::kComplete;
   bool pairing_uncertain_ = false;
+  bool fetch_ = false;
 };
 
 // `data: {…}` and a blank line.

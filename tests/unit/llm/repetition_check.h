@@ -140,7 +140,7 @@ inline std::string told(const AnswerReader& reader) {
 // Empty if both ways of reading agree; else what they say, and behind which bytes.
 inline std::string difference(std::string_view bytes) {
   Choices choices(bytes);
-  const DialectSpec& spec = *dialects()[choices.below(kDialectCount)];
+  const DialectSpec& spec = *dialects()[choices.below(kJsonDialectCount)];
   AnswerReader comparing(spec, true);
   AnswerReader reading(spec, false);
   comparing.reset(BodyForm::kEvents);

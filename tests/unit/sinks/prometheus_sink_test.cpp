@@ -190,6 +190,24 @@ TEST(PrometheusSinkTest, UnknownUsageIsMissingAndNotZero) {
   EXPECT_EQ(get(m, "wiretally_calls_total{accounting=\"none\"}"), "1");
 }
 
+// gRPC refuses with an HTTP status of 200; nothing is missing of such a call.
+TEST(PrometheusSinkTest, ARefusalByTheStatusOfGrpcIsAccountedFor) {
+  Sink s;
+  LedgerEntry entry = plain_entry();
+  entry.record.tokens = {};
+  entry.record.saw_response = true;
+  entry.record.outcome = Outcome::kStreamError;
+  entry.record.error_type.assign("RESOURCE_EXHAUSTED");
+  s.sink.on_entry(entry);
+  const Samples m = s.samples();
+  EXPECT_EQ(get(m, "wiretally_calls_total{accounting=\"full\"}"), "1");
+  EXPECT_EQ(sum(m, "llm_errors_total", "error_type=\"RESOURCE_EXHAUSTED\""), 1);
+  // What was said before it failed is another thing.
+  entry.record.usage_missing = UsageMissing::kNotInAnswer;
+  s.sink.on_entry(entry);
+  EXPECT_EQ(get(s.samples(), "wiretally_calls_total{accounting=\"none\"}"), "1");
+}
+
 TEST(PrometheusSinkTest, WhatHasNoPriceIsUnpricedAndNotFree) {
   Sink s;
   s.sink.on_entry(plain_entry());
