@@ -23,6 +23,7 @@ class Packed {
     uint64_t words[kWords];
     std::memcpy(words, &value, sizeof value);
     const auto kept = static_cast<size_t>(kWords - std::count(words, words + kWords, 0));
+    make_room(kMaps + kept);
     words_.assign(kMaps + kept, 0);
     size_t next = kMaps;
     for (size_t i = 0; i < kWords; ++i) {
@@ -56,6 +57,16 @@ class Packed {
  private:
   static constexpr size_t kWords = sizeof(T) / sizeof(uint64_t);
   static constexpr size_t kMaps = (kWords + 63) / 64;  // a bit for each word: is it kept?
+
+  // What is packed here next needs a few words more or less: some room, so that memory that is used
+  // again soon stays as it is.
+  void make_room(size_t words) {
+    constexpr size_t kStep = 16;
+    if (words <= words_.capacity()) return;
+    const size_t wanted = std::max(words, words_.capacity() + words_.capacity() / 4);
+    words_.clear();
+    words_.reserve(std::min((wanted + kStep - 1) / kStep * kStep, kMaps + kWords));
+  }
 
   std::vector<uint64_t> words_;  // the maps, then the words that are not zero
 };

@@ -85,6 +85,7 @@ FlowDemand Connection::on_event(const StreamEvent& event) {
     case StreamEvent::Kind::kOpen:
       break;
     case StreamEvent::Kind::kData:
+      half.captured = true;
       half.next_offset = event.offset + event.bytes.size();
       if (event.conflict) pairing_.conflict();
       if (event.conflict && session_ != nullptr) session_->conflict();
@@ -567,8 +568,13 @@ Headers Connection::parsed_headers() { return {.fields = lane_.fields, .incomple
 bool Connection::begin_request(Half& half) {
   const auto method = static_cast<llhttp_method_t>(half.parser.method);
   half.opens_tunnel = method == HTTP_CONNECT;
-  Exchange* const exchange =
-      pairing_.request_begins(half.start, half_of(Message::kResponse).next_offset);
+  const Half& answering = half_of(Message::kResponse);
+  // The client has received bytes of answers, and none came here.
+  const bool one_sided = !answering.captured && half.start.peer_offset.value_or(0) > 0;
+  if (one_sided && pairing_.make_room_for_request(half.start.time)) {
+    lane_.counters.drop(source_, DropReason::kHttpPipelineFull, 0);
+  }
+  Exchange* const exchange = pairing_.request_begins(half.start, answering.next_offset);
   half.exchange = exchange;
   const Headers headers = parsed_headers();
   half.to_websocket = method == HTTP_GET && upgrades_to_websocket(headers);

@@ -95,6 +95,7 @@ class Connection final : private ExchangeOwner {
     size_t answers_owed = 0;  // wary requests: answers to come before the next request can
     uint64_t wary_until = 0;  // wary: peer offset from which on a message may begin
     bool ended = false;
+    bool captured = false;         // some byte of it was
     uint64_t next_offset = 0;      // behind the last byte or gap
     uint64_t peer_offset = 0;      // of the last event before this one
     uint64_t undecided_bytes = 0;  // passed over before the protocol was known

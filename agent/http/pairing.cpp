@@ -26,6 +26,15 @@ Exchange* Pairing::request_begins(const MessageStart& start, uint64_t answers_se
   return exchange;
 }
 
+bool Pairing::make_room_for_request(EventTime time) {
+  if (open_ < lane_.limits.http_pipeline_max) return false;
+  Exchange* const oldest = first_waiting();
+  if (oldest == nullptr || !Exchange::is_over(oldest->request)) return false;
+  doubt(Message::kRequest);
+  give_up(*oldest, false, time);
+  return true;
+}
+
 Exchange* Pairing::attach_to_early_answer(const MessageStart& start) {
   Exchange* x = first_;
   while (x != nullptr) {
@@ -178,7 +187,7 @@ void Pairing::message_ends(Exchange& exchange, Message message, MessageEnd end_o
 void Pairing::gap_between(Message message, uint64_t offset, uint64_t bytes, EventTime time) {
   doubt(message);
   if (message == Message::kResponse) {
-    if (Exchange* const waiting = first_waiting(); waiting != nullptr) waiting->lost_bytes += bytes;
+    lose_answers(offset, bytes);
     return;
   }
   unread_requests(offset, std::nullopt);
@@ -196,6 +205,24 @@ void Pairing::gap_between(Message message, uint64_t offset, uint64_t bytes, Even
   }
   if (lost_bytes_ == 0) lost_at_ = offset;
   lost_bytes_ += bytes;
+}
+
+// Of the lost bytes each waiting request gets those behind what its client had received when it
+// asked: there its answer begins, unless the client pipelines.
+void Pairing::lose_answers(uint64_t offset, uint64_t bytes) {
+  Exchange* loser = first_waiting();
+  if (loser == nullptr) return;
+  const uint64_t end = offset + bytes;
+  for (Exchange* x = loser->next; x != nullptr && !pipelining_; x = x->next) {
+    const std::optional<uint64_t> begin = x->request_start.peer_offset;
+    if (!x->waits_for_answer() || !begin.has_value() || *begin >= end) continue;
+    if (*begin > offset) {
+      loser->lost_bytes += *begin - offset;
+      offset = *begin;
+    }
+    loser = x;
+  }
+  loser->lost_bytes += end - offset;
 }
 
 // A client that does not pipeline sends no request before it has received something behind the one

@@ -32,6 +32,9 @@ class Pairing {
   // A request's head is complete. `answers_seen`: offset reached by the answers' direction. Nothing
   // if more requests wait than Limits::http_pipeline_max.
   Exchange* request_begins(const MessageStart& start, uint64_t answers_seen);
+  // The answers' direction is not captured, so that none may ever come: if as many requests wait as
+  // Limits::http_pipeline_max allows, the oldest ends unanswered. True if it did.
+  bool make_room_for_request(EventTime time);
   // A final answer's head is complete. `requests_known`: offset up to which the bytes of the
   // requests' direction are known to belong to the requests seen.
   Exchange* answer_begins(const MessageStart& start, uint64_t requests_known);
@@ -98,6 +101,7 @@ class Pairing {
   Exchange* attach_to_early_answer(const MessageStart& start);
   Exchange* answer_in_doubt(const MessageStart& start, uint64_t requests_known);
   Exchange* answer_alone(const MessageStart& start, uint64_t requests_known);
+  void lose_answers(uint64_t offset, uint64_t bytes);
   void notice_pipelining(const MessageStart& start, uint64_t answers_seen);
   void notice_pipelining_before(const MessageStart& answer);
   void pipelines();

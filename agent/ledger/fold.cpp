@@ -111,6 +111,8 @@ void fill_answer(UsageRecord& mine, const UsageRecord& theirs) {
   fill(mine.service_tier, theirs.service_tier);
   fill(mine.gateway, theirs.gateway);
   fill(mine.cache_status, theirs.cache_status);
+  // Each that saw the mark: a cache's answer has no legs behind it.
+  mine.served_from_cache = mine.served_from_cache || theirs.served_from_cache;
   fill(mine.status_code, theirs.status_code);
   if (mine.outcome == Outcome::kHttpError) fill(mine.error_type, theirs.error_type);
   fill(mine.rate_limited_by, theirs.rate_limited_by);

@@ -238,7 +238,9 @@ void AnswerReader::decide(ByteView& body) {
     form_ = may_be ? BodyForm::kGrpc : BodyForm::kOther;
     return;
   }
-  if (expected_ == BodyForm::kAwsEvents) {
+  // Where the content type is unknown: messages of AWS begin with their length, of 16 MiB at most.
+  const bool may_be_aws = expected_ == BodyForm::kUndecided && !body.empty() && body[0] == 0;
+  if (may_be_aws || expected_ == BodyForm::kAwsEvents) {
     form_ = BodyForm::kAwsEvents;
     return;
   }
@@ -565,6 +567,7 @@ void AnswerReader::on_aws_end(const Kind& kind, bool intact) {
     if (!cut_ && !notes_.document.usage.empty()) notes_.usage_malformed = true;
     return;
   }
+  if (in_packed_) notes_.packed = true;
   const std::string_view message = kind.message.view();
   if (message != "exception" && message != "error") {
     end_event(in_packed_ ? std::string_view() : kind.name.view());

@@ -88,7 +88,9 @@ class AnswerReader final : private JsonEvents,
 
   const DialectSpec& spec() const { return spec_; }
   const AnswerNotes& notes() const { return notes_; }
-  bool has_shape() const { return spec_.answer_has_shape(notes_); }
+  bool has_shape() const {
+    return notes_.packed ? spec_.is_packed : spec_.answer_has_shape(notes_);
+  }
   BodyForm form() const { return form_; }
   // The answer came, or was to come, as events.
   bool streamed() const;

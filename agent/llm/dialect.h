@@ -87,6 +87,8 @@ struct DialectSpec {
   // input are everybody's.
   bool answer_decides = false;
   bool heads_prove = true;  // false: the provider has something else at this path as well
+  // Its streams are packed into events of AWS, as nobody else's are.
+  bool is_packed = false;
   // An answer in JSON may be several documents, each an event.
   JsonSeries series = JsonSeries::kNone;
   // How much a request reads shows in how long its body is, unless its notes say `not_text`.

@@ -442,12 +442,12 @@ BodyInterest LlmRoom::try_all(Call& call, const ResponseHead& head) {
   return BodyInterest::kWanted;
 }
 
-// A request without a path that was seen whole must be of the dialect, too.
+// A request without a path that was seen whole must be of the dialect, too. The model may have
+// stood in the path.
 bool LlmRoom::request_may_be(const Call& call, size_t row) const {
   const RequestReader* const request = call.requests[row].get();
   const bool whole = call.request_ended && call.request_complete && !call.request_lost;
-  return request == nullptr || !whole ||
-         request->spec().request_has_shape(request->notes(), call.model_in_path);
+  return request == nullptr || !whole || request->spec().request_has_shape(request->notes(), true);
 }
 
 // Keeps the one candidate whose shape the answer shows. An answer that shows none is not read for

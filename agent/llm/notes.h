@@ -281,6 +281,7 @@ struct AnswerNotes {
   bool pending = false;        // it has not ended: the rest is fetched later
   bool bills_nothing = false;  // not a call, whatever its shape
   bool type_known = false;     // a kind that only this dialect has
+  bool packed = false;         // events were packed into those of AWS
   bool terminal = false;       // the dialect's last event was seen
   bool failed = false;         // an error inside an answer
   bool text_cut = false;

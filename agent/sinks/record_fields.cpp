@@ -145,7 +145,10 @@ void visit_tokens(const LedgerEntry& entry, Fields& f) {
   f.text("input_source", usage_source_name(t.input_source));
   f.text("output_source", usage_source_name(t.output_source));
   f.text("usage_source", usage_source_name(usage_source(r)));
-  f.boolean("served_from_cache", r.served_from_cache);
+  // Where fields of the heads are unknown, no mark of a cache does not mean that there was none.
+  const bool whole_head = r.saw_response && !r.flags.has(RecordFlag::kH2HeadersUnknown);
+  const bool known = whole_head || r.served_from_cache;
+  f.boolean("served_from_cache", known ? std::optional(r.served_from_cache) : std::nullopt);
   f.text("gateway", r.gateway.view());
   f.text("cache_status", r.cache_status.view());
   f.text("batch_id", r.batch_id.view());

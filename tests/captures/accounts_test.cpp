@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
 
 #include "conversation.h"
 
@@ -89,6 +90,76 @@ TEST_P(OneLoss, AmongAThousandCallsCostsItsOwnAlone) {
   const Result result = replay(without(talk.packets, {lost}));
   EXPECT_EQ(result.accounts.missing, payload_bytes(talk.packets, lost));
   expect_only_damaged(result.records, talk.calls, 500);
+}
+
+// No acknowledgment but those on data, as where the capture missed every small packet.
+TEST_P(OneLoss, AmongAThousandCallsWithoutBareAcks) {
+  Conversation talk = keep_alive(1'000, 1'400);
+  const PacketRange lost = lost_range(talk, GetParam(), 500);
+  std::vector<TcpPacket> packets = without(talk.packets, {lost});
+  std::erase_if(packets, [](const TcpPacket& packet) {
+    return packet.payload.empty() && packet.flags == TcpFlags::kAck;
+  });
+  const Result result = replay(packets);
+  EXPECT_EQ(result.accounts.missing, payload_bytes(talk.packets, lost));
+  expect_only_damaged(result.records, talk.calls, 500);
+}
+
+// One direction of the connection alone: what its messages say, and nothing of the other's.
+void expect_one_direction(const Loss& loss, bool requests) {
+  SCOPED_TRACE(requests ? "requests alone" : "answers alone");
+  const Conversation talk = keep_alive(1'000, 1'400);
+  const PacketRange lost = lost_range(talk, loss, 500);
+  const Endpoint client = talk.packets.front().source;
+  std::vector<TcpPacket> packets = without(talk.packets, {lost});
+  std::erase_if(packets,
+                [&](const TcpPacket& packet) { return (packet.source == client) != requests; });
+  const Result result = replay(packets);
+  std::set<int> said;
+  for (const Json& record : result.records) {
+    const auto call = std::find_if(talk.calls.begin(), talk.calls.end(),
+                                   [&](const Call& each) { return !contradicts(record, each); });
+    ASSERT_NE(call, talk.calls.end()) << record.dump();
+    const bool whole = requests ? record["subject"] == subject_of(*call) &&
+                                      record["request_model"] == model_of(*call)
+                                : record["response_id"] == response_id_of(*call) &&
+                                      record["output_tokens"] == call->number + 1;
+    if (!whole) continue;
+    EXPECT_TRUE(said.insert(call->number).second) << record.dump();
+  }
+  // An answer that nobody was seen to ask for is a call all the same, and a request without one.
+  EXPECT_GE(said.size(), talk.calls.size() - 1);
+}
+
+TEST_P(OneLoss, AmongAThousandCallsOfWhichOneDirectionWasCaptured) {
+  expect_one_direction(GetParam(), true);
+  expect_one_direction(GetParam(), false);
+}
+
+// Behind a lost message nobody can tell what a client that pipelines is answered: its calls are
+// counted, and nobody's numbers stand at another's name.
+TEST_P(OneLoss, AmongAThousandCallsOfAPipeliningClient) {
+  const Conversation talk = pipelined(1'000, 4);
+  for (const size_t damaged : {size_t{500}, size_t{502}, size_t{503}}) {
+    SCOPED_TRACE("call " + std::to_string(damaged));
+    const PacketRange lost = lost_range(talk, GetParam(), damaged);
+    const Result result = replay(without(talk.packets, {lost}));
+    EXPECT_EQ(result.accounts.missing, payload_bytes(talk.packets, lost));
+    std::set<int> whole;
+    std::set<std::string> answers;
+    for (const Json& record : result.records) {
+      const auto call = std::find_if(talk.calls.begin(), talk.calls.end(),
+                                     [&](const Call& each) { return !contradicts(record, each); });
+      ASSERT_NE(call, talk.calls.end()) << "of two calls: " << record.dump();
+      if (is_whole(record, *call)) whole.insert(call->number);
+      if (record["response_id"].is_string()) answers.insert(record["response_id"]);
+    }
+    EXPECT_GE(answers.size(), talk.calls.size() - 1) << "every answer is counted";
+    for (int i = 0; i < static_cast<int>(damaged / 4 * 4); ++i) {
+      EXPECT_TRUE(whole.contains(i)) << "before the loss";
+    }
+    EXPECT_FALSE(whole.contains(static_cast<int>(damaged)));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Accounts, OneLoss,

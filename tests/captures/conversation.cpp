@@ -2,29 +2,47 @@
 
 #include <gtest/gtest.h>
 
-namespace wiretally::test {
+#include <algorithm>
 
-Conversation keep_alive(int count, size_t segment_bytes) {
+namespace wiretally::test {
+namespace {
+
+Call call_number(int i) {
+  return {.number = i,
+          .prompt_bytes = static_cast<size_t>(1'500 + 17 * (i % 40)),
+          .text_bytes = static_cast<size_t>(1'500 + 23 * (i % 30)),
+          .stream = i % 3 == 2};
+}
+
+Conversation conversation(int count, int depth, size_t segment_bytes) {
   Connection::Options options;
   options.segment_bytes = segment_bytes;
   Connection connection(options);
   Conversation result;
   connection.open();
-  for (int i = 0; i < count; ++i) {
-    const Call call{.number = i,
-                    .prompt_bytes = static_cast<size_t>(1'500 + 17 * (i % 40)),
-                    .text_bytes = static_cast<size_t>(1'500 + 23 * (i % 30)),
-                    .stream = i % 3 == 2};
-    result.calls.push_back(call);
-    result.requests.push_back(connection.send(Party::kClient, chat_request(call)));
+  for (int first = 0; first < count; first += depth) {
+    const int end = std::min(count, first + depth);
+    for (int i = first; i < end; ++i) {
+      result.calls.push_back(call_number(i));
+      result.requests.push_back(connection.send(Party::kClient, chat_request(call_number(i))));
+    }
     connection.wait_ms(5);
-    result.answers.push_back(connection.send(Party::kServer, chat_answer(call)));
+    for (int i = first; i < end; ++i) {
+      result.answers.push_back(connection.send(Party::kServer, chat_answer(call_number(i))));
+    }
     connection.wait_ms(5);
   }
   connection.close(Party::kClient);
   result.packets = connection.packets();
   return result;
 }
+
+}  // namespace
+
+Conversation keep_alive(int count, size_t segment_bytes) {
+  return conversation(count, 1, segment_bytes);
+}
+Conversation pipelined(int count, int depth) { return conversation(count, depth, 1'400); }
 
 Result replay(const std::vector<TcpPacket>& packets) {
   const Outcome ndjson = replay_packets(packets, "ndjson");

@@ -14,6 +14,8 @@ struct Conversation {
 };
 
 Conversation keep_alive(int count, size_t segment_bytes = 600);
+// A client that sends so many requests before it waits for their answers.
+Conversation pipelined(int count, int depth);
 
 struct Result {
   std::vector<Json> records;

@@ -44,7 +44,7 @@ class Generator {
   // Each verb goes over all frames once.
   void drop(size_t one_in) {
     std::erase_if(damage.frames, [&](const Frame& frame) {
-      if (!in_body(frame) || random_() % one_in != 0 || !may_lose(frame)) return false;
+      if (!in_body(frame) || random_() % one_in != 0) return false;
       damage.lost += payload(frame);
       damage.touched.insert(frame.packet);
       return true;
@@ -52,7 +52,7 @@ class Generator {
   }
   void truncate(size_t one_in) {
     for (Frame& frame : damage.frames) {
-      if (!in_body(frame) || random_() % one_in != 0 || !may_lose(frame)) continue;
+      if (!in_body(frame) || random_() % one_in != 0) continue;
       const size_t cut = 1 + random_() % payload(frame);
       frame.wire_bytes = static_cast<uint32_t>(frame.bytes.size());
       frame.bytes.resize(frame.bytes.size() - cut);
@@ -166,18 +166,6 @@ class Generator {
   bool in_flight(const Frame& frame, const Frame& first) const {
     return payload(frame) > 0 &&
            talk_.packets[frame.packet].source == talk_.packets[first.packet].source;
-  }
-  // Of a chunked answer one place: where the first loss has cost the chunks' framing, a second one
-  // is missing from the connection and not from that record.
-  bool may_lose(const Frame& frame) {
-    for (size_t call = 0; call < talk_.calls.size(); ++call) {
-      const PacketRange answer = talk_.answers[call];
-      if (frame.packet < answer.first || frame.packet >= answer.first + answer.count) continue;
-      const auto touched = damage.touched.lower_bound(answer.first);
-      return !talk_.calls[call].stream || touched == damage.touched.end() ||
-             *touched >= answer.first + answer.count;
-    }
-    return true;
   }
   void corrupt(Frame& frame) {
     const size_t at = frame.bytes.size() - 1 - random_() % payload(frame);

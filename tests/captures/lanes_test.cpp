@@ -1,11 +1,14 @@
 // However many lanes: the same bytes come out, in every format, of damaged and doubled traffic too.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "binary.h"
 #include "busy_hour.h"
+#include "calls.h"
 #include "goldens.h"
 
 namespace wiretally::test {
@@ -28,6 +31,169 @@ void expect_same_on_any_lanes(const std::string& capture) {
     }
   }
 }
+
+// --- tunnels and fragments -----------------------------------------------------------------------
+
+// RFC 791 section 3.2: the packet in parts of so many bytes of content, a multiple of 8.
+std::vector<std::string> fragments(const std::string& ip, uint16_t id, size_t part_bytes) {
+  constexpr size_t kHead = 20;
+  const std::string content = ip.substr(kHead);
+  std::vector<std::string> parts;
+  for (size_t at = 0; at < content.size(); at += part_bytes) {
+    const std::string part = content.substr(at, part_bytes);
+    const uint32_t more = at + part_bytes < content.size() ? 0x2000 : 0;
+    std::string head = ip.substr(0, kHead);
+    head.replace(2, 2, be16(static_cast<uint32_t>(kHead + part.size())));
+    head.replace(4, 2, be16(id));
+    head.replace(6, 2, be16(static_cast<uint32_t>(at / 8) | more));
+    head.replace(10, 2, be16(0));
+    head.replace(10, 2, be16(internet_checksum(head)));
+    parts.push_back(head + part);
+  }
+  return parts;
+}
+
+// As a node sends it to another one: RFC 7348.
+std::string in_vxlan(const std::string& ip, uint16_t port) {
+  const IpAddress from = endpoint("172.16.0.1", 0).address;
+  const IpAddress to = endpoint("172.16.0.2", 0).address;
+  const std::string head = be32(0x0800'0000) + be32(77 << 8);
+  return ip_bytes(from, to, 17, udp_bytes(port, head + frame_bytes(Link::kEthernet, ip)));
+}
+
+enum class Path {
+  kPlain,
+  kVxlan,
+  kFlannel,         // VXLAN on the port of old
+  kInnerFragments,  // cut, then put into the tunnel
+  kOuterFragments,  // put into the tunnel, then cut
+  kBackwards,       // fragments that come last one first
+};
+constexpr Path kAllPaths[] = {Path::kPlain,          Path::kVxlan,          Path::kFlannel,
+                              Path::kInnerFragments, Path::kOuterFragments, Path::kBackwards};
+
+std::vector<std::string> frames_of(const TcpPacket& packet, Path path, uint16_t id) {
+  constexpr size_t kPartBytes = 488;
+  const std::string ip = ip_bytes(packet);
+  std::vector<std::string> packets;
+  switch (path) {
+    case Path::kPlain:
+      packets = {ip};
+      break;
+    case Path::kVxlan:
+      packets = {in_vxlan(ip, 4789)};
+      break;
+    case Path::kFlannel:
+      packets = {in_vxlan(ip, 8472)};
+      break;
+    case Path::kInnerFragments:
+      for (const std::string& part : fragments(ip, id, kPartBytes)) {
+        packets.push_back(in_vxlan(part, 4789));
+      }
+      break;
+    case Path::kOuterFragments:
+      packets = fragments(in_vxlan(ip, 4789), id, kPartBytes);
+      break;
+    case Path::kBackwards:
+      packets = fragments(ip, id, kPartBytes);
+      std::reverse(packets.begin(), packets.end());
+      break;
+  }
+  for (std::string& each : packets) each = frame_bytes(Link::kEthernet, each);
+  return packets;
+}
+
+// Each connection takes a path of its own.
+template <typename PathOf>
+std::string capture_on_paths(const std::vector<TcpPacket>& packets, const PathOf& path_of) {
+  PcapWriter writer({.nanoseconds = true});
+  uint16_t id = 0;
+  for (const TcpPacket& packet : packets) {
+    for (const std::string& frame : frames_of(packet, path_of(packet), ++id)) {
+      writer.add(packet.time_ns, frame);
+    }
+  }
+  return writer.bytes();
+}
+
+std::set<std::string> response_ids(const std::string& capture) {
+  std::set<std::string> ids;
+  for (const Json& record : records_of(replay_bytes(capture, "ndjson").out)) {
+    if (record["response_id"].is_string()) ids.insert(record["response_id"]);
+  }
+  return ids;
+}
+
+TEST(Lanes, TunnelledAndFragmentedTrafficComesOutTheSame) {
+  for (uint32_t seed = 1; seed <= 2; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::vector<TcpPacket> packets = busy_hour(seed);
+    const auto path_of = [](const TcpPacket& packet) {
+      const bool v4 = packet.source.address.version == 4;
+      const uint32_t pick = (packet.source.port + packet.destination.port) % std::size(kAllPaths);
+      return v4 ? kAllPaths[pick] : pick % 2 == 0 ? Path::kVxlan : Path::kPlain;
+    };
+    EXPECT_EQ(response_ids(capture_on_paths(packets, path_of)),
+              response_ids(make_capture({}, packets)));
+    expect_same_on_any_lanes(capture_on_paths(packets, path_of));
+    expect_same_on_any_lanes(capture_on_paths(damaged(packets, seed), path_of));
+  }
+}
+
+TEST(Lanes, OneCallOnAnyPathIsOneRecord) {
+  const Call call{.number = 7, .stream = true};
+  Connection connection(Connection::Options{});
+  connection.open();
+  connection.send(Party::kClient, chat_request(call));
+  connection.wait_ms(5);
+  connection.send(Party::kServer, chat_answer(call));
+  connection.close(Party::kClient);
+  for (const Path path : kAllPaths) {
+    SCOPED_TRACE("path " + std::to_string(static_cast<int>(path)));
+    const std::string capture =
+        capture_on_paths(connection.packets(), [path](const TcpPacket&) { return path; });
+    for (const char* lanes : {"1", "2", "4"}) {
+      const Outcome run = replay_bytes(capture, "ndjson", {"--lanes", lanes});
+      const std::vector<Json> records = records_of(run.out);
+      ASSERT_EQ(records.size(), 1u) << lanes << run.out << run.err;
+      EXPECT_EQ(records[0]["subject"], subject_of(call));
+      EXPECT_EQ(records[0]["output_tokens"], call.number + 1);
+      EXPECT_EQ(records[0]["lost_bytes"], 0);
+      EXPECT_TRUE(records[0]["flags"].empty()) << records[0].dump();
+    }
+  }
+}
+
+// The same packet on the way into the tunnel and out of it, as a capture on `any` has it.
+TEST(Lanes, OneCallInsideAndOutsideItsTunnelIsOneRecord) {
+  const Call call{.number = 9};
+  Connection connection(Connection::Options{});
+  connection.open();
+  connection.send(Party::kClient, chat_request(call));
+  connection.wait_ms(5);
+  connection.send(Party::kServer, chat_answer(call));
+  connection.close(Party::kClient);
+  PcapWriter writer({.nanoseconds = true});
+  uint16_t id = 0;
+  for (const TcpPacket& packet : connection.packets()) {
+    ++id;
+    for (const Path path : {Path::kPlain, Path::kOuterFragments, Path::kVxlan}) {
+      for (const std::string& frame : frames_of(packet, path, id)) {
+        writer.add(packet.time_ns, frame);
+      }
+    }
+  }
+  for (const char* lanes : {"1", "2", "4"}) {
+    const Outcome run = replay_bytes(writer.bytes(), "ndjson", {"--lanes", lanes});
+    const std::vector<Json> records = records_of(run.out);
+    ASSERT_EQ(records.size(), 1u) << lanes << run.out;
+    EXPECT_EQ(records[0]["output_tokens"], call.number + 1);
+    EXPECT_TRUE(records[0]["flags"].empty()) << records[0].dump();
+  }
+}
+
+// --- traffic of all kinds
+// --------------------------------------------------------------------------
 
 TEST(Lanes, BusyTrafficComesOutTheSame) {
   const std::string capture = make_capture({}, busy_hour(1));

@@ -43,14 +43,6 @@ struct Ran {
   uint64_t swaps = 0;
 };
 
-// Known: calls' packed records (base/packed.h) grow to exactly what they hold, so that under the
-// address sanitizer some 60 of a million events still found theirs too small after warm-up.
-#ifdef __SANITIZE_ADDRESS__
-constexpr bool kCountIsExact = false;
-#else
-constexpr bool kCountIsExact = true;
-#endif
-
 Ran expect_none_after_warm_up(const Traffic::Options& options) {
   const std::vector<Script> all = options.http2 ? Http2Rounds().scripts() : scripts();
   Limits limits;
@@ -63,7 +55,7 @@ Ran expect_none_after_warm_up(const Traffic::Options& options) {
   const uint64_t calls_before = traffic.calls();
   const uint64_t before = allocations;
   traffic.run(kEvents);
-  EXPECT_LE(allocations - before, kCountIsExact ? 0u : 200u);
+  EXPECT_EQ(allocations - before, 0u);
   EXPECT_GT(traffic.calls() - calls_before, kEvents / 100);
   EXPECT_EQ(usage.records, traffic.calls());
   EXPECT_EQ(usage.whole, traffic.calls());

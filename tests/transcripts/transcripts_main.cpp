@@ -315,10 +315,11 @@ class Harness {
   using Records = std::multimap<std::string, Record>;  // by start; calls may begin at once
 
   // Their answers look like others', or like no LLM's; or they are gRPC, which has no names of
-  // fields.
-  static bool known_by_path_alone(const Record& record) {
-    const std::string_view dialect = record.at("dialect"), path = record.at("path");
-    return dialect == "\"bedrock_invoke\"" || dialect == "\"lmstudio\"" ||
+  // fields. Streams of InvokeModel show by their packing.
+  static bool known_by_path_alone(const Record& call) {
+    const std::string_view dialect = call.at("dialect"), path = call.at("path");
+    const bool streamed = call.at("stream") == "true";
+    return (dialect == "\"bedrock_invoke\"" && !streamed) || dialect == "\"lmstudio\"" ||
            dialect == "\"triton\"" || dialect == "\"xai_grpc\"" || path.starts_with("\"/google.");
   }
 
@@ -328,12 +329,12 @@ class Harness {
     // What a part says differently by its nature: how much was seen, and what follows from it; the
     // provider, told by the body where the host is unknown, and its prices.
     static constexpr const char* kOfThePart[] = {
-        "record_id",      "start_time",   "duration_s",     "ttfb_s",           "ttft_s",
-        "outcome",        "input_source", "output_source",  "usage_source",     "request_bytes",
-        "response_bytes", "flags",        "lost_bytes",     "price_source",     "server_address",
-        "server_port",    "leg",          "side",           "client_address",   "client_port",
-        "provider",       "cost_usd",     "input_cost_usd", "cache_cost_usd",   "output_cost_usd",
-        "tool_cost_usd",  "price_id",     "retry_of",       "served_from_cache"};
+        "record_id",      "start_time",   "duration_s",     "ttfb_s",         "ttft_s",
+        "outcome",        "input_source", "output_source",  "usage_source",   "request_bytes",
+        "response_bytes", "flags",        "lost_bytes",     "price_source",   "server_address",
+        "server_port",    "leg",          "side",           "client_address", "client_port",
+        "provider",       "cost_usd",     "input_cost_usd", "cache_cost_usd", "output_cost_usd",
+        "tool_cost_usd",  "price_id",     "retry_of"};
     static constexpr std::string_view kUnknown[] = {"null", "\"unknown\"", "[]"};
     const auto difference_to = [&](const Record& whole) {
       for (const auto& [field, value] : record) {
@@ -346,7 +347,7 @@ class Harness {
         // The served model stood in a header; the body repeats the deployment's name.
         if (field == "response_model" && value == whole.at("request_model")) continue;
         // InvokeModel hands on each model's own answer: the path alone says who did.
-        if (field == "dialect" && whole.at(field) == "\"bedrock_invoke\"") continue;
+        if (field == "dialect" && known_by_path_alone(whole)) continue;
         return field + " is " + value + ", and is " + whole.at(field) + " of " +
                record.at("response_id");
       }

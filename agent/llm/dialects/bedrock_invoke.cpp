@@ -166,6 +166,7 @@ const DialectSpec& bedrock_invoke() {
       .path_tails = kPathTails,
       .path_fits = names_bedrock_model,
       .operation_of = operation_of,
+      .is_packed = true,
       .prompt_is_body = true,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,

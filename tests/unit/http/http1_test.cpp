@@ -362,6 +362,46 @@ TEST(Http1, FullPipelineIsCountedAndNotAttributed) {
   EXPECT_EQ(replay.dropped(DropReason::kHttpPipelineFull), request("/v1/3", "333").size());
 }
 
+// The answers go another way (asymmetric routes, a mirror of one direction): a client that has
+// received some waits for none of those before.
+TEST(Http1, WhereAnswersAreNotCapturedTheOldestRequestMakesRoom) {
+  Scenario s;
+  s.limits.http_pipeline_max = 2;
+  for (uint64_t i = 1; i <= 5; ++i) s.a_at(100 * (i - 1), request("/v1/" + std::to_string(i), "x"));
+  std::string expected;
+  for (const std::string i : {"1", "2", "3", "4", "5"}) {
+    if (i > "2") expected += std::to_string(std::stoi(i) - 2) + " end: unknown\n";
+    expected +=
+        i + " request POST /v1/" + i + "\n" + i + " request body x\n" + i + " request complete\n";
+  }
+  EXPECT_EQ(s.everywhere(), expected + "4 end: end of input\n5 end: end of input\n");
+  const Replay replay = s.run();
+  EXPECT_EQ(replay.dropped(DropReason::kHttpPipelineFull), 0u);
+  EXPECT_EQ(replay.drops(DropReason::kHttpPipelineFull), 3u);
+}
+
+// Should answers come after all, each is its own request's or nobody's.
+TEST(Http1, AnswersThatComeLateAreNotTheOldestRequests) {
+  Scenario s;
+  s.limits.http_pipeline_max = 2;
+  for (uint64_t i = 1; i <= 4; ++i) s.a_at(100 * (i - 1), request("/v1/" + std::to_string(i), "x"));
+  s.lose_b(std::string(300, 'x'));
+  s.b(answer("a4"));
+  const std::string log = s.once();
+  EXPECT_NE(log.find("4 answer 200\n4 answer body a4\n"), log.npos) << log;
+  EXPECT_EQ(log.find("3 answer"), log.npos) << log;
+}
+
+TEST(Http1, LostAnswersAreLostByTheCallsThatAskedForThem) {
+  Scenario s;
+  s.a_at(0, request("/v1/1", "")).a_at(100, request("/v1/2", "")).a_at(250, request("/v1/3", ""));
+  s.lose_b(std::string(400, 'x')).close(CloseReason::kFin);
+  const std::string log = s.once();
+  EXPECT_NE(log.find("1 end: unknown, lost 100\n"), log.npos) << log;
+  EXPECT_NE(log.find("2 end: unknown, lost 150\n"), log.npos) << log;
+  EXPECT_NE(log.find("3 end: unknown, lost 150\n"), log.npos) << log;
+}
+
 TEST(Http1, EmptyLinesBeforeTheFirstRequest) {
   Scenario s;
   s.a("\r\n\r\n" + request("/v1/ok", "")).b(answer("a"));

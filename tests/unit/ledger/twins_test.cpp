@@ -47,6 +47,20 @@ TEST(Twins, ProbeAndPacketAreOne) {
   EXPECT_EQ(b.out.entries[0].record.source, Source::kTls);
 }
 
+TEST(Twins, WhoSawTheCachesMarkTellsTheOther) {
+  for (const bool packet_saw_it : {true, false}) {
+    Bench b;
+    RecordMaker make;
+    UsageRecord packet = make.packet(endpoint(1, 1000), endpoint(2, 80), 0, 100, "x");
+    UsageRecord probe = make.probe(Side::kClient, 7, 0, 100, "x");
+    (packet_saw_it ? packet : probe).served_from_cache = true;
+    (packet_saw_it ? probe : packet).flags.set(RecordFlag::kH2HeadersUnknown);
+    b.feed({packet, probe});
+    EXPECT_EQ(legs(b), Legs({2}));
+    EXPECT_TRUE(b.out.entries[0].record.served_from_cache);
+  }
+}
+
 TEST(Twins, OneCallUnderThreeAddressPairs) {
   Bench b;
   RecordMaker make;

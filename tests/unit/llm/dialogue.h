@@ -169,6 +169,11 @@ class Dialogue {
     fetch_ = true;
     return *this;
   }
+  // HTTP/2, joined in its middle: nothing of either head can be known.
+  Dialogue& heads_unknown() {
+    heads_unknown_ = true;
+    return *this;
+  }
   Dialogue& pairing_uncertain() {
     pairing_uncertain_ = true;
     return *this;
@@ -212,9 +217,13 @@ class Dialogue {
       const std::vector<HeaderField> fields = fields_of(request_headers_);
       head.flow = &flow;
       head.time = at(0);
-      head.method = method_;
-      head.target = target_;
-      head.headers.fields = fields;
+      if (heads_unknown_) {
+        head.headers.incomplete = head.headers.unknown = true;
+      } else {
+        head.method = method_;
+        head.target = target_;
+        head.headers.fields = fields;
+      }
       room.on_request(id, head);
       feed(room, id, Message::kRequest, request_body_, at(0), cuts, random);
       if (request_lost_) room.on_body_loss(id, Message::kRequest, BodyLoss::kGap, 10, at(0));
@@ -225,8 +234,12 @@ class Dialogue {
       const std::vector<HeaderField> fields = fields_of(answer_headers_);
       head.flow = &flow;
       head.time = at(1);
-      head.status = status_;
-      head.headers.fields = fields;
+      if (heads_unknown_) {
+        head.headers.incomplete = head.headers.unknown = true;
+      } else {
+        head.status = status_;
+        head.headers.fields = fields;
+      }
       room.on_response(id, head);
       int64_t second = 2;
       for (const auto& [text, loss] : pieces_) {
@@ -283,6 +296,7 @@ class Dialogue {
   Fields trailers_;
   bool request_lost_ = false;
   ExchangeOutcome outcome_ = ExchangeOutcome::kComplete;
+  bool heads_unknown_ = false;
   bool pairing_uncertain_ = false;
   bool fetch_ = false;
 };

@@ -10,6 +10,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <set>
 
 #include "unit/llm/dialogue.h"
 
@@ -960,6 +961,48 @@ TEST_P(SpreadProperty, UsageSplitOverAnyEventsMergesToTheSame) {
     EXPECT_EQ(summary(stream_record(form(), stream, round)),
               summary(stream_record(form(), w.stream, round)))
         << form().name << " in " << Json(shares).dump();
+  }
+}
+
+// --- joined in the middle
+// -------------------------------------------------------------------------
+
+// HTTP/2 with both heads lost: a call is found by its bodies, with what they say and nothing else.
+// Those whose bodies could be anybody's are left out.
+TEST_P(Property, WithBothHeadsUnknownTheBodiesTellOrThereIsNoRecord) {
+  const std::set<std::string> anybodys = {"gemini_array", "tgi", "llamacpp", "openai_audio"};
+  for (uint32_t round = 0; round < 12; ++round) {
+    Random random(round + 5000);
+    const Written w = form().write(any_use(form(), random));
+    for (const bool streamed : {false, true}) {
+      if (streamed && !form().streams) continue;
+      Json request = form().request;
+      if (streamed && form().stream_target == nullptr) request["stream"] = true;
+      Dialogue dialogue(form().target, request.dump());
+      dialogue.answer(200, "", streamed ? stream_body(form(), w.stream) : w.whole.dump())
+          .heads_unknown();
+      KeepingSink sink;
+      NoCredentials credentials;
+      LlmRoom room(Limits{}, 0, credentials, sink);
+      dialogue.play(room, ExchangeId{1}, Dialogue::Cuts::kRandom, round);
+      SCOPED_TRACE(std::string(form().name) + (streamed ? " streamed" : " whole"));
+      ASSERT_LE(sink.records.size(), 1u);
+      if (sink.records.empty()) {
+        EXPECT_TRUE(anybodys.contains(form().name));
+        continue;
+      }
+      const UsageRecord& found = sink.records[0];
+      const UsageRecord seen =
+          streamed ? stream_record(form(), w.stream, round) : whole_record(form(), w.whole, round);
+      SCOPED_TRACE(summary(found));
+      EXPECT_TRUE(found.flags.has(RecordFlag::kH2HeadersUnknown));
+      EXPECT_EQ(found.dialect, seen.dialect);
+      EXPECT_EQ(found.tokens.input, seen.tokens.input);
+      EXPECT_EQ(found.tokens.output, seen.tokens.output);
+      EXPECT_EQ(found.tokens.cache_read, seen.tokens.cache_read);
+      EXPECT_TRUE(found.path.empty());
+      EXPECT_FALSE(found.status_code.has_value());
+    }
   }
 }
 

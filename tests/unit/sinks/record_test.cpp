@@ -193,6 +193,19 @@ TEST(Record, UnknownIsNullAndNotZero) {
   EXPECT_NE(line.find(R"("price_source":"none")"), std::string::npos);
 }
 
+// A gateway says in the answer's head that it had the answer in its cache.
+TEST(Record, WhetherACacheAnsweredIsUnknownWhereTheHeadIs) {
+  LedgerEntry entry = plain_entry();
+  EXPECT_NE(ndjson(entry).find(R"("served_from_cache":false)"), std::string::npos);
+  entry.record.saw_response = false;
+  EXPECT_NE(ndjson(entry).find(R"("served_from_cache":null)"), std::string::npos);
+  entry.record.saw_response = true;
+  entry.record.flags.set(RecordFlag::kH2HeadersUnknown);
+  EXPECT_NE(ndjson(entry).find(R"("served_from_cache":null)"), std::string::npos);
+  entry.record.served_from_cache = true;
+  EXPECT_NE(ndjson(entry).find(R"("served_from_cache":true)"), std::string::npos);
+}
+
 TEST(Record, EmbeddingsHaveNoOutputToMiss) {
   LedgerEntry entry = plain_entry();
   entry.record.operation = Operation::kEmbeddings;
