@@ -569,8 +569,8 @@ bool Connection::begin_request(Half& half) {
   const auto method = static_cast<llhttp_method_t>(half.parser.method);
   half.opens_tunnel = method == HTTP_CONNECT;
   const Half& answering = half_of(Message::kResponse);
-  // The client has received bytes of answers, and none came here.
-  const bool one_sided = !answering.captured && half.start.peer_offset.value_or(0) > 0;
+  // No byte of an answer came here, and nothing shows that the client has received none either.
+  const bool one_sided = !answering.captured && half.start.peer_offset.value_or(1) > 0;
   if (one_sided && pairing_.make_room_for_request(half.start.time)) {
     lane_.counters.drop(source_, DropReason::kHttpPipelineFull, 0);
   }
@@ -970,9 +970,9 @@ void Connection::gap_between(Half& half, uint64_t offset, uint64_t bytes) {
 }
 
 size_t Connection::take_chunk_seek(Half& half, ByteView rest, bool event_begins) {
-  const bool same_message =
-      half.exchange != nullptr &&
-      pairing_.proves_same_message(*half.exchange, message_of(half), event_->peer_offset);
+  const bool same_message = half.exchange != nullptr &&
+                            pairing_.proves_same_message(*half.exchange, message_of(half),
+                                                         event_->peer_offset, requests_known());
   if (event_begins && same_message && looks_like_chunk(rest)) {
     pairing_.lost_was_in(*half.exchange, message_of(half));
     resume_chunks(half);
@@ -980,7 +980,10 @@ size_t Connection::take_chunk_seek(Half& half, ByteView rest, bool event_begins)
   }
   const StartKind kind = event_begins ? classify_start(rest) : StartKind::kNone;
   const bool new_message = kind == StartKind::kRequest || kind == StartKind::kResponse;
-  if (!same_message || new_message) {
+  const bool goes_on =
+      same_message || (half.exchange != nullptr &&
+                       pairing_.may_go_on(*half.exchange, message_of(half), event_->peer_offset));
+  if (!goes_on || new_message) {
     poison(half, DropReason::kHttpResync, offset_);
     return 0;
   }

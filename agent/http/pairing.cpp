@@ -289,13 +289,24 @@ void Pairing::conflict() {
 }
 
 bool Pairing::proves_same_message(const Exchange& exchange, Message message,
-                                  std::optional<uint64_t> peer_offset) const {
+                                  std::optional<uint64_t> peer_offset,
+                                  uint64_t requests_known) const {
   if (pipelining_ || !peer_offset.has_value()) return false;
   if (message == Message::kResponse) {
-    return exchange.request_end.has_value() && *peer_offset <= *exchange.request_end;
+    // Its own request may still wait behind a hole.
+    const bool asking = exchange.request == Exchange::Side::kOpen;
+    if (!asking && !exchange.request_end.has_value()) return false;
+    return *peer_offset <= (asking ? requests_known : *exchange.request_end);
   }
   const std::optional<uint64_t> at_start = exchange.request_start.peer_offset;
   return at_start.has_value() && *peer_offset <= *at_start;
+}
+
+bool Pairing::may_go_on(const Exchange& exchange, Message message,
+                        std::optional<uint64_t> peer_offset) const {
+  return message == Message::kResponse && !pipelining_ && exchange.waits_for_request() &&
+         peer_offset.has_value() && exchange.answer_proof.has_value() &&
+         *peer_offset <= *exchange.answer_proof;
 }
 
 bool Pairing::answer_is_due(const MessageStart& start, uint64_t requests_known) const {

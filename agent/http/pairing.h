@@ -79,7 +79,12 @@ class Pairing {
 
   // Whether bytes sent with this proof, after a gap in the message's body, can only belong to it.
   bool proves_same_message(const Exchange& exchange, Message message,
-                           std::optional<uint64_t> peer_offset) const;
+                           std::optional<uint64_t> peer_offset, uint64_t requests_known) const;
+
+  // Its request waits behind a hole, but its server has received nothing since it began this
+  // answer: no reason for another one. No proof, for what is held may be pipelined.
+  bool may_go_on(const Exchange& exchange, Message message,
+                 std::optional<uint64_t> peer_offset) const;
 
   // False where a server has no reason to answer: every request that it has received is answered.
   bool answer_is_due(const MessageStart& start, uint64_t requests_known) const;

@@ -469,7 +469,7 @@ void BatchResults::Download::on_gemini_object(PathId path, const JsonEvent& even
     constexpr std::string_view kFolder = "models/";
     std::string_view model = event.text;
     if (model.starts_with(kFolder)) model.remove_prefix(kFolder.size());
-    if (event.kind == Kind::kString && model_.empty()) model_.assign(model);
+    if (event.kind == Kind::kString) model_.assign(model);
     return;
   }
   const size_t list = (path - kModelRows) / kItemRows;
@@ -567,7 +567,6 @@ void BatchResults::Download::end_object() {
   if (!notes_.has_usage || notes_.usage.all_zero()) return;
   UsageRecord record = record_of(spoken_at_endpoint(notes_.document.type.view()));
   record.part = CallPart::kSum;
-  record.response_id.clear();
   record.batch_file = file_;
   normalise_openai_answer(notes_, {.provider = record.provider.view(), .settled = true}, record);
   give_out(record);

@@ -284,8 +284,8 @@ const Deployment* Catalog::deployment_of(std::string_view provider, std::string_
                                          std::string_view request_model,
                                          std::string_view server_name) const {
   for (const Deployment& deployment : overrides_.deployments) {
-    const bool named = deployment.name.empty() || deployment.name == model ||
-                       (provider == kAzure && deployment.name == request_model);
+    const bool named =
+        deployment.name.empty() || deployment.name == model || deployment.name == request_model;
     if (named && matches(deployment.provider, provider) &&
         matches(deployment.server, server_name)) {
       return &deployment;

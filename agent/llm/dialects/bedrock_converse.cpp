@@ -5,8 +5,8 @@
 //   …Exception                                                      an error after HTTP 200
 //
 // The model stands in the path alone. Both cache numbers stand outside inputTokens; they come under
-// two names each, of which one is read. Guardrail traces hold usage objects of their own. `p` is
-// padding of random length.
+// one or both of two names each, with the same number. Guardrail traces hold usage objects of their
+// own. `p` is padding of random length.
 #include "dialect_table.h"
 #include "target.h"
 
@@ -50,6 +50,9 @@ constexpr AnswerPath kAnswer[] = {
     {"usage.totalTokens", AnswerSlot::kUsageNumber, UsageField::kTotal},
     {"usage.cacheReadInputTokens", AnswerSlot::kUsageNumber, UsageField::kCacheRead},
     {"usage.cacheWriteInputTokens", AnswerSlot::kUsageNumber, UsageField::kCacheWrite},
+    // The names that Nova's answers to InvokeModel have alone, else like these.
+    {"usage.cacheReadInputTokenCount", AnswerSlot::kUsageNumber, UsageField::kCacheRead},
+    {"usage.cacheWriteInputTokenCount", AnswerSlot::kUsageNumber, UsageField::kCacheWrite},
     {"usage.cacheDetails[]", AnswerSlot::kDetail, UsageField::kCacheWrite},
     {"usage.cacheDetails[].ttl", AnswerSlot::kDetailName},
     {"usage.cacheDetails[].inputTokens", AnswerSlot::kDetailCount},

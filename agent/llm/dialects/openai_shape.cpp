@@ -41,10 +41,12 @@ void normalise_openai_answer(const AnswerNotes& notes, const UsageContext& conte
   if (!notes.has_usage) return;
   // Zeros that never became numbers are a placeholder, not a statement.
   if (notes.usage.all_zero() && !notes.usage.malformed() && !context.settled) return;
-  const bool states_citations = notes.usage.get(UsageField::kCitation).has_value();
-  const OpenaiUsageHints hints{
-      .reasoning_outside_total = context.provider == "perplexity" || states_citations,
-      .cache_may_be_outside = context.provider == "x_ai"};
+  // Its host is not always known; its usage has members that nobody else's has.
+  const bool is_perplexity = context.provider == "perplexity" ||
+                             notes.usage.get(UsageField::kCitation).has_value() ||
+                             notes.cost.by == CostStatement::kUsageTotal;
+  const OpenaiUsageHints hints{.reasoning_outside_total = is_perplexity,
+                               .cache_may_be_outside = context.provider == "x_ai"};
   normalise_openai(notes.usage, hints, tokens, record.flags);
   note_sources(context, tokens);
 }

@@ -29,7 +29,9 @@ class Gemini(Dialect):
         return "streamGenerateContent" in self.call.path
 
     def headers(self):
-        return {"server": "scaffolding on HTTPServer2", "vary": "Origin", "x-gemini-service-tier": "standard"}
+        tier = "standard"  # which no body repeats
+        self.call.state(service_tier=tier)
+        return {"server": "scaffolding on HTTPServer2", "vary": "Origin", "x-gemini-service-tier": tier}
 
     def error(self, kind):
         status = self.errors[kind]

@@ -363,5 +363,14 @@ TEST(Doubt, AnswerOfHttp09) {
   EXPECT_EQ(s.run().dropped(DropReason::kHttpMalformed), 6u);
 }
 
+// Its request waits behind a hole of its own direction; the server has received nothing more.
+TEST(Gap, WhatIsLostBehindALostChunkBorderIsLostByTheSameAnswer) {
+  Scenario s;
+  s.b_at(40, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk("hello"));
+  s.lose_b("12345").b_at(40, "of some chunk").lose_b("678");
+  const std::string log = s.once();
+  EXPECT_NE(log.find(", lost 8"), log.npos) << log;
+}
+
 }  // namespace
 }  // namespace wiretally::http

@@ -378,6 +378,9 @@ TEST(Http1, WhereAnswersAreNotCapturedTheOldestRequestMakesRoom) {
   const Replay replay = s.run();
   EXPECT_EQ(replay.dropped(DropReason::kHttpPipelineFull), 0u);
   EXPECT_EQ(replay.drops(DropReason::kHttpPipelineFull), 3u);
+  // Of a direction without a packet nobody knows where its bytes begin.
+  s.without_proof();
+  EXPECT_EQ(s.everywhere(), expected + "4 end: end of input\n5 end: end of input\n");
 }
 
 // Should answers come after all, each is its own request's or nobody's.

@@ -135,5 +135,43 @@ TEST(Attempts, TheMemoryOfFailedAttemptsIsBounded) {
   EXPECT_EQ(repeats(b), Of({-1, -1, -1, -1, 1, 2}));
 }
 
+// The close of one connection may show behind the first packet of the next, by a little.
+TEST(Attempts, ARepeatMayBeginALittleBeforeItsFailureShows) {
+  for (const auto& [start, linked] : {std::pair{95, true}, {85, false}}) {
+    Bench b;
+    RecordMaker make;
+    b.feed({failing(asking(make.packet(endpoint(1, 1001), endpoint(2, 80), 0, 100), "x")),
+            asking(make.packet(endpoint(1, 1002), endpoint(2, 80), start, 300), "x")});
+    EXPECT_EQ(repeats(b), linked ? Of({-1, 0}) : Of({-1, -1})) << start;
+  }
+}
+
+TEST(Attempts, ARepeatBeginsLaterAndNoLaterThanItsTime) {
+  const int64_t wait_ms = Limits{}.attempt_wait_ns / 1'000'000;
+  for (const auto& [start, linked] :
+       {std::pair<int64_t, bool>{100 + wait_ms, true}, {101 + wait_ms, false}, {0, false}}) {
+    Bench b;
+    RecordMaker make;
+    const int64_t end = start == 0 ? 5 : 100;
+    b.feed({failing(asking(make.packet(endpoint(1, 1001), endpoint(2, 80), 0, end), "x")),
+            asking(make.packet(endpoint(1, 1002), endpoint(2, 80), start, start + 300), "x")});
+    EXPECT_EQ(repeats(b), linked ? Of({-1, 0}) : Of({-1, -1})) << start;
+  }
+}
+
+// A server's process answers many: who asks is told by the address.
+TEST(Attempts, TwoClientsOfOneServerRepeatNothingOfEachOther) {
+  for (const bool same_client : {true, false}) {
+    Bench b;
+    RecordMaker make;
+    UsageRecord first = failing(asking(make.probe(Side::kServer, 7, 0, 100), "x"));
+    UsageRecord second = asking(make.probe(Side::kServer, 7, 200, 300), "x");
+    first.client = endpoint(1, 1001);
+    second.client = endpoint(same_client ? 1 : 3, 1002);
+    b.feed({first, second});
+    EXPECT_EQ(repeats(b), same_client ? Of({-1, 0}) : Of({-1, -1}));
+  }
+}
+
 }  // namespace
 }  // namespace wiretally::ledger

@@ -117,5 +117,17 @@ TEST(Attribution, EveryFieldIsMatched) {
   }
 }
 
+TEST(Attribution, TheFirstRuleThatNamesATeamKeepsIt) {
+  AttributionRule first, second;
+  first.team = "search";
+  second.team = "shop";
+  second.service = "cart";
+  const AttributionRule rules[] = {first, second};
+  LedgerEntry made = entry();
+  attribute(rules, made);
+  EXPECT_EQ(made.team.view(), "search");
+  EXPECT_EQ(made.service.view(), "cart");
+}
+
 }  // namespace
 }  // namespace wiretally::ledger

@@ -371,5 +371,72 @@ TEST(EstimatesInTheLedger, AreMadeInTheOrderOfFinishAndCostOnlyWhenConfigured) {
   }
 }
 
+TEST(Estimator, OfTwoEquallyGoodWaysEventsCount) {
+  Estimator estimator(10);
+  teach(estimator, "m");
+  UsageRecord r = silent("m", {.events = 10, .bytes = 400});
+  estimator.take(r);
+  EXPECT_EQ(r.tokens.output, 10u);
+}
+
+// Units of no bytes: the way by bytes is always wrong.
+TEST(Estimator, AnErrorOfExactlyTheMostIsAllowed) {
+  Estimator estimator(10);
+  for (const auto& [events, tokens] : {std::pair{10, 10}, {10, 20}, {2, 2}, {11, 32}, {33, 128}}) {
+    UsageRecord r = reporting("m", {.events = static_cast<uint64_t>(events), .bytes = 0}, 100,
+                              static_cast<uint64_t>(tokens));
+    estimator.take(r);
+  }
+  UsageRecord r = silent("m", {.events = 66, .bytes = 0});
+  const auto news = estimator.take(r);
+  ASSERT_TRUE(news.output.has_value());
+  EXPECT_EQ(news.output->off_by * 2, news.output->reported);
+  EXPECT_EQ(r.tokens.output, 192u);
+}
+
+TEST(Estimator, WhatTheBestWayCannotCountIsNotEstimated) {
+  Estimator estimator(10);
+  for (const auto& [events, bytes] : {std::pair{10, 40}, {5, 80}, {20, 40}, {3, 120}, {30, 40}}) {
+    UsageRecord r = reporting(
+        "m", {.events = static_cast<uint64_t>(events), .bytes = static_cast<uint64_t>(bytes)}, 100,
+        static_cast<uint64_t>(bytes) / 4);
+    estimator.take(r);
+  }
+  UsageRecord by_bytes = silent("m", {.events = 5, .bytes = 44});
+  estimator.take(by_bytes);
+  EXPECT_EQ(by_bytes.tokens.output, 11u);
+  UsageRecord without = silent("m", {.events = 5, .bytes = 0});
+  estimator.take(without);
+  EXPECT_EQ(without.tokens.output, std::nullopt);
+  EXPECT_EQ(without.tokens.output_source, UsageSource::kNone);
+}
+
+TEST(Estimator, TheErrorStaysWhatItIsWhenOldStreamsWeighLess) {
+  Estimator estimator(10);
+  for (uint64_t i = 0; i < 3 * Estimator::kStreamsMax; ++i) {
+    UsageRecord r = reporting("m", {.events = 10, .bytes = 0}, 100, i % 2 == 0 ? 8 : 12);
+    const auto news = estimator.take(r);
+    if (i < 100) continue;
+    ASSERT_TRUE(news.output.has_value());
+    EXPECT_NEAR(100.0 * static_cast<double>(news.output->off_by) /
+                    static_cast<double>(news.output->reported),
+                20.0, 1.0)
+        << i;
+  }
+}
+
+TEST(Estimator, AStreamThatWasCutTeachesNoOutput) {
+  Estimator estimator(10);
+  for (uint64_t i = 0; i < Estimator::kStreamsMin; ++i) {
+    UsageRecord r = reporting("m", {}, 100, 10);
+    r.outcome = Outcome::kClientAbort;
+    EXPECT_FALSE(estimator.take(r).output.has_value());
+  }
+  UsageRecord r = silent("m", {});
+  estimator.take(r);
+  EXPECT_EQ(r.tokens.output, std::nullopt);
+  EXPECT_EQ(r.tokens.input, 100u);
+}
+
 }  // namespace
 }  // namespace wiretally::ledger

@@ -156,5 +156,41 @@ TEST(Batches, TheSumCountsWhereNobodyFetchesTheLines) {
   EXPECT_EQ(b.out.late.size(), 3u);
 }
 
+Digest file_digest() { return {.high = 1, .low = 2}; }
+
+LedgerEntry sum_of(std::string_view batch) {
+  LedgerEntry entry;
+  entry.record.part = CallPart::kSum;
+  entry.record.batch_id.assign(batch);
+  return entry;
+}
+
+TEST(SetAsideAlone, ALaterObjectNamesTheBatch) {
+  SetAside aside(10, 1'000);
+  EXPECT_TRUE(aside.put(file_digest(), sum_of(""), 100));
+  EXPECT_FALSE(aside.put(file_digest(), sum_of("batch_1"), 100));
+  UsageRecord line;
+  EXPECT_TRUE(aside.line_counts(file_digest(), line, 50));
+  EXPECT_EQ(line.batch_id.view(), "batch_1");
+}
+
+TEST(SetAsideAlone, ABatchThatCountsByItsLinesIsRememberedAsLongAgain) {
+  SetAside aside(10, 1'000);
+  EXPECT_TRUE(aside.put(file_digest(), sum_of("b"), 100));
+  UsageRecord line;
+  EXPECT_TRUE(aside.line_counts(file_digest(), line, 50));
+  EXPECT_FALSE(aside.due(1'049).has_value());
+  EXPECT_FALSE(aside.put(file_digest(), sum_of("b"), 2'000)) << "its sum is not counted, too";
+  EXPECT_FALSE(aside.due(1'050).has_value());
+  EXPECT_FALSE(aside.has(file_digest()));
+}
+
+TEST(SetAsideAlone, IsDueAtItsDeadline) {
+  SetAside aside(10, 1'000);
+  aside.put(file_digest(), sum_of("b"), 100);
+  EXPECT_FALSE(aside.due(99).has_value());
+  EXPECT_TRUE(aside.due(100).has_value());
+}
+
 }  // namespace
 }  // namespace wiretally::ledger

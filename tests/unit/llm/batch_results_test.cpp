@@ -42,17 +42,23 @@ struct Room {
     response.flow = &flow;
     response.status = status;
     response.time = {.ns = 3};
+    response.headers.fields = answer_headers;
     BodyInterest interest = room.on_response(exchange, response);
     const size_t step = cut == 0 ? std::max<size_t>(1, body.size()) : cut;
     for (size_t i = 0; i < body.size() && interest == BodyInterest::kWanted; i += step) {
       interest = room.on_body(exchange, Message::kResponse, as_bytes(body.substr(i, step)),
                               {.ns = 4 + static_cast<int64_t>(i)});
+      if (i == lose_at && lose_at > 0) {
+        room.on_body_loss(exchange, Message::kResponse, BodyLoss::kGap, 10, {.ns = 5});
+      }
     }
     room.on_message_end(exchange, Message::kResponse, MessageEnd::kComplete, {.ns = 1 << 20});
     room.on_exchange_end(exchange, {.time = {.ns = 1 << 20}, .last_byte = {.ns = 1 << 20}});
     return interest;
   }
 
+  std::vector<HeaderField> answer_headers;
+  size_t lose_at = 0;  // something behind the part that begins here
   NoCredentials credentials;
   Records out;
   FlowInfo flow;
@@ -267,6 +273,62 @@ TEST(BatchResultsTest, ManyLines) {
   ASSERT_EQ(room.out.records.size(), 5'000u);
   EXPECT_EQ(room.out.records.back().index, 4'999u);
   EXPECT_EQ(room.out.records.back().tokens.input, 7u);
+}
+
+TEST(BatchResultsTest, WhatBillsNothingOrWasRefusedLeavesNothing) {
+  const std::string cancelled =
+      R"({"id":"b","custom_id":"x","response":null,"error":{"code":"batch_cancelled","message":"m"}})";
+  Room lines;
+  lines.get(1, "/v1/files/file-abc/content", kChatLine + "\n" + cancelled + "\n");
+  EXPECT_EQ(lines.out.records.size(), 1u);
+  Room refused;
+  refused.get(1, "/v1/files/file-abc/content", kChatLine + "\n", 0, 404);
+  EXPECT_TRUE(refused.out.records.empty());
+  Room zero;
+  zero.get(
+      1, "/v1/batches/batch_abc",
+      R"({"id":"batch_abc","object":"batch","endpoint":"/v1/chat/completions","status":"completed","output_file_id":"f","usage":{"input_tokens":0,"output_tokens":0,"total_tokens":0}})");
+  EXPECT_TRUE(zero.out.records.empty());
+}
+
+TEST(BatchResultsTest, WhatRemainsNowIsNotTheBatchs) {
+  Room room;
+  room.answer_headers = {{"x-ratelimit-remaining-tokens", "5"},
+                         {"x-ratelimit-remaining-requests", "6"}};
+  room.get(1, "/v1/files/file-abc/content", kChatLine + "\n");
+  ASSERT_EQ(room.out.records.size(), 1u);
+  EXPECT_EQ(room.out.records[0].rate_limit_remaining_tokens, std::nullopt);
+  EXPECT_EQ(room.out.records[0].rate_limit_remaining_requests, std::nullopt);
+}
+
+TEST(BatchResultsTest, AnObjectWithAHoleSaysNoMore) {
+  const std::string object =
+      R"({"id":"batch_abc","object":"batch","endpoint":"/v1/chat/completions","status":"completed","output_file_id":"f","usage":{"input_tokens":9,"output_tokens":1,"total_tokens":10}})";
+  Room room;
+  room.lose_at = 40;
+  room.get(1, "/v1/batches/batch_abc", object, 20);
+  EXPECT_TRUE(room.out.records.empty());
+  Room gemini;
+  gemini.lose_at = 40;
+  gemini.get(
+      1, "/v1beta/batches/b1",
+      R"({"name":"batches/b1","done":true,"response":{"inlinedResponses":{"inlinedResponses":[)" +
+          gemini_item("a", "10") + "]}}}",
+      20);
+  EXPECT_TRUE(gemini.out.records.empty());
+}
+
+TEST(BatchResultsTest, AResponseWithoutAKeyIsKnownByItsPlace) {
+  std::string keyless = gemini_item("a", "20");
+  keyless.resize(keyless.find(R"(,"metadata")"));
+  Room room;
+  room.get(
+      1, "/v1beta/batches/b1",
+      R"({"name":"batches/b1","done":true,"response":{"inlinedResponses":{"inlinedResponses":[)" +
+          gemini_item("a", "10") + "," + keyless + "}]}}}");
+  ASSERT_EQ(room.out.records.size(), 2u);
+  EXPECT_EQ(room.out.records[1].batch_custom_id.view(), "1");
+  EXPECT_EQ(room.out.records[1].tokens.input, 20u);
 }
 
 }  // namespace

@@ -618,5 +618,42 @@ TEST(JsonScanner, AgreesWithANaiveWriterOnRandomDocuments) {
   EXPECT_GT(events, 10000U);
 }
 
+// Leaves an array behind its second element.
+class Impatient final : public Log {
+ public:
+  void on_json(PathId path, const JsonEvent& event) override {
+    Log::on_json(path, event);
+    const bool ended =
+        event.kind != JsonEvent::Kind::kArrayBegin && event.kind != JsonEvent::Kind::kObjectBegin;
+    if (path == 1 && event.index >= 1 && ended) scanner->skip_rest_of_array();
+    if (path == 2) scanner->skip_rest_of_array();  // a member: nothing to skip
+  }
+  JsonScanner* scanner = nullptr;
+};
+
+TEST(JsonScanner, TheRestOfAnArrayMayBeSkipped) {
+  const PathSet paths{"list", "list[]", "behind"};
+  const std::string_view documents[] = {
+      R"({"list":[1,2,3,[4],{"a":"]"},"]\"",5],"behind":6})", R"({"list":[1,2],"behind":6})",
+      R"({"list":[1,"2",3],"behind":6})", R"({"list":[1,[2,[3]],4],"behind":6})"};
+  const std::vector<std::string> seconds[] = {
+      {"1@1 2"}, {"1@1 2"}, {"1@1 \"2\""}, {"1@1 [", "1@1 ]"}};
+  for (size_t i = 0; i < std::size(documents); ++i) {
+    std::vector<std::string> expected = {"0@0 [", "1@0 1"};
+    expected.insert(expected.end(), seconds[i].begin(), seconds[i].end());
+    for (const char* line : {"0@0 ]", "2@0 6"}) expected.emplace_back(line);
+    for (size_t cut = 1; cut <= documents[i].size(); ++cut) {
+      Impatient log;
+      JsonScanner scanner(paths, log);
+      log.scanner = &scanner;
+      for (size_t at = 0; at < documents[i].size(); at += cut) {
+        scanner.feed(as_bytes(documents[i].substr(at, cut)));
+      }
+      EXPECT_EQ(scanner.verdict(), Verdict::kComplete);
+      EXPECT_EQ(log.lines, expected) << documents[i] << " by " << cut;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace wiretally::llm

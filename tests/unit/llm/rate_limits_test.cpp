@@ -126,5 +126,28 @@ TEST(RateLimits, HeadersOfEachProvider) {
   }
 }
 
+TEST(RateLimits, DatesAcrossAMonthAndOfOtherZones) {
+  EXPECT_EQ(time_until_reset("2026-03-01T00:00:00Z", "Sat, 28 Feb 2026 23:59:59 GMT"), kSecond);
+  EXPECT_EQ(time_until_reset("2028-03-01T00:00:00Z", "Mon, 28 Feb 2028 23:59:59 GMT"),
+            86'401 * kSecond)
+      << "a leap year";
+  EXPECT_EQ(time_until_reset("2026-11-20T10:00:59Z", "Fri, 20 Nov 2026 10:00:00 PST"),
+            std::nullopt);
+  EXPECT_EQ(time_until_reset("99999999", kDate), std::nullopt) << "three years are no window";
+}
+
+TEST(RateLimits, ANumberThatCannotBeReadGivesWayToTheNextName) {
+  const HeaderField fields[] = {{"x-ratelimit-remaining-requests", "unlimited"},
+                                {"x-ratelimit-reset-requests", "9s"},
+                                {"x-ratelimit-remaining", "5"},
+                                {"x-ratelimit-reset", "7s"}};
+  Headers headers;
+  headers.fields = fields;
+  UsageRecord record;
+  note_rate_limits(headers, record);
+  EXPECT_EQ(record.rate_limit_remaining_requests, 5u);
+  EXPECT_EQ(record.rate_limit_requests_reset_ns, 7 * kSecond);
+}
+
 }  // namespace
 }  // namespace wiretally::llm

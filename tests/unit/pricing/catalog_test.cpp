@@ -514,5 +514,23 @@ TEST_F(PriceFile, ErrorsNameIt) {
   EXPECT_FALSE(Catalog::load(path_, ""));
 }
 
+TEST(Catalog, PublishedRulesRoundToEvenAndLeaveOwnRowsAlone) {
+  const Catalog catalog = from_file(R"({"claude-y": {"litellm_provider": "anthropic",
+      "input_cost_per_token": 5e-15, "output_cost_per_token": 7e-15}})");
+  UsageRecord record = call("anthropic", "claude-y", 1'000, 0);
+  record.service_tier.assign("batch");
+  EXPECT_EQ(total(catalog.price(record)), 2) << "2.5 of 1e-15 are 2";
+  record = call("anthropic", "claude-y", 0, 1'000);
+  record.service_tier.assign("batch");
+  EXPECT_EQ(total(catalog.price(record)), 4) << "3.5 are 4";
+  auto own = read_overrides("prices: [{provider: anthropic, model: m, input: 3, output: 15}]", "t");
+  ASSERT_TRUE(own);
+  const Catalog book({}, *std::move(own));
+  record = call("anthropic", "m", 1'000, 0);
+  EXPECT_TRUE(total(book.price(record)));
+  record.service_tier.assign("batch");
+  EXPECT_EQ(total(book.price(record)), std::nullopt) << "a row of one's own stands for itself";
+}
+
 }  // namespace
 }  // namespace wiretally::pricing

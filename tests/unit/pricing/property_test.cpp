@@ -265,6 +265,8 @@ TEST(Pricing, CachedAudioIsPricedOnceWhereItIsTold) {
   EXPECT_EQ(pico(book.price(record).total), (160 + 19'200) * kMicroUsd);
   record.tokens.cache_read_audio = 601;
   EXPECT_EQ(book.price(record).total, std::nullopt);
+  record.tokens.cache_read = 700;
+  EXPECT_EQ(book.price(record).total, std::nullopt) << "more cached audio than audio";
 }
 
 TEST(Pricing, AModelsPriceChangesWithTheDayOfTheCall) {
