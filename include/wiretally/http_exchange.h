@@ -134,10 +134,6 @@ class ExchangeSink {
   // HTTP/2: fields behind a body (grpc-status stands there). Before the message's end.
   virtual void on_trailers(ExchangeId /*id*/, Message /*message*/, const Headers& /*trailers*/,
                            EventTime /*time*/) {}
-  // A wanted body of content type application/grpc: a message of so many bytes begins, behind its
-  // five-byte prefix, in what on_body() delivers next.
-  virtual void on_grpc_message(ExchangeId /*id*/, Message /*message*/, uint32_t /*bytes*/,
-                               bool /*compressed*/, EventTime /*time*/) {}
   virtual void on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime time) = 0;
   virtual void on_exchange_end(ExchangeId id, const ExchangeEnd& end) = 0;
 

@@ -286,7 +286,6 @@ void Session::lose_framing(Half& half, DropReason reason, uint64_t bytes) {
     body.in_doubt = true;
     body.maybe_lost += rest;
     if (at != Exchange::Side::kOpen) return;
-    body.grpc.gap();
     if (body.coding_unknown) begin_coded_body(stream, message, 0);
     body.delivery.gap(lane_, lost, now_);
   });
@@ -383,13 +382,6 @@ void Session::deliver(Half& half, ByteView part) {
   Stream::Body& body = stream.body(message);
   if (body.coding_unknown) begin_coded_body(stream, message, part[0]);
   body.received += part.size();
-  if (body.is_grpc) {
-    ByteView rest = part;
-    while (const auto begun = body.grpc.feed(rest)) {
-      lane_.sink.on_grpc_message(stream.exchange->id, message, begun->bytes, begun->compressed,
-                                 now_);
-    }
-  }
   body.delivery.deliver(lane_, part, now_);
 }
 
@@ -419,7 +411,6 @@ void Session::lose_data(Half& half, uint64_t bytes, uint64_t payload) {
     return;
   }
   body.received += bytes;
-  body.grpc.gap();
   if (body.coding_unknown) begin_coded_body(stream, message, 0);
   if (stream.carries == Stream::Carries::kBodies) body.delivery.gap(lane_, bytes, now_);
 }
@@ -772,9 +763,6 @@ void Session::begin_body(Stream& stream, Message message, BodyInterest interest,
     make_room(*stream.exchange);
   }
   body.content_length = number_of(headers.find("content-length"));
-  const std::string_view type = headers.find("content-type").value_or("");
-  body.is_grpc = interest == BodyInterest::kWanted &&
-                 (type == "application/grpc" || type.starts_with("application/grpc+"));
   body.interest = interest;
   body.coding_unknown = headers.incomplete && !headers.find("content-encoding").has_value();
   if (body.coding_unknown) return;

@@ -10,7 +10,6 @@
 
 #include "body_delivery.h"
 #include "exchange.h"
-#include "http2/grpc_reader.h"
 #include "http2/socket_stream.h"
 
 namespace wiretally::http::http2 {
@@ -27,8 +26,6 @@ struct Stream {
     BodyDelivery delivery;
     std::optional<uint64_t> content_length;
     uint64_t received = 0;
-    GrpcReader grpc;
-    bool is_grpc = false;
     bool coding_unknown = false;  // Content-Encoding was lost: the first byte decides
     bool in_doubt = false;        // frames of it may have been missed
     uint64_t maybe_lost = 0;      // bytes of it, at most, among those that were lost with framing

@@ -26,8 +26,6 @@ class LogSink : public ExchangeSink {
                     EventTime time) override;
   void on_trailers(ExchangeId id, Message message, const Headers& trailers,
                    EventTime time) override;
-  void on_grpc_message(ExchangeId id, Message message, uint32_t bytes, bool compressed,
-                       EventTime time) override;
   void on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime time) override;
   void on_exchange_end(ExchangeId id, const ExchangeEnd& end) override;
   void on_tls_connection(const TlsHello& hello) override;

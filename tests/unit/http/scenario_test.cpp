@@ -80,12 +80,6 @@ void LogSink::on_trailers(ExchangeId id, Message message, const Headers& trailer
   line(id, text);
 }
 
-void LogSink::on_grpc_message(ExchangeId id, Message message, uint32_t bytes, bool compressed,
-                              EventTime) {
-  line(id, name_of(message) + " message of " + std::to_string(bytes) +
-               (compressed ? " compressed" : ""));
-}
-
 void LogSink::on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime) {
   flush({static_cast<uint64_t>(id), message});
   line(id, name_of(message) + (end == MessageEnd::kComplete ? " complete" : " cut"));
