@@ -81,6 +81,8 @@ struct Oddity {
   Said next;            // of the call behind it
 };
 
+void PrintTo(const Oddity& oddity, std::ostream* out) { *out << oddity.name; }
+
 std::vector<Oddity> oddities() {
   using enum Said;
   const Parts& q = kRequest;
