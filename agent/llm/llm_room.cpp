@@ -398,7 +398,7 @@ BodyInterest LlmRoom::on_response(ExchangeId id, const ResponseHead& head) {
   }
   call.answers[0] = take_answer_reader(*call.spec, expected);
   if (call.spec->other_by_answer != nullptr &&
-      (call.read_as_both || read_as_both_ < kReadAsBothMax)) {
+      (call.read_as_both || read_as_both_ < limits_.answers_read_twice_max)) {
     call.answers[1] = take_answer_reader(call.spec->other_by_answer(), expected);
     if (!std::exchange(call.read_as_both, true)) ++read_as_both_;
   }
@@ -921,7 +921,7 @@ uint64_t LlmRoom::worst_case_bytes(const Limits& limits) {
       limits.rpc_inflaters_max * (sizeof(RpcInflater) + RpcInflater::kBytesMax + 3 * kBlock);
   return sizeof(LlmRoom) + tails + inflaters +
          (limits.open_calls_max + 1) * (call + request_reader + answer_reader + rpc_bodies) +
-         kReadAsBothMax * answer_reader +
+         limits.answers_read_twice_max * answer_reader +
          limits.undecided_answers_max *
              (call + kJsonDialectCount * (request_reader + answer_reader)) +
          entries * an_entry +

@@ -86,9 +86,6 @@ class LlmRoom final : public ExchangeSink {
   static constexpr uint64_t kJoinedBytesMax = 64 * 1024;
   static constexpr uint64_t kJoinedEventsMax = 16;
   static constexpr uint64_t kJoinedStepBytes = 1024;
-  // Of answers at a path that two dialects share so many are read as both at a time; beyond, they
-  // are the path's.
-  static constexpr size_t kReadAsBothMax = 256;
 
   struct Call;
   class AwakeRecord;

@@ -72,9 +72,10 @@ struct Limits {
   static constexpr size_t json_depth_max = 256;       // how deep brackets are told apart
   static constexpr size_t json_text_bytes_max = 256;  // a kept string is cut here, with a flag
   static constexpr size_t tool_calls_max = 16;        // names kept of one answer
-  size_t open_calls_max = 12'288;      // in one lane, least recently active first out; 11 KiB each
-  size_t undecided_answers_max = 512;  // answers without request, read for every dialect at once
-  size_t batch_downloads_max = 64;     // results of batches that are being read
+  size_t open_calls_max = 12'288;       // in one lane, least recently active first out; 11 KiB each
+  size_t undecided_answers_max = 512;   // answers without request, read for every dialect at once
+  size_t answers_read_twice_max = 256;  // at paths that two dialects share, each read as both
+  size_t batch_downloads_max = 64;      // results of batches that are being read
   size_t rpc_inflaters_max = 64;  // in one lane, compressed messages of gRPC that are open; 48 KiB
   size_t json_tails_max = 256;    // in one lane, answers in JSON read on behind a gap; 2.5 KiB
   size_t socket_turns_max = 16;   // turns that have not ended, on one WebSocket

@@ -62,7 +62,7 @@ class LlmRoomTest : public ::testing::Test {
 
   FlowInfo flow_;
   Direction direction_ = Direction::kAToB;
-  Limits limits_{.open_calls_max = 3, .undecided_answers_max = 8};
+  Limits limits_{.open_calls_max = 3, .undecided_answers_max = 8, .answers_read_twice_max = 1};
   NoCredentials credentials_;
   KeepingSink sink_;
   LlmRoom room_{limits_, 4, credentials_, sink_};
@@ -531,6 +531,37 @@ TEST_F(LlmRoomTest, ExchangesBeyondTheLimitAreRefused) {
   // Its answer is not taken for one whose request was never seen.
   EXPECT_EQ(answer(5, {{"content-type", "application/json"}}), BodyInterest::kNotLlm);
   EXPECT_EQ(request(6, "/v1/chat/completions"), BodyInterest::kWanted);
+}
+
+// /v1/chat is Cohere's; others answer there as OpenAI does.
+TEST_F(LlmRoomTest, AnswersReadTwiceBeyondTheLimitAreThePathsOwn) {
+  const auto begin = [&](uint64_t id) {
+    request(id, "/v1/chat");
+    body(id, Message::kRequest, R"({"model":"m","messages":[{"role":"user","content":"hi"}]})");
+    end_message(id, Message::kRequest);
+    answer(id, {{"content-type", "application/json"}});
+    body(
+        id, Message::kResponse,
+        R"({"id":"x","object":"chat.completion","model":"m","choices":[{"index":0,"finish_reason":)"
+        R"("stop","message":{"role":"assistant","content":"a"}}],)"
+        R"("usage":{"prompt_tokens":14,"completion_tokens":3,"total_tokens":17}})");
+  };
+  const auto finish = [&](uint64_t id) {
+    end_message(id, Message::kResponse);
+    end(id);
+  };
+  begin(1);
+  begin(2);
+  finish(2);
+  EXPECT_TRUE(sink_.records.empty());
+  finish(1);
+  ASSERT_EQ(sink_.records.size(), 1u);
+  EXPECT_EQ(sink_.records[0].dialect, Dialect::kOpenaiChat);
+  EXPECT_EQ(sink_.records[0].tokens.input, 14u);
+  // It has made room.
+  begin(3);
+  finish(3);
+  EXPECT_EQ(sink_.records.size(), 2u);
 }
 
 TEST_F(LlmRoomTest, UndecidedAnswersBeyondTheLimitAreRefused) {
