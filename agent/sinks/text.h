@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "utf8.h"
 #include "wiretally/capture.h"
 
 namespace wiretally::sinks {
@@ -28,9 +29,6 @@ void append_integer(std::string& out, Wide value);
 void append_time(std::string& out, int64_t epoch_ns);
 // 10.0.0.1 or 2001:db8::1; nothing for an unknown address.
 void append_address(std::string& out, const IpAddress& address);
-
-// The length of the UTF-8 sequence at the beginning of `text`, 0 if there is none (RFC 3629).
-size_t utf8_length(std::string_view text);
 
 template <typename Visit>
 void for_each_character(std::string_view text, Visit visit) {

@@ -5,37 +5,20 @@
 #include <cstring>
 #include <utility>
 
+#include "utf8.h"
+
 namespace wiretally::llm {
 namespace {
 
 constexpr uint64_t kIntegerMax = uint64_t{1} << 53;
 
-// The length of the UTF-8 in front of the first byte that is none (RFC 3629 section 4).
+// How much of the text stands in front of the first byte that is no UTF-8.
 size_t valid_utf8(const char* text, size_t size) {
-  const auto* const p = reinterpret_cast<const uint8_t*>(text);
+  const std::string_view whole(text, size);
   size_t at = 0;
   while (at < size) {
-    const uint8_t first = p[at];
-    size_t length = 1;
-    uint8_t low = 0x80, high = 0xBF;  // of the second byte
-    if (first >= 0xC2 && first <= 0xDF) {
-      length = 2;
-    } else if (first >= 0xE0 && first <= 0xEF) {
-      length = 3;
-      if (first == 0xE0) low = 0xA0;
-      if (first == 0xED) high = 0x9F;
-    } else if (first >= 0xF0 && first <= 0xF4) {
-      length = 4;
-      if (first == 0xF0) low = 0x90;
-      if (first == 0xF4) high = 0x8F;
-    } else if (first >= 0x80) {
-      return at;
-    }
-    if (at + length > size) return at;
-    for (size_t i = 1; i < length; ++i) {
-      const uint8_t c = p[at + i];
-      if (c < (i == 1 ? low : 0x80) || c > (i == 1 ? high : 0xBF)) return at;
-    }
+    const size_t length = utf8_length(whole.substr(at));
+    if (length == 0) break;
     at += length;
   }
   return at;
