@@ -3,13 +3,14 @@
 
 import json
 import os
-import subprocess
 
 from harness import clients
 from harness.agent import Agent
 from harness.case import CLIENTS, HERE, Case, main, wait_until
+from harness.server import BookServer
 
 PYTHON = os.path.join(CLIENTS, "venv", "bin", "python")
+SERVER = [PYTHON, os.path.join(HERE, "server", "grpc_server.py")]
 FIELDS = ("path", "end_user", "request_model", "response_model", "response_id", "stream", "outcome", "error_type",
           "finish_reason", "tool_calls", "input_tokens", "output_tokens", "reasoning_tokens", "cache_read_tokens",
           "usage_source", "request_bytes")
@@ -17,36 +18,6 @@ FIELDS = ("path", "end_user", "request_model", "response_model", "response_id", 
 PLAIN = [{"kind": "sample", "prompt": "hello"}, {"kind": "stream", "prompt": "hello"},
          {"kind": "sample", "prompt": "hello", "tools": True}, {"kind": "sample", "prompt": "long"},
          {"kind": "stream", "prompt": "hello " + "word " * 20_000}]
-
-
-class Server:
-    """The scripted server and its book."""
-
-    def __init__(self, case, tls=False):
-        self.book_file = case.path("book")
-        open(self.book_file, "w", encoding="utf-8").close()
-        command = [PYTHON, os.path.join(HERE, "server", "grpc_server.py"), self.book_file]
-        self.ca = None
-        if tls:
-            key, self.ca = case.path("key.pem"), case.path("ca.pem")
-            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-                            "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
-                            "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", self.ca],
-                           check=True, capture_output=True)
-            command += [key, self.ca]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        case.addCleanup(self.stop)
-        self.port = json.loads(self.process.stdout.readline())["port"]
-        self.tls = tls
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-
-    def book(self):
-        with open(self.book_file, encoding="utf-8") as file:
-            return [json.loads(line) for line in file if line.endswith("\n")]
 
 
 class GrpcTest(Case):
@@ -78,7 +49,7 @@ class GrpcTest(Case):
         return records
 
     def clear(self, calls, count=None):
-        server = Server(self)
+        server = BookServer(self, SERVER)
         agent = Agent(self, "--no-tls", "--privacy-subjects", "plain")
         self.talk(server, calls)
         return self.check(server, agent, len(calls) if count is None else count)

@@ -12,6 +12,7 @@ import subprocess
 from harness import clients
 from harness.agent import Agent
 from harness.case import CLIENTS, HERE, Case, main, wait_until
+from harness.server import BookServer, certificate
 
 PATH = "/v1/chat/completions"
 FIELDS = ("response_id", "request_id", "request_model", "response_model", "input_tokens", "output_tokens", "stream",
@@ -40,41 +41,6 @@ def bodies(count, together, name="gpt"):
              "messages": [{"role": "user", "content": "word " * (number * 37 % 400)}]} for number in range(count)]
 
 
-def certificate(case):
-    """Key and certificate of localhost."""
-    key, chain = case.path("key.pem"), case.path("ca.pem")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                    "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-                    "-keyout", key, "-out", chain], check=True, capture_output=True)
-    return key, chain
-
-
-class Server:
-    """One of SERVERS, with its book."""
-
-    def __init__(self, case, kind="node", tls=False):
-        self.book_file = case.path("book")
-        self.ca = None
-        open(self.book_file, "w", encoding="utf-8").close()
-        command = [*SERVERS[kind], self.book_file]
-        if tls:
-            key, self.ca = certificate(case)
-            command += [key, self.ca]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        case.addCleanup(self.stop)
-        self.port = json.loads(self.process.stdout.readline())["port"]
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-
-    def book(self):
-        with open(self.book_file, encoding="utf-8") as file:
-            return [json.loads(line) for line in file if line.endswith("\n")]
-
-
 class Http2Test(Case):
     needs = ("node", "openssl")
 
@@ -92,7 +58,7 @@ class Http2Test(Case):
         for program in {client, kind} & FROM_REGISTRIES.keys():
             if reason := clients.why_not(FROM_REGISTRIES[program])():
                 self.skipTest(reason)
-        server = Server(self, kind, tls)
+        server = BookServer(self, SERVERS[kind], tls)
         agent = Agent(self, *([] if tls else ["--no-tls"]))
         self.talk(server, bodies(50, together=50), connections, client)
         records = self.check(server, agent, 50, "tls" if tls else "packet")
@@ -149,7 +115,7 @@ class Http2Test(Case):
 
     def test_curl_with_prior_knowledge(self):
         self.need("curl")
-        server = Server(self)
+        server = BookServer(self, SERVERS["node"])
         agent = Agent(self, "--no-tls")
         for body in bodies(4, together=1):
             self.curl(server, body, "--http2-prior-knowledge")
@@ -161,7 +127,7 @@ class Http2Test(Case):
         self.need("curl")
         if reason := clients.why_not("python")():
             self.skipTest(reason)
-        server = Server(self, "hypercorn")
+        server = BookServer(self, SERVERS["hypercorn"])
         agent = Agent(self, "--no-tls")
         for body in bodies(4, together=1):
             said = subprocess.run(
@@ -175,7 +141,7 @@ class Http2Test(Case):
 
     def h2load(self, tls):
         self.need("h2load")
-        server = Server(self, tls=tls)
+        server = BookServer(self, SERVERS["node"], tls)
         agent = Agent(self, *([] if tls else ["--no-tls"]))
         for number, body in enumerate(bodies(2, together=10)):
             file = self.path(f"body{number}")
@@ -246,7 +212,7 @@ class Http2Test(Case):
 
     def test_curl_over_tls(self):
         self.need("curl")
-        server = Server(self, tls=True)
+        server = BookServer(self, SERVERS["node"], tls=True)
         agent = Agent(self)
         for body in bodies(4, together=1):
             self.curl(server, body, "--http2")
@@ -259,7 +225,7 @@ class Http2Test(Case):
         """Three at once on one connection, between h2 with wsproto and hypercorn."""
         if reason := clients.why_not("python")():
             self.skipTest(reason)
-        server = Server(self, "hypercorn", tls)
+        server = BookServer(self, SERVERS["hypercorn"], tls)
         agent = Agent(self, *([] if tls else ["--no-tls"]))
         asked = [[{"type": "response.create", "model": f"gpt-{number}", "input": f"word {number} " * 50 * number}
                   for number in range(first, first + 4)] for first in (1, 5, 9)]

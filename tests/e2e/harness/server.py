@@ -1,4 +1,4 @@
-"""The scripted server and its book."""
+"""The scripted server and its book, and other servers with books."""
 
 import json
 import os
@@ -41,3 +41,38 @@ class Server:
     def wait_for_calls(self, count, seconds=15.0):
         wait_until(lambda: len(self.book()) >= count, lambda: f"{count} calls; there are {len(self.book())}", seconds)
         return self.book()
+
+
+def certificate(case):
+    """Key and certificate of localhost."""
+    key, chain = case.path("key.pem"), case.path("ca.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                    "-keyout", key, "-out", chain], check=True, capture_output=True)
+    return key, chain
+
+
+class BookServer:
+    """COMMAND BOOK [KEY CERTIFICATE] says its port in a line of JSON and writes down what it served."""
+
+    def __init__(self, case, command, tls=False):
+        self.book_file = case.path("book")
+        open(self.book_file, "w", encoding="utf-8").close()
+        self.tls, self.ca = tls, None
+        command = [*command, self.book_file]
+        if tls:
+            key, self.ca = certificate(case)
+            command += [key, self.ca]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        case.addCleanup(self.stop)
+        self.port = json.loads(self.process.stdout.readline())["port"]
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def book(self):
+        with open(self.book_file, encoding="utf-8") as file:
+            return [json.loads(line) for line in file if line.endswith("\n")]
