@@ -11,6 +11,14 @@
 namespace wiretally::test {
 namespace {
 
+// Of a connection that is kept alive, and the one that loses a message.
+#ifdef WIRETALLY_SANITIZED
+constexpr int kManyCalls = 200;
+#else
+constexpr int kManyCalls = 1'000;
+#endif
+constexpr size_t kDamaged = kManyCalls / 2;
+
 // Every call but `damaged` is whole, and what is said of `damaged` (in one record or two halves) is
 // true.
 void expect_only_damaged(const std::vector<Json>& records, const std::vector<Call>& calls,
@@ -85,31 +93,31 @@ TEST_P(OneLoss, CostsItsOwnCallAlone) {
 }
 
 TEST_P(OneLoss, AmongAThousandCallsCostsItsOwnAlone) {
-  const Conversation talk = keep_alive(1'000, 1'400);
-  const PacketRange lost = lost_range(talk, GetParam(), 500);
+  const Conversation talk = keep_alive(kManyCalls, 1'400);
+  const PacketRange lost = lost_range(talk, GetParam(), kDamaged);
   const Result result = replay(without(talk.packets, {lost}));
   EXPECT_EQ(result.accounts.missing, payload_bytes(talk.packets, lost));
-  expect_only_damaged(result.records, talk.calls, 500);
+  expect_only_damaged(result.records, talk.calls, kDamaged);
 }
 
 // No acknowledgment but those on data, as where the capture missed every small packet.
 TEST_P(OneLoss, AmongAThousandCallsWithoutBareAcks) {
-  Conversation talk = keep_alive(1'000, 1'400);
-  const PacketRange lost = lost_range(talk, GetParam(), 500);
+  Conversation talk = keep_alive(kManyCalls, 1'400);
+  const PacketRange lost = lost_range(talk, GetParam(), kDamaged);
   std::vector<TcpPacket> packets = without(talk.packets, {lost});
   std::erase_if(packets, [](const TcpPacket& packet) {
     return packet.payload.empty() && packet.flags == TcpFlags::kAck;
   });
   const Result result = replay(packets);
   EXPECT_EQ(result.accounts.missing, payload_bytes(talk.packets, lost));
-  expect_only_damaged(result.records, talk.calls, 500);
+  expect_only_damaged(result.records, talk.calls, kDamaged);
 }
 
 // One direction of the connection alone: what its messages say, and nothing of the other's.
 void expect_one_direction(const Loss& loss, bool requests) {
   SCOPED_TRACE(requests ? "requests alone" : "answers alone");
-  const Conversation talk = keep_alive(1'000, 1'400);
-  const PacketRange lost = lost_range(talk, loss, 500);
+  const Conversation talk = keep_alive(kManyCalls, 1'400);
+  const PacketRange lost = lost_range(talk, loss, kDamaged);
   const Endpoint client = talk.packets.front().source;
   std::vector<TcpPacket> packets = without(talk.packets, {lost});
   std::erase_if(packets,
@@ -139,8 +147,8 @@ TEST_P(OneLoss, AmongAThousandCallsOfWhichOneDirectionWasCaptured) {
 // Behind a lost message nobody can tell what a client that pipelines is answered: its calls are
 // counted, and nobody's numbers stand at another's name.
 TEST_P(OneLoss, AmongAThousandCallsOfAPipeliningClient) {
-  const Conversation talk = pipelined(1'000, 4);
-  for (const size_t damaged : {size_t{500}, size_t{502}, size_t{503}}) {
+  const Conversation talk = pipelined(kManyCalls, 4);
+  for (const size_t damaged : {kDamaged, kDamaged + 2, kDamaged + 3}) {
     SCOPED_TRACE("call " + std::to_string(damaged));
     const PacketRange lost = lost_range(talk, GetParam(), damaged);
     const Result result = replay(without(talk.packets, {lost}));
