@@ -136,14 +136,15 @@ class Talk {
   // Of what is said next: how it is cut into events, and which of them the capture lost.
   void lose(uint8_t mask) { lost_ = mask; }
   // Only of a client that does not pipeline: without the ACK numbers, which every real segment has,
-  // a loss cannot be told from one that does.
+  // a loss cannot be told from one that does. Nor while something is held back: that is so behind a
+  // hole in a direction whose numbers are known, and what comes the other way confirms them.
   void hide_proof(bool hidden) {
-    hides_proof_ = hidden && info_.source == Source::kPacket && !pipelines_;
+    hides_proof_ = hidden && info_.source == Source::kPacket && !pipelines_ && !holds_;
   }
   // What the client says waits in a reorder buffer: the room sees it later, behind answers to it.
   void hold(bool holds) {
-    holds_ = holds;
-    if (holds) return;
+    holds_ = holds && !hides_proof_;
+    if (holds_) return;
     for (Held& held : held_) {
       held.event.bytes = held.bytes;
       deliver(held.event);
