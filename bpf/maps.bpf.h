@@ -72,7 +72,8 @@ struct {
   __type(value, __u64); /* handle */
 } empty_reads __weak SEC(".maps");
 
-/* Processes that have had a connection: their end is told in the event ring. */
+/* Processes of whose connections the event ring has told something: it tells of their end too. One that made
+ * calls before all probes were there may have a connection and never be heard of. */
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
   __uint(max_entries, 16384);

@@ -44,16 +44,17 @@ static __always_inline int on_free(__u32 pid, __u64 handle, __u64 cookie) {
 }
 
 /* SSL_clear makes the object ready for another connection. Many programs call it at a connection's
- * start, when there is nothing to end yet. */
+ * start, when there is nothing to end yet; SSL_new does so itself. The beginning of an object that has not
+ * been seen before is SSL_new's to tell: only there is it certain that every function has its probe. */
 static __always_inline int on_clear(__u32 pid, __u64 handle, __u64 cookie) {
   const __u64 start = process_start(current_task());
   struct wt_connection* state = lookup_connection(pid, handle);
-  __u32 generation = next_generation(bpf_ktime_get_boot_ns(), state);
-  if (state && state->process_start_ns == start) {
-    if (!state->offset[WT_WRITTEN] && !state->offset[WT_READ] && state->joined == WT_BORN) return 0;
-    close_connection(pid, handle, state, cookie);
-  }
-  insert_connection(pid, start, handle, generation, WT_BORN, cookie);
+  if (!state || state->process_start_ns != start) return 0;
+  if (!state->offset[WT_WRITTEN] && !state->offset[WT_READ] && state->joined == WT_BORN) return 0;
+  const __u32 joined = state->joined == WT_BORN ? WT_BORN : WT_JOINED;
+  const __u32 generation = next_generation(bpf_ktime_get_boot_ns(), state);
+  close_connection(pid, handle, state, cookie);
+  insert_connection(pid, start, handle, generation, joined, cookie);
   return 0;
 }
 

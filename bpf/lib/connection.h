@@ -28,8 +28,6 @@ static __always_inline struct wt_connection* insert_connection(__u32 pid, __u64 
     COUNT_LOSS(table_full, 1);
     return 0;
   }
-  const __u64* known = bpf_map_lookup_elem(&tls_processes, &pid);
-  if (!known || *known != start) bpf_map_update_elem(&tls_processes, &pid, &start, BPF_ANY);
   return bpf_map_lookup_elem(&connections, &key);
 }
 

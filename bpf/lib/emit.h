@@ -46,6 +46,10 @@ static __always_inline void fill_header(struct wt_event* event, const struct emi
   event->handle = emission->handle;
   event->generation = connection->generation;
   event->cookie = emission->cookie;
+  if (!connection->told) {
+    connection->told = 1;
+    bpf_map_update_elem(&tls_processes, &emission->pid, &connection->process_start_ns, BPF_ANY);
+  }
 }
 
 /* The bytes are gone: say so, and let the offset go on, so that the reader sees the gap. */

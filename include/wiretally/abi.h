@@ -102,7 +102,8 @@ struct wt_connection {
   wt_u32 generation;
   wt_u8 joined;     /* wt_joined */
   wt_u8 read_ended; /* WT_EVENT_EOF was sent */
-  wt_u8 padding[2];
+  wt_u8 told;       /* a record of it has been sent */
+  wt_u8 padding;
 };
 WT_STATIC_ASSERT(sizeof(struct wt_connection) == 56, "wt_connection");
 

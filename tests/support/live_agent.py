@@ -43,7 +43,7 @@ class Agent:
     """Starts `program run` with `options`; what it leaves stands in `folder`. `prefix` is a command to start it with
     (ip netns exec NAME), and what asks it for its metrics."""
 
-    def __init__(self, program, folder, *options, prefix=(), key_file=None):
+    def __init__(self, program, folder, *options, prefix=(), key_file=None, environment=None):
         self.folder, self.prefix, self.port = str(folder), list(prefix), None
         self.log_file = os.path.join(self.folder, "stderr")
         self.key_file = key_file or os.path.join(self.folder, "key")
@@ -51,7 +51,7 @@ class Agent:
         with open(self.log_file, "wb") as log:
             self.process = subprocess.Popen(command, stderr=log, stdout=log, cwd=self.folder,
                                             preexec_fn=unlimited_core,
-                                            env=os.environ | {"TMPDIR": self.folder, "LC_ALL": "C"})
+                                            env=os.environ | {"TMPDIR": self.folder, "LC_ALL": "C"} | (environment or {}))
 
     def wait_until_ready(self):
         self.port = int(wait_until(self.announced_port, lambda: "the agent's address; it says:\n" + self.said(), 30))

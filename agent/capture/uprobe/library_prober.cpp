@@ -106,7 +106,6 @@ void LibraryProber::on_mapping(uint32_t pid, const wt_file_key& file, bool named
   // The kernel tells of files it has not been told to be plain: what we know of this inode may be
   // about a file that is gone.
   examined_.erase(key);
-  const uint64_t slipped_before = slipped_processes_;
   scan_process(pid, &key, now_ns);
   // Also where maps names the file otherwise (overlay): that spares us its next news. But of a
   // process that has ended meanwhile we may have seen nothing at all.
@@ -115,7 +114,7 @@ void LibraryProber::on_mapping(uint32_t pid, const wt_file_key& file, bool named
   const bool plain = known != examined_.end() ? !known->second : !ended;
   if (plain) programs_.mark_plain(file);
   const std::lock_guard lock(mutex_);
-  if (ended && named_tls && slipped_processes_ == slipped_before) ++slipped_processes_;
+  if (ended && named_tls && !ended_meanwhile_.contains(pid)) ++slipped_processes_;
 }
 
 bool LibraryProber::has_mappings(uint32_t pid) const {
@@ -194,7 +193,12 @@ void LibraryProber::examine_file(const std::string& access_path, const std::stri
     const std::lock_guard lock(mutex_);
     if (::access(access_path.c_str(), F_OK) != 0) {  // its process has ended meanwhile
       examined_.erase(file);
-      ++slipped_processes_;
+      // Some of the probes may have been there in time: its end will tell.
+      if (ended_meanwhile_.size() < kFailuresMax) {
+        ended_meanwhile_.insert(pid);
+      } else {
+        ++slipped_processes_;
+      }
     } else {
       fail(shown_path, links.error().message);
     }
@@ -252,12 +256,14 @@ bool LibraryProber::still_on_root(const Library& library) const {
 
 void LibraryProber::on_exit(uint32_t pid, bool silent, int64_t now_ns) {
   const std::lock_guard lock(mutex_);
+  bool early = ended_meanwhile_.erase(pid) > 0;
   for (Library& library : libraries_) {
-    if (library.early.erase(pid) > 0 && silent) ++slipped_processes_;
+    if (library.early.erase(pid) > 0) early = true;
     if (library.processes.erase(pid) > 0 && library.processes.empty()) {
       library.idle_since_ns = now_ns;
     }
   }
+  if (early && silent) ++slipped_processes_;
 }
 
 void LibraryProber::tick(int64_t now_ns) {

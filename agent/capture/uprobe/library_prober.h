@@ -118,6 +118,7 @@ class LibraryProber {
   uint32_t next_id_ = 1;
   int64_t next_verify_ns_ = 0;
   int64_t next_forget_ns_ = 0;
+  std::unordered_set<uint32_t> ended_meanwhile_;  // processes that ended while theirs was attached
   std::unordered_map<FileKey, bool, FileKeyHash> examined_;  // true: probed
   struct Tag {
     std::atomic<uint64_t> hash{0};

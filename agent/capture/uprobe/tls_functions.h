@@ -16,12 +16,13 @@ struct TlsFunction {
   bool on_return;
 };
 
-// In the order in which they are attached: SSL_new comes last, so that a connection whose birth is
-// seen has had all its calls probed.
+// In the order in which they are attached. Reads come before writes, so that a request that is seen has
+// its answer seen too, and SSL_new comes last, so that a connection whose birth is seen has had all its
+// calls probed.
 inline constexpr std::array<TlsFunction, 9> kTlsFunctions = {{
     {"SSL_read", WT_FN_READ, true, true},
-    {"SSL_write", WT_FN_WRITE, true, true},
     {"SSL_read_ex", WT_FN_READ_EX, true, true},
+    {"SSL_write", WT_FN_WRITE, true, true},
     {"SSL_write_ex", WT_FN_WRITE_EX, true, true},
     {"SSL_write_ex2", WT_FN_WRITE_EX2, true, true},
     {"SSL_clear", WT_FN_CLEAR, true, false},

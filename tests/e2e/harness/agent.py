@@ -12,12 +12,12 @@ from live_agent import all_links, samples  # noqa: F401
 class Agent(live_agent.Agent):
     """`options` are those of `wiretally run`; `prefix` a command to start it with (ip netns exec NAME)."""
 
-    def __init__(self, case, *options, prefix=()):
+    def __init__(self, case, *options, prefix=(), environment=None):
         folder = os.path.join(case.folder, f"agent-{time.monotonic_ns()}")
         os.mkdir(folder)
         self.records_file = os.path.join(folder, "records.ndjson")
         super().__init__(AGENT, folder, "--ndjson", self.records_file, "--count-hold", "1s", *options, prefix=prefix,
-                         key_file=os.path.join(case.folder, "key"))
+                         key_file=os.path.join(case.folder, "key"), environment=environment)
         case.addCleanup(self.kill)
         self.wait_until_ready()
 
