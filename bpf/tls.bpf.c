@@ -43,17 +43,23 @@ static __always_inline int on_free(__u32 pid, __u64 handle, __u64 cookie) {
   return 0;
 }
 
+static __always_inline bool has_moved(const struct wt_connection* state) {
+  return state->offset[WT_WRITTEN] || state->offset[WT_READ];
+}
+
 /* SSL_clear makes the object ready for another connection. Many programs call it at a connection's
- * start, when there is nothing to end yet; SSL_new does so itself. The beginning of an object that has not
- * been seen before is SSL_new's to tell: only there is it certain that every function has its probe. */
+ * start, when there is nothing to end yet; SSL_new does so itself. That an object begins here is SSL_new's
+ * to tell: only there is it certain that every function has its probe. */
 static __always_inline int on_clear(__u32 pid, __u64 handle, __u64 cookie) {
   const __u64 start = process_start(current_task());
   struct wt_connection* state = lookup_connection(pid, handle);
-  if (!state || state->process_start_ns != start) return 0;
-  if (!state->offset[WT_WRITTEN] && !state->offset[WT_READ] && state->joined == WT_BORN) return 0;
-  const __u32 joined = state->joined == WT_BORN ? WT_BORN : WT_JOINED;
   const __u32 generation = next_generation(bpf_ktime_get_boot_ns(), state);
-  close_connection(pid, handle, state, cookie);
+  __u32 joined = WT_JOINED;
+  if (state && state->process_start_ns == start) {
+    if (!has_moved(state)) return 0;
+    if (state->joined == WT_BORN) joined = WT_BORN;
+    close_connection(pid, handle, state, cookie);
+  }
   insert_connection(pid, start, handle, generation, joined, cookie);
   return 0;
 }
@@ -112,7 +118,9 @@ static __always_inline int on_new(struct pt_regs* ctx, __u64 cookie) {
   const __u64 start = process_start(current_task());
   struct wt_connection* last = lookup_connection(pid, handle);
   const __u32 generation = next_generation(bpf_ktime_get_boot_ns(), last);
-  if (last && last->process_start_ns == start) close_connection(pid, handle, last, cookie);
+  /* One that has not moved was made by SSL_clear, just now. */
+  if (last && last->process_start_ns == start && has_moved(last))
+    close_connection(pid, handle, last, cookie);
   insert_connection(pid, start, handle, generation, WT_BORN, cookie);
   return 0;
 }

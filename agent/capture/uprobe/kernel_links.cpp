@@ -137,7 +137,7 @@ Result<FileDescriptor> link_uprobe_multi(int program, const std::string& path,
     cookies.push_back(address.cookie);
   }
   FileDescriptor link(create_multi(program, path.c_str(), offsets, cookies, on_return));
-  if (!link) return Error{"cannot probe " + path + ": " + std::strerror(errno)};
+  if (!link) return Error{std::string("cannot set a probe: ") + std::strerror(errno)};
   return link;
 }
 
@@ -153,7 +153,7 @@ Result<PerfLink> link_uprobe_perf(int program, const std::string& path, ProbeAdd
   attributes.config1 = address_of(path.c_str());
   attributes.config2 = address.file_offset;
   FileDescriptor event = open_perf_event(&attributes);
-  if (!event) return Error{"cannot probe " + path + ": " + std::strerror(errno)};
+  if (!event) return Error{std::string("cannot set a probe: ") + std::strerror(errno)};
   return carry(std::move(event), program, address.cookie);
 }
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "boot_clock.h"
@@ -114,7 +115,7 @@ void LibraryProber::on_mapping(uint32_t pid, const wt_file_key& file, bool named
   const bool plain = known != examined_.end() ? !known->second : !ended;
   if (plain) programs_.mark_plain(file);
   const std::lock_guard lock(mutex_);
-  if (ended && named_tls && !ended_meanwhile_.contains(pid)) ++slipped_processes_;
+  if (ended && named_tls) ++slipped_processes_;
 }
 
 bool LibraryProber::has_mappings(uint32_t pid) const {
@@ -159,21 +160,19 @@ void LibraryProber::examine_file(const std::string& access_path, const std::stri
   if (!shown_path.starts_with(options_.only_under)) return;
   std::vector<ProbePoint> points;
   uint8_t original = 0;
-  {
-    // O_NONBLOCK: a device file can be mapped executable too.
-    const FileDescriptor opened(::open(access_path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    struct stat status = {};
-    if (!opened || ::fstat(opened.get(), &status) != 0) return;  // gone already; others will map it
-    if (examined_.size() >= kFilesMax) examined_.clear();
-    examined_[file] = false;
-    if (S_ISREG(status.st_mode)) {
-      const Result<ElfReport> report =
-          read_elf(opened.get(), kTlsSymbols, !is_shared_library(shown_path));
-      if (report) points = choose_probe_points(opened.get(), *report);
-      if (!points.empty() &&
-          ::pread(opened.get(), &original, 1, static_cast<off_t>(points[0].file_offset)) != 1) {
-        points.clear();
-      }
+  // O_NONBLOCK: a device file can be mapped executable too.
+  const FileDescriptor opened(::open(access_path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat status = {};
+  if (!opened || ::fstat(opened.get(), &status) != 0) return;  // gone already; others will map it
+  if (examined_.size() >= kFilesMax) examined_.clear();
+  examined_[file] = false;
+  if (S_ISREG(status.st_mode)) {
+    const Result<ElfReport> report =
+        read_elf(opened.get(), kTlsSymbols, !is_shared_library(shown_path));
+    if (report) points = choose_probe_points(opened.get(), *report);
+    if (!points.empty() &&
+        ::pread(opened.get(), &original, 1, static_cast<off_t>(points[0].file_offset)) != 1) {
+      points.clear();
     }
   }
   if (points.empty()) return;
@@ -188,20 +187,12 @@ void LibraryProber::examine_file(const std::string& access_path, const std::stri
   Tag& tag = tags_[id % kTags];
   tag.hash.store(FileKeyHash{}(file), std::memory_order_relaxed);
   tag.from_the_start.store(at_start_, std::memory_order_relaxed);
-  Result<std::vector<FileDescriptor>> links = programs_.attach_library(access_path, points, id);
+  // By our own descriptor: the process may end meanwhile, and the next one is there already.
+  const std::string path = "/proc/self/fd/" + std::to_string(opened.get());
+  Result<std::vector<FileDescriptor>> links = programs_.attach_library(path, points, id);
   if (!links) {
     const std::lock_guard lock(mutex_);
-    if (::access(access_path.c_str(), F_OK) != 0) {  // its process has ended meanwhile
-      examined_.erase(file);
-      // Some of the probes may have been there in time: its end will tell.
-      if (ended_meanwhile_.size() < kFailuresMax) {
-        ended_meanwhile_.insert(pid);
-      } else {
-        ++slipped_processes_;
-      }
-    } else {
-      fail(shown_path, links.error().message);
-    }
+    fail(shown_path, links.error().message);
     return;
   }
   examined_[file] = true;
@@ -256,7 +247,7 @@ bool LibraryProber::still_on_root(const Library& library) const {
 
 void LibraryProber::on_exit(uint32_t pid, bool silent, int64_t now_ns) {
   const std::lock_guard lock(mutex_);
-  bool early = ended_meanwhile_.erase(pid) > 0;
+  bool early = false;
   for (Library& library : libraries_) {
     if (library.early.erase(pid) > 0) early = true;
     if (library.processes.erase(pid) > 0 && library.processes.empty()) {
@@ -320,6 +311,9 @@ void LibraryProber::verify() {
 }
 
 void LibraryProber::detach_idle(int64_t now_ns) {
+  if (removal_.valid() && removal_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+    return;  // look again at the next tick
+  }
   std::unordered_map<FileKey, std::unordered_set<uint32_t>, FileKeyHash> idle;
   {
     const std::lock_guard lock(mutex_);
@@ -355,7 +349,7 @@ void LibraryProber::detach_idle(int64_t now_ns) {
     }
     std::erase_if(libraries_, [](const Library& library) { return library.links.empty(); });
   }
-  close_links(std::move(links));
+  if (!links.empty()) removal_ = std::async(std::launch::async, close_links, std::move(links));
 }
 
 void LibraryProber::detach_all() {
@@ -370,6 +364,7 @@ void LibraryProber::detach_all() {
     libraries_.clear();
   }
   close_links(std::move(links));
+  if (removal_.valid()) removal_.wait();
 }
 
 // The caller holds mutex_.

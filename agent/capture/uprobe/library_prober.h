@@ -10,6 +10,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <future>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -118,7 +119,8 @@ class LibraryProber {
   uint32_t next_id_ = 1;
   int64_t next_verify_ns_ = 0;
   int64_t next_forget_ns_ = 0;
-  std::unordered_set<uint32_t> ended_meanwhile_;  // processes that ended while theirs was attached
+  std::future<void>
+      removal_;  // of idle libraries' probes: the next new library does not wait for it
   std::unordered_map<FileKey, bool, FileKeyHash> examined_;  // true: probed
   struct Tag {
     std::atomic<uint64_t> hash{0};
