@@ -85,17 +85,22 @@ std::string why_not(const Quote& quote) {
   return why;
 }
 
-// A row without prices of tokens says by what else such calls are billed.
-void tell_operation(const Settings& settings, const Quote& quote, UsageRecord& record) {
-  if (quote.row == nullptr || quote.row->bands.empty()) return;
-  if (quote.row->bands.front()[pricing::Tier::kStandard][pricing::Item::kInput].stated()) return;
+// A row without prices of tokens says by what else such calls are billed. Whether the record was
+// told it.
+bool tell_operation(const Settings& settings, const Quote& quote, UsageRecord& record) {
+  if (quote.row == nullptr || quote.row->bands.empty()) return false;
+  if (quote.row->bands.front()[pricing::Tier::kStandard][pricing::Item::kInput].stated()) {
+    return false;
+  }
   if (quote.row->audio_second.stated()) {
     record.operation = Operation::kTranscription;
     record.billed_audio_ms = settings.audio_seconds * 1000;
-  } else if (quote.row->search_unit.stated()) {
-    record.operation = Operation::kRerank;
-    record.server_tool_requests = settings.searches;
+    return true;
   }
+  if (!quote.row->search_unit.stated()) return false;
+  record.operation = Operation::kRerank;
+  record.server_tool_requests = settings.searches;
+  return true;
 }
 
 std::string money(Picodollars amount) {
@@ -271,8 +276,9 @@ int prices(const Settings& settings) {
     answer.record.provider.assign(settings.provider);
   }
   answer.quote = book->quote(answer.record, answer.epoch_ns);
-  tell_operation(settings, answer.quote, answer.record);
-  answer.quote = book->quote(answer.record, answer.epoch_ns);
+  if (tell_operation(settings, answer.quote, answer.record)) {
+    answer.quote = book->quote(answer.record, answer.epoch_ns);
+  }
   answer.cost = book->price_at(answer.record, answer.epoch_ns);
   settings.json ? print_json(answer) : print_text(answer);
   return answer.cost.total || answer.quote.self_hosted ? kExitSuccess : kExitEnvironment;

@@ -7,19 +7,9 @@
 #include <charconv>
 #include <cmath>
 
+#include "framing/base64_digit.h"
+
 namespace wiretally::llm {
-namespace {
-
-// -1: not of base64's alphabet, RFC 4648 section 4.
-int sextet_of(char c) {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  if (c == '+') return 62;
-  return c == '/' ? 63 : -1;
-}
-
-}  // namespace
 
 void VectorDigest::add(float number) {
   if (!std::isfinite(number)) {
@@ -36,13 +26,13 @@ void VectorDigest::note_vector(const JsonEvent& event) {
   uint32_t bits = 0, word = 0;
   int bit_count = 0, byte_count = 0;
   for (const char c : event.text) {
-    const int sextet = sextet_of(c);
+    const uint8_t digit = kBase64Digits[static_cast<uint8_t>(c)];
     if (c == '=' || size_ == kNumbers) break;
-    if (sextet < 0) {
+    if (digit == kNoBase64Digit) {
       unreadable_ = true;
       return;
     }
-    bits = bits << 6 | static_cast<uint32_t>(sextet);
+    bits = bits << 6 | digit;
     bit_count += 6;
     if (bit_count < 8) continue;
     bit_count -= 8;

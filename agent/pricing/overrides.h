@@ -1,14 +1,14 @@
 // Prices of one's own, in YAML: rows that go before the lists, negotiated discounts, deployments
 // and the models they run, machines of one's own. docs/prices.md has the reader's description.
 //
-//   prices:       [{provider, model, input, output, …, tiers, above, from, until, hours,
-//   source_date}] discounts:    [{provider, model, percent | factor, from, until}] deployments:
-//   [{provider, name, server, model, zone}] self_hosted:  [{server, provider, model, input, output,
-//   …}]
+//   prices       provider, model, input, output …, tiers, above, from, until, hours, source_date
+//   discounts    provider, model, percent or factor, from, until
+//   deployments  provider, name, server, model, zone
+//   self_hosted  server, provider, model, input, output …
 //
-// Prices are USD for a million tokens (web_search, request, audio_second, search_unit: each),
-// decimal numbers as written. Anything else is an error that names file, line and remedy: a price
-// that is passed over in silence is a wrong price.
+// Each is a list. Prices are USD for a million tokens (web_search, request, audio_second,
+// search_unit: each), decimal numbers as written. Anything else is an error that names file, line
+// and remedy: a price that is passed over in silence is a wrong price.
 #pragma once
 
 #include <optional>

@@ -2,23 +2,9 @@
 
 #include <cstring>
 
+#include "framing/base64_digit.h"
+
 namespace wiretally::llm {
-namespace {
-
-constexpr uint8_t kNoDigit = 64;
-
-constexpr std::array<uint8_t, 256> kDigits = [] {
-  std::array<uint8_t, 256> digits{};
-  digits.fill(kNoDigit);
-  constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  for (size_t i = 0; i < kAlphabet.size(); ++i) {
-    digits[static_cast<uint8_t>(kAlphabet[i])] = static_cast<uint8_t>(i);
-  }
-  return digits;
-}();
-
-}  // namespace
 
 void Base64Member::reset() {
   state_ = State::kBetween;
@@ -98,8 +84,8 @@ const uint8_t* Base64Member::value(const uint8_t* p, const uint8_t* end) {
     size = 0;
   };
   for (; p != end; ++p) {
-    const uint8_t digit = kDigits[*p];
-    if (digit != kNoDigit && padding_ == 0) {
+    const uint8_t digit = kBase64Digits[*p];
+    if (digit != kNoBase64Digit && padding_ == 0) {
       bits_ = bits_ << 6 | digit;
       if (++quad_ < 4) continue;
       piece[size++] = static_cast<uint8_t>(bits_ >> 16);

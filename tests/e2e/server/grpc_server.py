@@ -2,7 +2,7 @@
 """A scripted server of xAI's API over gRPC. Says {"port": …} on a line, and writes one line a call to its book: what it was
 asked for and what it answered. The first word of the prompt says how to answer.
 
-    grpc_server.py BOOK [KEY CERTIFICATE]
+    grpc_server.py BOOK
 """
 
 import concurrent.futures
@@ -163,11 +163,7 @@ class Chat(chat_pb2_grpc.ChatServicer):
 def main():
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=16))
     chat_pb2_grpc.add_ChatServicer_to_server(Chat(Book(sys.argv[1])), server)
-    if len(sys.argv) > 2:
-        key, certificate = (open(path, "rb").read() for path in sys.argv[2:4])  # noqa: SIM115
-        port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, certificate)]))
-    else:
-        port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(json.dumps({"port": port}), flush=True)
     server.wait_for_termination()
