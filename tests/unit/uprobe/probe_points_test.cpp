@@ -85,13 +85,19 @@ TEST(ProbePoints, ExportedFunctionsWithoutProof) {
   EXPECT_EQ(points.back().function, WT_FN_NEW) << "the birth comes last";
 }
 
+void set(ElfReport& report, wt_function function, uint64_t offset) {
+  for (size_t i = 0; i < kTlsFunctions.size(); ++i) {
+    if (kTlsFunctions[i].function == function) report.functions[i] = {offset, 64};
+  }
+}
+
 TEST(ProbePoints, NoTlsLibraryWithoutReadAndWrite) {
   ElfReport report;
   EXPECT_TRUE(choose_probe_points(-1, report).empty());
   report.functions.resize(kTlsFunctions.size());
-  report.functions[0] = {0x1000, 64};
+  set(report, WT_FN_READ, 0x1000);
   EXPECT_TRUE(choose_probe_points(-1, report).empty());
-  report.functions[1] = {0x2000, 64};
+  set(report, WT_FN_WRITE, 0x2000);
   EXPECT_EQ(choose_probe_points(-1, report).size(), 2U);
 }
 
