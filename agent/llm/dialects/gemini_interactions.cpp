@@ -1,9 +1,14 @@
 // Gemini Interactions: one JSON document with `usage`, or SSE.
 //
 //   interaction.created               the interaction, without usage
-//   step.start / delta / stop         generated parts in `delta`
-//   interaction.completed             the whole interaction with its usage; the stream's end
+//   step.start / delta / stop         a part, its tool's name in `step`; what is generated in
+//   `delta` interaction.completed             the interaction with its usage, and with its steps or
+//   without
+//                                     them; the stream's end
 //   error                             {error:{code}}
+//
+// Until May 2026 `outputs` held what `steps` do, and events were content.start / delta / stop with
+// `content` for `step`. A call stands in the event that begins it and, by the same id, at the end.
 //
 // By the names alone: cached tokens are part of the input, those of tools stand beside it, thoughts
 // beside the output, and the total holds all.
@@ -22,11 +27,17 @@ constexpr RequestPath kRequest[] = {
     {"input", RequestSlot::kPrompt},
 };
 
+// What may be a call of a tool, by the names that stand in front of its members.
+#define WIRETALLY_STEP(at)                                          \
+  {at, AnswerSlot::kToolItem}, {at ".type", AnswerSlot::kToolType}, \
+      {at ".name", AnswerSlot::kToolName}, {                        \
+    at ".id", AnswerSlot::kToolId                                   \
+  }
+
 #define WIRETALLY_INTERACTION(root)                                                               \
   {root "id", AnswerSlot::kResponseId}, {root "model", AnswerSlot::kModel},                       \
       {root "object", AnswerSlot::kObject}, {root "status", AnswerSlot::kStatus},                 \
-      {root "outputs[].type", AnswerSlot::kToolType}, {root "outputs[]", AnswerSlot::kToolItem},  \
-      {root "outputs[].name", AnswerSlot::kToolName}, {root "outputs[].id", AnswerSlot::kToolId}, \
+      WIRETALLY_STEP(root "outputs[]"), WIRETALLY_STEP(root "steps[]"),                           \
       {root "usage", AnswerSlot::kUsage},                                                         \
       {root "usage.total_input_tokens", AnswerSlot::kUsageNumber, UsageField::kInput},            \
       {root "usage.total_output_tokens", AnswerSlot::kUsageNumber, UsageField::kOutput},          \
@@ -42,9 +53,17 @@ constexpr AnswerPath kAnswer[] = {
     {"type", AnswerSlot::kType},
     WIRETALLY_INTERACTION(""),
     WIRETALLY_INTERACTION("interaction."),
+    WIRETALLY_STEP("step"),
+    WIRETALLY_STEP("content"),
+    // Without its type, because each event has one and only few name a tool.
+    {"delta", AnswerSlot::kToolItem},
+    {"delta.name", AnswerSlot::kToolName},
+    {"delta.id", AnswerSlot::kToolId},
     {"delta.text", AnswerSlot::kDelta},
+    {"delta.content.text", AnswerSlot::kDelta},
+    {"delta.partial_arguments", AnswerSlot::kDelta},
+    {"delta.data", AnswerSlot::kContentData},
     {"delta.arguments", AnswerSlot::kContentItem},
-    {"delta.name", AnswerSlot::kLoneToolName},
     WIRETALLY_GOOGLE_ERRORS,
     {"error.code", AnswerSlot::kErrorCode},
 };
