@@ -76,6 +76,18 @@ bool answer_has_shape(const AnswerNotes& notes) {
   return notes.type_known || (notes.object.view() == "interaction" && notes.has_usage);
 }
 
+// incomplete: the limit of tokens was met.
+void note_status(AnswerNotes& notes, std::string_view status) {
+  FinishReason& reason = notes.finish_reason;
+  if (status == "completed") {
+    reason = notes.tools.count() > 0 ? FinishReason::kToolCalls : FinishReason::kStop;
+  }
+  if (status == "requires_action") reason = FinishReason::kToolCalls;
+  if (status == "incomplete") reason = FinishReason::kLength;
+  if (status == "cancelled") reason = FinishReason::kOther;
+  if (status == "failed") notes.fail();
+}
+
 void end_document(AnswerNotes& notes, bool is_event) {
   Document& doc = notes.document;
   const std::string_view type = doc.type.view();
@@ -85,12 +97,7 @@ void end_document(AnswerNotes& notes, bool is_event) {
   if (!is_event || completed) {
     notes.take_usage();
     notes.end_answer();
-    const bool well = doc.status.view() == "completed";
-    if (well && notes.finish_reason == FinishReason::kUnknown) {
-      notes.finish_reason =
-          notes.tools.count() > 0 ? FinishReason::kToolCalls : FinishReason::kStop;
-    }
-    if (doc.status.view() == "failed") notes.fail();
+    note_status(notes, doc.status.view());
   }
   if (doc.error) notes.fail();
 }
