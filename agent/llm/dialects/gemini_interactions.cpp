@@ -37,8 +37,8 @@ constexpr RequestPath kRequest[] = {
 #define WIRETALLY_INTERACTION(root)                                                               \
   {root "id", AnswerSlot::kResponseId}, {root "model", AnswerSlot::kModel},                       \
       {root "object", AnswerSlot::kObject}, {root "status", AnswerSlot::kStatus},                 \
-      WIRETALLY_STEP(root "outputs[]"), WIRETALLY_STEP(root "steps[]"),                           \
-      {root "usage", AnswerSlot::kUsage},                                                         \
+      {root "service_tier", AnswerSlot::kServiceTier}, WIRETALLY_STEP(root "outputs[]"),          \
+      WIRETALLY_STEP(root "steps[]"), {root "usage", AnswerSlot::kUsage},                         \
       {root "usage.total_input_tokens", AnswerSlot::kUsageNumber, UsageField::kInput},            \
       {root "usage.total_output_tokens", AnswerSlot::kUsageNumber, UsageField::kOutput},          \
       {root "usage.total_thought_tokens", AnswerSlot::kUsageNumber, UsageField::kReasoning},      \
