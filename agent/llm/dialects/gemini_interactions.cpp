@@ -34,19 +34,29 @@ constexpr RequestPath kRequest[] = {
     at ".id", AnswerSlot::kToolId                                   \
   }
 
-#define WIRETALLY_INTERACTION(root)                                                               \
-  {root "id", AnswerSlot::kResponseId}, {root "model", AnswerSlot::kModel},                       \
-      {root "object", AnswerSlot::kObject}, {root "status", AnswerSlot::kStatus},                 \
-      {root "service_tier", AnswerSlot::kServiceTier}, WIRETALLY_STEP(root "outputs[]"),          \
-      WIRETALLY_STEP(root "steps[]"), {root "usage", AnswerSlot::kUsage},                         \
-      {root "usage.total_input_tokens", AnswerSlot::kUsageNumber, UsageField::kInput},            \
-      {root "usage.total_output_tokens", AnswerSlot::kUsageNumber, UsageField::kOutput},          \
-      {root "usage.total_thought_tokens", AnswerSlot::kUsageNumber, UsageField::kReasoning},      \
-      {root "usage.total_cached_tokens", AnswerSlot::kUsageNumber, UsageField::kCacheRead},       \
-      {root "usage.total_tool_use_tokens", AnswerSlot::kUsageNumber, UsageField::kToolUsePrompt}, \
-  {                                                                                               \
-    root "usage.total_tokens", AnswerSlot::kUsageNumber, UsageField::kTotal                       \
+// The rows of a list of counts by modality: [{modality, tokens}].
+#define WIRETALLY_INTERACTION_DETAILS(list, field)                                          \
+  {list "[]", AnswerSlot::kDetail, field}, {list "[].modality", AnswerSlot::kDetailName}, { \
+    list "[].tokens", AnswerSlot::kDetailCount                                              \
   }
+
+#define WIRETALLY_INTERACTION_USAGE(usage)                                                       \
+  {usage, AnswerSlot::kUsage},                                                                   \
+      {usage ".total_input_tokens", AnswerSlot::kUsageNumber, UsageField::kInput},               \
+      {usage ".total_output_tokens", AnswerSlot::kUsageNumber, UsageField::kOutput},             \
+      {usage ".total_thought_tokens", AnswerSlot::kUsageNumber, UsageField::kReasoning},         \
+      {usage ".total_cached_tokens", AnswerSlot::kUsageNumber, UsageField::kCacheRead},          \
+      {usage ".total_tool_use_tokens", AnswerSlot::kUsageNumber, UsageField::kToolUsePrompt},    \
+      {usage ".total_tokens", AnswerSlot::kUsageNumber, UsageField::kTotal},                     \
+      WIRETALLY_INTERACTION_DETAILS(usage ".input_tokens_by_modality", UsageField::kInput),      \
+      WIRETALLY_INTERACTION_DETAILS(usage ".cached_tokens_by_modality", UsageField::kCacheRead), \
+      WIRETALLY_INTERACTION_DETAILS(usage ".output_tokens_by_modality", UsageField::kOutput)
+
+#define WIRETALLY_INTERACTION(root)                                                      \
+  {root "id", AnswerSlot::kResponseId}, {root "model", AnswerSlot::kModel},              \
+      {root "object", AnswerSlot::kObject}, {root "status", AnswerSlot::kStatus},        \
+      {root "service_tier", AnswerSlot::kServiceTier}, WIRETALLY_STEP(root "outputs[]"), \
+      WIRETALLY_STEP(root "steps[]"), WIRETALLY_INTERACTION_USAGE(root "usage")
 
 constexpr AnswerPath kAnswer[] = {
     {"event_type", AnswerSlot::kType},
