@@ -10,6 +10,8 @@
 // Until May 2026 `outputs` held what `steps` do, and events were content.start / delta / stop with
 // `content` for `step`. A call stands in the event that begins it and, by the same id, at the end.
 //
+// Events may carry `metadata.usage`, the usage so far: the last object is taken whole.
+//
 // By the names alone: cached tokens are part of the input, those of tools stand beside it, thoughts
 // beside the output, and the total holds all.
 #include "dialect_table.h"
@@ -63,6 +65,7 @@ constexpr AnswerPath kAnswer[] = {
     {"type", AnswerSlot::kType},
     WIRETALLY_INTERACTION(""),
     WIRETALLY_INTERACTION("interaction."),
+    WIRETALLY_INTERACTION_USAGE("metadata.usage"),
     WIRETALLY_STEP("step"),
     WIRETALLY_STEP("content"),
     // Without its type, because each event has one and only few name a tool.
@@ -103,9 +106,9 @@ void end_document(AnswerNotes& notes, bool is_event) {
   const std::string_view type = doc.type.view();
   if (type.starts_with("interaction.")) notes.type_known = true;
   if (doc.delta) doc.content = true;
+  notes.replace_usage();
   const bool completed = type == "interaction.completed" || type == "interaction.complete";
   if (!is_event || completed) {
-    notes.take_usage();
     notes.end_answer();
     note_status(notes, doc.status.view());
   }
