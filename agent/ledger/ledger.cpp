@@ -424,8 +424,19 @@ void Ledger::settle_line(int64_t finish_ns) {
   deliver(entry_);
 }
 
+namespace {
+
+// Whether only background calls are fetched as this one was. Of Interactions any stored one may be,
+// and that has counted when it was asked for.
+bool is_of_background(const UsageRecord& fetched) {
+  return fetched.dialect != Dialect::kGeminiInteractions;
+}
+
+}  // namespace
+
 void Ledger::settle_fetched() {
   auto asked = set_aside_.take(digest_of(entry_.record.response_id.view()));
+  if (!asked && !is_of_background(entry_.record)) return report_late("same_id");
   if (!asked) return deliver(entry_);
   fold_fetched(entry_, *asked);
   price(*asked);

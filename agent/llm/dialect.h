@@ -86,6 +86,9 @@ struct DialectSpec {
   // What a whole answer shows counts for more than what its request looked like: a model and an
   // input are everybody's.
   bool answer_decides = false;
+  // What is fetched does not say whether it was asked for in the background: it counts where the
+  // POST was seen to do so.
+  bool fetched_says_nothing = false;
   bool heads_prove = true;  // false: the provider has something else at this path as well
   // Its streams are packed into events of AWS, as nobody else's are.
   bool is_packed = false;

@@ -90,9 +90,10 @@ const Rpc* rpc_of(const DialectSpec& spec, std::string_view path) {
 const DialectSpec* fetched_dialect(std::string_view path) {
   while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
   const size_t slash = path.rfind('/');
-  const bool of_one = slash != path.npos && slash + 1 < path.size() &&
-                      path.substr(0, slash).ends_with("/responses");
-  return of_one ? &openai_responses() : nullptr;
+  if (slash == path.npos || slash + 1 == path.size()) return nullptr;
+  const std::string_view collection = path.substr(0, slash);
+  if (collection.ends_with("/responses")) return &openai_responses();
+  return collection.ends_with("/interactions") ? &gemini_interactions() : nullptr;
 }
 
 const DialectSpec* suspect_socket_dialect(std::string_view path) {

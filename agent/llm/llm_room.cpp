@@ -745,7 +745,8 @@ CallPart part_of(bool fetch, bool asked_for_background, const AnswerNotes& notes
 bool shows_background_end(const AnswerReader* reader) {
   if (reader == nullptr || !reader->has_shape()) return false;
   const AnswerNotes& notes = reader->notes();
-  return notes.background && notes.terminal && !notes.pending;
+  const bool may_be = notes.background || reader->spec().fetched_says_nothing;
+  return may_be && notes.terminal && !notes.pending;
 }
 
 // A whole answer in which nothing is of the dialect that its request seemed to be of.

@@ -12,6 +12,9 @@
 //
 // Events may carry `metadata.usage`, the usage so far: the last object is taken whole.
 //
+// A request with background:true is answered at once (in_progress, no usage); GET
+// /interactions/{id} shows how it stands and later its usage, as it does of any stored one.
+//
 // By the names alone: cached tokens are part of the input, those of tools stand beside it, thoughts
 // beside the output, and the total holds all.
 #include "dialect_table.h"
@@ -23,10 +26,9 @@ namespace {
 constexpr std::string_view kPathTails[] = {"/interactions"};
 
 constexpr RequestPath kRequest[] = {
-    {"model", RequestSlot::kModel},
-    {"agent", RequestSlot::kModel},
-    {"stream", RequestSlot::kStream},
-    {"input", RequestSlot::kPrompt},
+    {"model", RequestSlot::kModel},           {"agent", RequestSlot::kModel},
+    {"stream", RequestSlot::kStream},         {"input", RequestSlot::kPrompt},
+    {"background", RequestSlot::kBackground},
 };
 
 // What may be a call of a tool, by the names that stand in front of its members.
@@ -110,6 +112,7 @@ void end_document(AnswerNotes& notes, bool is_event) {
   const bool completed = type == "interaction.completed" || type == "interaction.complete";
   if (!is_event || completed) {
     notes.end_answer();
+    notes.pending = doc.status.view() == "in_progress";
     note_status(notes, doc.status.view());
   }
   if (doc.error) notes.fail();
@@ -122,6 +125,7 @@ const DialectSpec& gemini_interactions() {
       .dialect = Dialect::kGeminiInteractions,
       .operation = Operation::kChat,
       .path_tails = kPathTails,
+      .fetched_says_nothing = true,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
       .answer_paths = path_set<kAnswer>(),

@@ -51,6 +51,23 @@ TEST(Background, CountsOnceWhenItsResultIsThere) {
   EXPECT_EQ(b.out.late.size(), 9u);
 }
 
+// It does not say that it was asked for in the background, and most were not.
+TEST(Background, AnInteractionCountsOnlyWhereItsRequestWasSeen) {
+  Bench b;
+  RecordMaker make;
+  UsageRecord stored = fetched(make.make(0, 50), "v1_0123456789abcdef");
+  UsageRecord result = fetched(make.make(10'000, 10'050), "v1_fedcba9876543210");
+  UsageRecord request = asked(make.make(5'000, 5'050), "v1_fedcba9876543210");
+  for (UsageRecord* record : {&stored, &request, &result}) {
+    record->dialect = Dialect::kGeminiInteractions;
+  }
+  b.feed({stored, request, result});
+  b.ledger.drain();
+  ASSERT_EQ(b.out.entries.size(), 1u);
+  EXPECT_EQ(b.out.entries[0].record.response_id.view(), "v1_fedcba9876543210");
+  EXPECT_EQ(b.out.entries[0].record.tokens.output, 5u);
+}
+
 TEST(Background, AResultWhoseRequestWasNotSeenCountsByItself) {
   Bench b;
   RecordMaker make;
