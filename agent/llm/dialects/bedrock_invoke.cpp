@@ -9,7 +9,7 @@
 //   others           the headers x-amzn-bedrock-input-token-count … alone
 //
 // The last event of a stream repeats the numbers as amazon-bedrock-invocationMetrics, whose input
-// leaves the cache out; they count only where the model states none.
+// leaves the cache out; each counts only where the model does not state it. So do the headers.
 #include <vector>
 
 #include "dialect_table.h"
@@ -123,15 +123,36 @@ bool is_claude(std::string_view type) {
          type == "ping" || type == "error";
 }
 
+// The document's own numbers, and those of the metrics that the model has not stated.
+void take_usage(AnswerNotes& notes) {
+  using F = UsageField;
+  UsageSheet& metrics = notes.document.spare_usage;
+  const std::optional<uint64_t> input = metrics.get(F::kInput);
+  if (notes.has_choices && input.has_value()) {  // as prompt_tokens would have it
+    metrics.set(F::kInput,
+                *input + metrics.get_or_zero(F::kCacheRead) + metrics.get_or_zero(F::kCacheWrite));
+  }
+  notes.take_usage();
+  if (notes.spare_usage) return;
+  const bool has_writes = notes.usage.get(F::kCacheWrite5m).has_value() ||
+                          notes.usage.get(F::kCacheWrite1h).has_value();
+  for (F field : {F::kInput, F::kOutput, F::kCacheRead, F::kCacheWrite}) {
+    const std::optional<uint64_t> value = metrics.get(field);
+    const bool stated = notes.usage.get(field).has_value() || notes.usage.malformed(field) ||
+                        (field == F::kCacheWrite && has_writes);
+    if (value.has_value() && !stated) notes.usage.set(field, *value);
+  }
+}
+
 void end_document(AnswerNotes& notes, bool is_event) {
   Document& doc = notes.document;
   if (!doc.spare_usage.empty()) notes.terminal = true;
   if (is_claude(doc.type.view())) {
-    if (doc.type.view() == "message_stop") notes.take_usage();
+    if (doc.type.view() == "message_stop") take_usage(notes);
     end_anthropic_document(notes, is_event);
     return;
   }
-  notes.take_usage();
+  take_usage(notes);
   if (doc.error || !doc.error_name.empty()) notes.fail();
 }
 
