@@ -123,6 +123,7 @@ bool says_nothing_new(AnswerSlot slot, const JsonEvent& event) {
     case AnswerSlot::kGroq:
       return true;
     case AnswerSlot::kFinishReason:
+    case AnswerSlot::kSpareFinishReason:
     case AnswerSlot::kUsage:
     case AnswerSlot::kError:
     case AnswerSlot::kErrorCode:

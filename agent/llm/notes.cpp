@@ -308,6 +308,12 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
         doc.finished = true;
       }
       break;
+    case AnswerSlot::kSpareFinishReason: {
+      const bool told = finish_reason != FinishReason::kUnknown || !is_text(event);
+      const FinishReason spare = told ? FinishReason::kOther : finish_reason_of(event.text);
+      if (spare != FinishReason::kOther) finish_reason = spare;
+      break;
+    }
     case AnswerSlot::kBlocked:
       if (is_text(event) || event.integer.value_or(0) != 0) {
         finish_reason = FinishReason::kContentFilter;

@@ -90,6 +90,8 @@ enum class AnswerSlot : uint8_t {
   kRole,
   kStatus,  // Responses: how the answer stands
   kFinishReason,
+  // Stands for it where it is not told; of words that are known alone.
+  kSpareFinishReason,
   kDelta,             // text whose being there is content only in some kinds of event
   kContent,           // text whose being there is content
   kContentData,       // likewise, but no text: base64

@@ -76,7 +76,8 @@ constexpr AnswerPath kNative[] = {
     visible_text("choices[].delta.content", AnswerSlot::kContent),
     visible_text("choices[].text", AnswerSlot::kContent),
     {"choices[].finish_reason", AnswerSlot::kFinishReason},
-    {"choices[].stop_reason", AnswerSlot::kFinishReason},
+    // Mistral's reason; beside a finish reason, the token or the text that the model stopped at.
+    {"choices[].stop_reason", AnswerSlot::kSpareFinishReason},
     {"choices[].message.tool_calls[].function.name", AnswerSlot::kLoneToolName},
     {"usage.prompt_tokens", AnswerSlot::kUsageNumber, UsageField::kInput},
     {"usage.completion_tokens", AnswerSlot::kUsageNumber, UsageField::kOutput},
