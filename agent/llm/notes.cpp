@@ -621,6 +621,7 @@ FinishReason finish_reason_of(std::string_view word) {
       {"refusal", FinishReason::kContentFilter},
       {"content_filtered", FinishReason::kContentFilter},
       {"guardrail_intervened", FinishReason::kContentFilter},
+      {"INTERVENED", FinishReason::kContentFilter},
       {"max_output_reached", FinishReason::kLength},
       {"sensitive", FinishReason::kContentFilter},
       {"network_error", FinishReason::kError},

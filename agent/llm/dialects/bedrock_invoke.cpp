@@ -66,6 +66,11 @@ constexpr AnswerPath kNative[] = {
     {"finish_reason", AnswerSlot::kFinishReason},
     {"text", AnswerSlot::kContent},
     {"stopReason", AnswerSlot::kFinishReason},
+    {"completions[].finishReason.reason", AnswerSlot::kFinishReason},  // AI21 before Jamba
+    {"amazon-bedrock-guardrailAction", AnswerSlot::kSpareFinishReason},
+    {"generation_id", AnswerSlot::kResponseId},
+    {"response.generation_id", AnswerSlot::kResponseId},
+    {"tool_calls[].name", AnswerSlot::kLoneToolName},
     WIRETALLY_NOVA_USAGE("usage"),
     WIRETALLY_NOVA_USAGE("metadata.usage"),
     visible_text("contentBlockDelta.delta.text", AnswerSlot::kContent),
