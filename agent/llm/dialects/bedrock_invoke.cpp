@@ -173,6 +173,19 @@ void end_document(AnswerNotes& notes, bool is_event) {
   if (doc.error || !doc.error_name.empty()) notes.fail();
 }
 
+// The cache, where the body does not state it: beside the input of the headers and of the models of
+// others, inside of prompt_tokens.
+void take_cache_of_headers(const TokenCounts& headers, bool has_choices, TokenCounts& tokens) {
+  const bool stated = tokens.cache_read.has_value() || tokens.cache_write_5m.has_value() ||
+                      tokens.cache_write_1h.has_value();
+  const uint64_t cached = headers.cache_read.value_or(0) + headers.cache_write_5m.value_or(0);
+  if (stated || !tokens.input.has_value()) return;
+  if (has_choices && cached > *tokens.input) return;
+  tokens.cache_read = headers.cache_read;
+  tokens.cache_write_5m = headers.cache_write_5m;
+  if (!has_choices && cached > 0) tokens.input = headers.input.value_or(*tokens.input + cached);
+}
+
 void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecord& record) {
   if (!notes.has_usage) return;
   TokenCounts& tokens = record.tokens;
@@ -183,6 +196,7 @@ void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecor
   } else {
     normalise_anthropic_answer(notes, context, record);
   }
+  take_cache_of_headers(by_headers, notes.has_choices, tokens);
   // Each number that the body leaves out.
   if (!tokens.input.has_value()) {
     tokens.input = by_headers.input;
