@@ -77,6 +77,8 @@ struct DialectSpec {
   bool takes_forms = false;  // a request may be multipart/form-data
   // Where the path tells what is done, instead of `operation`.
   Operation (*operation_of)(std::string_view path) = nullptr;
+  // And the answer, where the path may be silent.
+  Operation (*operation_of_answer)(const AnswerNotes& notes, Operation by_path) = nullptr;
   // Events state counts of their own, which add up: a stream that lost one has a lower bound.
   bool counts_by_event = false;
   // An answer without its request is tried as this dialect: nobody else's has its shape.

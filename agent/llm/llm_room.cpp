@@ -834,6 +834,9 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
   if (reader != nullptr && !answer.corrupt) {
     const AnswerNotes& notes = reader->notes();
     const bool asked_for_stream = record.stream;
+    if (call.spec->operation_of_answer != nullptr) {
+      record.operation = call.spec->operation_of_answer(notes, record.operation);
+    }
     note_answer_body(*reader, record);
     if (record.response_bytes == 0) {
       record.stream = asked_for_stream && is_success(record.status_code.value_or(0));
@@ -870,7 +873,9 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
   }
 
   record.outcome = outcome_of(record, answer, end.outcome);
-  const bool has_tokens = call.spec->has_tokens && operation_has_tokens(record.operation);
+  // Of images nothing but what is stated is counted in tokens.
+  const bool has_tokens = call.spec->has_tokens && operation_has_tokens(record.operation) &&
+                          record.operation != Operation::kImageGeneration;
   if (has_tokens) record.usage_missing = missing_of(record, answer);
   if (record.usage_missing != UsageMissing::kNot) record.flags.set(RecordFlag::kUsageMissing);
   if (record.provider.empty()) record.provider.assign("unknown");

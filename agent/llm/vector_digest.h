@@ -24,6 +24,9 @@ class VectorDigest {
   // No further element of this vector is needed.
   bool has_enough() const { return vectors_ > 1 || size_ == kNumbers || unreadable_; }
 
+  // A vector was there that is not empty.
+  bool any_number() const { return size_ > 0 || unreadable_; }
+
   // high: bytes of the numbers it is of. Unknown without a vector whose numbers can be read.
   Digest value() const;
 

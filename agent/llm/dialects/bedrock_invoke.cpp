@@ -6,6 +6,8 @@
 //   Nova             Converse's names, its events as members
 //   Llama            prompt_token_count, generation_token_count
 //   OpenAI, AI21, …  chat completions
+//   Cohere           its own version 1, without its counts
+//   images           priced by the image
 //   others           the headers x-amzn-bedrock-input-token-count … alone
 //
 // The last event of a stream repeats the numbers as amazon-bedrock-invocationMetrics, whose input
@@ -101,6 +103,16 @@ constexpr AnswerPath kNative[] = {
      UsageField::kCacheWrite},
     {"usage.completion_tokens_details.reasoning_tokens", AnswerSlot::kUsageNumber,
      UsageField::kReasoning},
+    {"embedding", AnswerSlot::kVector},
+    {"embedding[]", AnswerSlot::kVectorNumber},
+    {"embeddings[]", AnswerSlot::kVector},
+    {"embeddings[][]", AnswerSlot::kVectorNumber},
+    {"embeddings.float[]", AnswerSlot::kVector},
+    {"embeddings.float[][]", AnswerSlot::kVectorNumber},
+    {"embeddings.int8[]", AnswerSlot::kVector},
+    {"embeddings.int8[][]", AnswerSlot::kVectorNumber},
+    {"embeddings[].embedding", AnswerSlot::kVector},
+    {"embeddings[].embedding[]", AnswerSlot::kVectorNumber},
     {"amazon-bedrock-invocationMetrics", AnswerSlot::kBody},
     {"amazon-bedrock-invocationMetrics.inputTokenCount", AnswerSlot::kSpareUsageNumber,
      UsageField::kInput},
@@ -125,7 +137,15 @@ const std::vector<AnswerPath>& answer_slots() {
 
 Operation operation_of(std::string_view path) {
   if (path.find("embed") != path.npos) return Operation::kEmbeddings;
+  for (std::string_view maker : {"nova-canvas", "titan-image", "stability."}) {
+    if (path.find(maker) != path.npos) return Operation::kImageGeneration;
+  }
   return path.find("rerank") != path.npos ? Operation::kRerank : Operation::kChat;
+}
+
+// An inference profile's id does not say what it does.
+Operation operation_of_answer(const AnswerNotes& notes, Operation by_path) {
+  return notes.vectors.any_number() ? Operation::kEmbeddings : by_path;
 }
 
 bool request_has_shape(const RequestNotes& notes, bool model_in_path) {
@@ -218,6 +238,7 @@ const DialectSpec& bedrock_invoke() {
       .path_tails = kPathTails,
       .path_fits = names_bedrock_model,
       .operation_of = operation_of,
+      .operation_of_answer = operation_of_answer,
       .is_packed = true,
       .prompt_is_body = true,
       .request_paths = path_set<kRequest>(),
