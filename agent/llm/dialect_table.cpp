@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "field_text.h"
+
 namespace wiretally::llm {
 namespace {
 
@@ -111,6 +113,15 @@ const DialectSpec* suspect_dialect_of(const Headers& headers) {
     if (headers.find(name).has_value()) return &mcp();
   }
   return headers.find("a2a-version").has_value() ? &a2a() : nullptr;
+}
+
+// TGI behind Inference Endpoints of Hugging Face. Its answers prove it: other models are there too.
+const DialectSpec* suspect_dialect_of(std::string_view host, std::string_view path) {
+  static constexpr std::string_view kEndpoints = ".endpoints.huggingface.cloud";
+  const bool of_hugging_face =
+      host.size() > kEndpoints.size() &&
+      same_but_for_case(host.substr(host.size() - kEndpoints.size()), kEndpoints);
+  return of_hugging_face && path == "/" ? &tgi() : nullptr;
 }
 
 }  // namespace wiretally::llm

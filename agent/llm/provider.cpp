@@ -251,9 +251,9 @@ bool request_head_proves(Dialect dialect, std::string_view provider, const Heade
 }
 
 bool answer_head_proves(const Headers& headers) {
-  static constexpr std::string_view kNames[] = {"openai-version", "openai-processing-ms",
-                                                "anthropic-organization-id", "x-groq-region",
-                                                "x-litellm-call-id"};
+  static constexpr std::string_view kNames[] = {
+      "openai-version", "openai-processing-ms", "anthropic-organization-id",
+      "x-groq-region",  "x-litellm-call-id",    "x-generated-tokens"};
   return std::any_of(std::begin(kNames), std::end(kNames),
                      [&](std::string_view name) { return headers.find(name).has_value(); });
 }

@@ -1,6 +1,7 @@
 // Text Generation Inference, its own API: generate (JSON, whose numbers are in headers, and in
 // `details` if asked for) and generate_stream (SSE, one event a token; the last one has `details`,
-// and of a stream that was cut the events are counted).
+// and of a stream that was cut the events are counted). At the root, and with older ones at
+// generate, the document stands in a list.
 #include "dialect_table.h"
 #include "dialects/self_hosted.h"
 
@@ -21,6 +22,11 @@ constexpr AnswerPath kAnswer[] = {
     {"details.input_length", AnswerSlot::kUsageNumber, UsageField::kInput},
     {"details.generated_tokens", AnswerSlot::kUsageNumber, UsageField::kOutput},
     {"details.finish_reason", AnswerSlot::kFinishReason},
+    visible_text("[].generated_text", AnswerSlot::kBody),
+    {"[].details", AnswerSlot::kUsage},
+    {"[].details.input_length", AnswerSlot::kUsageNumber, UsageField::kInput},
+    {"[].details.generated_tokens", AnswerSlot::kUsageNumber, UsageField::kOutput},
+    {"[].details.finish_reason", AnswerSlot::kFinishReason},
     {"error", AnswerSlot::kError},
     {"error_type", AnswerSlot::kErrorType},
 };
