@@ -1,17 +1,20 @@
 // OpenAI embeddings: one JSON document of any size, vectors as numbers or as one base64 string,
-// `usage` before or behind them. There is no output to count.
+// `usage` before or behind them. There is no output to count. Voyage has two more of the kind: what
+// they read stands in `inputs`, and chunks of one document in a list of their own.
 #include "dialect_table.h"
 #include "dialects/openai_shape.h"
 
 namespace wiretally::llm {
 namespace {
 
-constexpr std::string_view kPathTails[] = {"/embeddings"};
+constexpr std::string_view kPathTails[] = {"/embeddings", "/multimodalembeddings",
+                                           "/contextualizedembeddings"};
 
 constexpr RequestPath kRequest[] = {
     {"model", RequestSlot::kModel},
     {"user", RequestSlot::kUser},
     {"input", RequestSlot::kPrompt},
+    {"inputs", RequestSlot::kPrompt},
 };
 
 constexpr AnswerPath kAnswer[] = {
@@ -21,6 +24,8 @@ constexpr AnswerPath kAnswer[] = {
     {"type", AnswerSlot::kType},
     {"data[].embedding", AnswerSlot::kVector},
     {"data[].embedding[]", AnswerSlot::kVectorNumber},
+    {"data[].data[].embedding", AnswerSlot::kVector},
+    {"data[].data[].embedding[]", AnswerSlot::kVectorNumber},
     {"usage", AnswerSlot::kUsage},
     {"usage.prompt_tokens", AnswerSlot::kUsageNumber, UsageField::kInput},
     {"usage.total_tokens", AnswerSlot::kUsageNumber, UsageField::kTotal},
@@ -30,7 +35,8 @@ constexpr AnswerPath kAnswer[] = {
 };
 
 bool request_has_shape(const RequestNotes& notes, bool model_in_path) {
-  return (model_in_path || !notes.model.empty()) && notes.has_prompt;
+  // `of_other`: at Ollama's path its input told that it is of this dialect.
+  return (model_in_path || !notes.model.empty()) && (notes.has_prompt || notes.of_other);
 }
 
 bool answer_has_shape(const AnswerNotes& notes) {
