@@ -74,7 +74,8 @@ struct DialectSpec {
   bool (*path_fits)(std::string_view path) = nullptr;
   // A dialect whose paths look the same under a prefix; RequestSlot::kOther or the host tells.
   const DialectSpec& (*other_by_request)() = nullptr;
-  bool takes_forms = false;  // a request may be multipart/form-data
+  bool other_by_head = true;  // false: RequestSlot::kOther alone tells
+  bool takes_forms = false;   // a request may be multipart/form-data
   // Where the path tells what is done, instead of `operation`.
   Operation (*operation_of)(std::string_view path) = nullptr;
   // And the answer, where the path may be silent.

@@ -58,6 +58,10 @@ std::span<const DialectSpec* const> dialects() {
       &a2a(),
       &mistral_conversations(),
       &workers_ai(),
+      &cohere_v1_generate(),
+      &ollama_embeddings(),
+      &watsonx_generation(),
+      &watsonx_chat(),
       &xai_grpc(),  // from here on over gRPC
       &gemini_grpc(),
   };

@@ -14,6 +14,8 @@ const DialectSpec& openai_chat();
 const DialectSpec& openai_completions();
 const DialectSpec& mistral_conversations();
 const DialectSpec& workers_ai();
+const DialectSpec& watsonx_generation();
+const DialectSpec& watsonx_chat();
 const DialectSpec& openai_responses();
 const DialectSpec& openai_embeddings();
 const DialectSpec& anthropic_messages();
@@ -26,6 +28,7 @@ const DialectSpec& bedrock_converse();
 const DialectSpec& bedrock_invoke();
 const DialectSpec& cohere_v1_chat();
 const DialectSpec& cohere_v1_embed();
+const DialectSpec& cohere_v1_generate();
 const DialectSpec& cohere_v1_rerank();
 const DialectSpec& cohere_v2_chat();
 const DialectSpec& cohere_v2_embed();
@@ -43,12 +46,13 @@ const DialectSpec& a2a();
 const DialectSpec& ollama_chat();
 const DialectSpec& ollama_generate();
 const DialectSpec& ollama_embed();
+const DialectSpec& ollama_embeddings();
 const DialectSpec& xai_grpc();
 const DialectSpec& gemini_grpc();
 
-inline constexpr size_t kDialectCount = 32;
+inline constexpr size_t kDialectCount = 36;
 // The first rows: those of JSON, among which an answer without request may choose.
-inline constexpr size_t kJsonDialectCount = 30;
+inline constexpr size_t kJsonDialectCount = 34;
 
 // All rows; built at the first call.
 std::span<const DialectSpec* const> dialects();

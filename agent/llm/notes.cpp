@@ -626,6 +626,8 @@ FinishReason finish_reason_of(std::string_view word) {
       {"sensitive", FinishReason::kContentFilter},
       {"network_error", FinishReason::kError},
       {"limit", FinishReason::kLength},
+      {"token_limit", FinishReason::kLength},
+      {"not_finished", FinishReason::kUnknown},  // watsonx, of all events but the last
       {"STOP", FinishReason::kStop},
       {"FINISH", FinishReason::kStop},
       {"COMPLETE", FinishReason::kStop},

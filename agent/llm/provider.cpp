@@ -59,6 +59,7 @@ constexpr HostRow kHosts[] = {
     {"models.ai.azure.com", "azure.ai.inference"},
     {"inference.ai.azure.com", "azure.ai.inference"},
     {"router.huggingface.co", "huggingface"},
+    {"ml.cloud.ibm.com", "ibm.watsonx.ai"},
     {"generativelanguage.googleapis.com", "gcp.gemini"},
     {"aiplatform.googleapis.com", "gcp.vertex_ai"},
 };

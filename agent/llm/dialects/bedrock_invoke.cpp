@@ -123,6 +123,7 @@ constexpr AnswerPath kNative[] = {
     {"amazon-bedrock-invocationMetrics.cacheWriteInputTokenCount", AnswerSlot::kSpareUsageNumber,
      UsageField::kCacheWrite},
     {"__type", AnswerSlot::kErrorType},
+    {"Output.__type", AnswerSlot::kErrorType},
 };
 
 const std::vector<AnswerPath>& answer_slots() {

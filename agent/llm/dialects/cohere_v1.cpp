@@ -1,5 +1,5 @@
 // Cohere's API, version 1: chat as JSON, or as NDJSON or SSE whose documents carry their kind in
-// `event_type`; embed, rerank.
+// `event_type`; generate, which came before it; embed; rerank, which others speak too.
 //
 //   stream-start                              generation_id
 //   text-generation, tool-calls-chunk         generated text
@@ -7,13 +7,15 @@
 //   stream-end                                the whole answer with its meta; the stream's end
 #include "dialect_table.h"
 #include "dialects/cohere_shape.h"
+#include "target.h"
 
 namespace wiretally::llm {
 namespace {
 
 constexpr std::string_view kChatTails[] = {"/v1/chat"};
 constexpr std::string_view kEmbedTails[] = {"/v1/embed"};
-constexpr std::string_view kRerankTails[] = {"/v1/rerank"};
+constexpr std::string_view kRerankTails[] = {"/v1/rerank", "/rerank", "/reranking"};
+constexpr std::string_view kGenerateTails[] = {"/v1/generate"};
 
 constexpr RequestPath kRequest[] = {
     {"model", RequestSlot::kModel},
@@ -38,6 +40,10 @@ constexpr AnswerPath kAnswer[] = {
     {"response.generation_id", AnswerSlot::kResponseId},
     {"response.finish_reason", AnswerSlot::kFinishReason},
     WIRETALLY_COHERE_USAGE("response.meta"),
+    {"generations", AnswerSlot::kChoices},  // of no chat
+    visible_text("generations[].text", AnswerSlot::kText),
+    {"generations[].finish_reason", AnswerSlot::kFinishReason},
+    {"data[]", AnswerSlot::kBody},  // Mixedbread's reranks
     {"embeddings[]", AnswerSlot::kVector},
     {"embeddings[][]", AnswerSlot::kVectorNumber},
     WIRETALLY_COHERE_LISTS,
@@ -69,7 +75,27 @@ DialectSpec spec_of(Operation operation, std::span<const std::string_view> tails
   return cohere_spec(version, operation, tails);
 }
 
+// A model of Triton's may be called v1.
+bool is_not_of_triton(std::string_view path) { return triton_model(path).empty(); }
+
+bool generate_has_shape(const AnswerNotes& notes) {
+  return notes.type_known ||
+         (notes.has_choices && notes.usage.get(UsageField::kBilledOutput).has_value());
+}
+
 }  // namespace
+
+const DialectSpec& cohere_v1_generate() {
+  static const DialectSpec spec = [] {
+    DialectSpec generate = spec_of(Operation::kTextCompletion, kGenerateTails);
+    generate.path_fits = is_not_of_triton;
+    generate.other_by_answer = tgi;  // mounted under /v1
+    generate.prompt_is_body = true;
+    generate.answer_has_shape = generate_has_shape;
+    return generate;
+  }();
+  return spec;
+}
 
 const DialectSpec& cohere_v1_chat() {
   static const DialectSpec spec = spec_of(Operation::kChat, kChatTails);

@@ -1,4 +1,5 @@
-// Ollama's own API: chat, generate and embed. NDJSON unless the request says stream:false; the line
+// Ollama's own API: chat, generate, embed, and embeddings, which came before embed and counts
+// nothing. NDJSON unless the request says stream:false; the line
 // with done:true holds the counts, and a line {"error":text} is the end.
 //
 // Counts that are 0 are left out, and so is the prompt's when all of it was in the prefix cache:
@@ -13,6 +14,7 @@ namespace {
 constexpr std::string_view kChatTails[] = {"/api/chat"};
 constexpr std::string_view kGenerateTails[] = {"/api/generate"};
 constexpr std::string_view kEmbedTails[] = {"/api/embed"};
+constexpr std::string_view kEmbeddingsTails[] = {"/api/embeddings"};
 
 constexpr RequestPath kRequest[] = {
     {"model", RequestSlot::kModel},
@@ -22,6 +24,13 @@ constexpr RequestPath kRequest[] = {
     {"messages[].images", RequestSlot::kNotText},
     {"images", RequestSlot::kNotText},
     {"context", RequestSlot::kNotText},
+};
+
+// Where others have OpenAI's embeddings.
+constexpr RequestPath kEmbeddingsRequest[] = {
+    {"model", RequestSlot::kModel},       {"user", RequestSlot::kUser},
+    {"keep_alive", RequestSlot::kPrompt}, {"options.num_ctx", RequestSlot::kPrompt},
+    {"input", RequestSlot::kOther},
 };
 
 constexpr AnswerPath kAnswer[] = {
@@ -37,6 +46,8 @@ constexpr AnswerPath kAnswer[] = {
     {"embeddings", AnswerSlot::kBody},
     {"embeddings[]", AnswerSlot::kVector},
     {"embeddings[][]", AnswerSlot::kVectorNumber},
+    {"embedding", AnswerSlot::kVector},
+    {"embedding[]", AnswerSlot::kVectorNumber},
     {"done", AnswerSlot::kDone},
     {"done_reason", AnswerSlot::kFinishReason},
     {"prompt_eval_count", AnswerSlot::kUsageNumber, UsageField::kInput},
@@ -75,6 +86,16 @@ void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecor
   note_sources(context, tokens);
 }
 
+bool embeddings_answer_has_shape(const AnswerNotes& notes) {
+  return notes.has_body && notes.vectors.any_number();
+}
+
+// Without a prompt the vector is empty.
+void end_embeddings(AnswerNotes& notes, bool is_event) {
+  end_document(notes, is_event);
+  notes.bills_nothing = notes.has_body && !notes.vectors.any_number();
+}
+
 DialectSpec spec_of(Operation operation, std::span<const std::string_view> tails) {
   return {
       .dialect = Dialect::kOllama,
@@ -108,6 +129,22 @@ const DialectSpec& ollama_generate() {
 
 const DialectSpec& ollama_embed() {
   static const DialectSpec spec = spec_of(Operation::kEmbeddings, kEmbedTails);
+  return spec;
+}
+
+const DialectSpec& ollama_embeddings() {
+  static const DialectSpec spec = [] {
+    DialectSpec embeddings = spec_of(Operation::kEmbeddings, kEmbeddingsTails);
+    embeddings.other_by_request = openai_embeddings;
+    embeddings.other_by_head = false;
+    embeddings.other_by_answer = openai_embeddings;
+    embeddings.series = JsonSeries::kNone;
+    embeddings.request_paths = path_set<kEmbeddingsRequest>();
+    embeddings.request_slots = kEmbeddingsRequest;
+    embeddings.answer_has_shape = embeddings_answer_has_shape;
+    embeddings.end_document = end_embeddings;
+    return embeddings;
+  }();
   return spec;
 }
 
