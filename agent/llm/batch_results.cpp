@@ -91,6 +91,7 @@ constexpr AnswerPath kOpenaiLine[] = {
     {"response.body.choices[].message.tool_calls[].id", AnswerSlot::kToolId},
     {"response.body.choices[].message.tool_calls[].function.name", AnswerSlot::kToolName},
     {"response.body.output[]", AnswerSlot::kToolItem},
+    {"response.body.output[].action.type", AnswerSlot::kToolAction},
     {"response.body.output[].type", AnswerSlot::kToolType},
     {"response.body.output[].name", AnswerSlot::kToolName},
     {"response.body.output[].id", AnswerSlot::kToolId},
@@ -530,6 +531,7 @@ void BatchResults::Download::end_line() {
   const std::string_view type = notes_.document.status.view();
   if (of_anthropic && type != "succeeded" && type != "errored") return;
   notes_.take_usage();
+  notes_.searches = notes_.document.searches;
   if (!of_anthropic) note_response_status(notes_, type);
   UsageRecord record =
       record_of(of_anthropic ? Spoken{Dialect::kAnthropicMessages, Operation::kChat}

@@ -119,6 +119,7 @@ bool says_nothing_new(AnswerSlot slot, const JsonEvent& event) {
     case AnswerSlot::kToolChoice:
     case AnswerSlot::kToolItem:  // a fragment of a tool call; names are not plain
     case AnswerSlot::kToolIndex:
+    case AnswerSlot::kItemIndex:
     case AnswerSlot::kContentItem:
     case AnswerSlot::kGroq:
       return true;
@@ -151,7 +152,12 @@ bool says_nothing_new(AnswerSlot slot, const JsonEvent& event) {
     case AnswerSlot::kIterationType:
     case AnswerSlot::kIterationModel:
     case AnswerSlot::kIterationNumber:
+    case AnswerSlot::kApartNumber:
+    case AnswerSlot::kStreamItem:
+    case AnswerSlot::kToolAction:
+    case AnswerSlot::kToolEnvironment:
     case AnswerSlot::kCost:
+    case AnswerSlot::kQuotedCost:
     case AnswerSlot::kUpstreamCost:
     case AnswerSlot::kOwnKey:
     case AnswerSlot::kGeography:

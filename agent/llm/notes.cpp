@@ -155,6 +155,9 @@ void Document::clear() {
   apart.clear();
   detail_name.clear();
   detail_count.reset();
+  item_index.reset();
+  searches = 0;
+  has_item = false;
   last = loads = false;
   usage_closed = has_iterations = iteration_apart = content = delta = false;
   has_choices = has_choice = finished = error = false;
@@ -174,6 +177,8 @@ void Document::note_error(std::string_view name, uint8_t rank) {
 void ToolNames::begin_item(uint32_t position) {
   name_.clear();
   type_.clear();
+  action_.clear();
+  environment_.clear();
   id_ = 0;
   index_ = position;
 }
@@ -191,6 +196,12 @@ void ToolNames::note(AnswerSlot slot, const JsonEvent& event) {
       break;
     case AnswerSlot::kToolName:
       take_text(name_, event);
+      break;
+    case AnswerSlot::kToolAction:
+      take_text(action_, event);
+      break;
+    case AnswerSlot::kToolEnvironment:
+      take_text(environment_, event);
       break;
     default:
       break;
@@ -225,6 +236,19 @@ void ToolNames::add(std::string_view name) {
   list_->names[count_].assign(name);
   if (list_->names[count_].was_cut()) cut_ = true;
   ++count_;
+}
+
+void ToolNames::drop(uint32_t index) {
+  const uint64_t place = uint64_t{choice_} << 32 | index;
+  if (seen_count_ != count_) return;  // some came without a place
+  for (uint8_t i = 0; i < count_; ++i) {
+    if (list_->seen[i].place != place) continue;
+    std::move(list_->seen.begin() + i + 1, list_->seen.begin() + count_, list_->seen.begin() + i);
+    std::move(list_->names.begin() + i + 1, list_->names.begin() + count_,
+              list_->names.begin() + i);
+    seen_count_ = --count_;
+    return;
+  }
 }
 
 size_t ToolNames::list_bytes() { return sizeof(List); }
@@ -385,6 +409,9 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
     case AnswerSlot::kCost:
       if (event.kind == Kind::kNumber) cost.note(path.cost, event.text);
       break;
+    case AnswerSlot::kQuotedCost:
+      if (is_text(event) && !event.text_cut) cost.note(path.cost, event.text);
+      break;
     case AnswerSlot::kUpstreamCost:
       if (event.kind == Kind::kNumber) cost.upstream = parse_decimal(event.text, kFemtoDigits);
       break;
@@ -450,13 +477,20 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
     case AnswerSlot::kIterationNumber:
       doc.iteration.note(path.field, event);
       break;
+    case AnswerSlot::kApartNumber:
+      doc.apart.note(path.field, event);
+      doc.has_iterations = true;
+      break;
     case AnswerSlot::kToolItem:
       if (event.kind == Kind::kObjectBegin) tools.begin_item(event.index);
-      if (event.kind == Kind::kObjectEnd) {
-        const std::string_view type = tools.item_type();
-        tools.end_item(type.empty() || type.ends_with("_use") || type.ends_with("_call") ||
-                       type == "function" || type == "function.call" || type == "custom");
-      }
+      if (event.kind == Kind::kObjectEnd) end_tool_item(true);
+      break;
+    case AnswerSlot::kStreamItem:
+      if (event.kind == Kind::kObjectBegin) tools.begin_item();
+      if (event.kind == Kind::kObjectEnd) doc.has_item = true;
+      break;
+    case AnswerSlot::kItemIndex:
+      if (event.integer.has_value()) doc.item_index = static_cast<uint32_t>(*event.integer);
       break;
     case AnswerSlot::kToolChoice:
       if (event.integer.has_value()) tools.set_choice(static_cast<uint32_t>(*event.integer));
@@ -465,6 +499,8 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
     case AnswerSlot::kToolId:
     case AnswerSlot::kToolType:
     case AnswerSlot::kToolName:
+    case AnswerSlot::kToolAction:
+    case AnswerSlot::kToolEnvironment:
       tools.note(path.slot, event);
       break;
     case AnswerSlot::kLoneToolName:
@@ -543,6 +579,48 @@ void AnswerNotes::note_content(EventTime now, uint64_t text_bytes) {
 void AnswerNotes::fail() {
   failed = true;
   if (!document.error_name.empty()) error_type = document.error_name;
+}
+
+namespace {
+
+// Whether a call of Responses is the client's to run; the server runs the others itself.
+bool is_for_client(const ToolNames& tools) {
+  static constexpr std::string_view kTypes[] = {"function_call", "computer_call",
+                                                "local_shell_call", "apply_patch_call"};
+  const std::string_view type = tools.item_type();
+  if (type == "shell_call") return !tools.item_environment().starts_with("container");
+  if (type == "tool_search_call") return tools.item_environment() == "client";
+  return std::find(std::begin(kTypes), std::end(kTypes), type) != std::end(kTypes);
+}
+
+bool is_call(std::string_view type) {
+  return type.empty() || type.ends_with("_use") || type.ends_with("_call") || type == "function" ||
+         type == "function.call" || type == "custom";
+}
+
+}  // namespace
+
+bool AnswerNotes::end_tool_item(bool has_place) {
+  const std::string_view type = tools.item_type();
+  const bool calls = is_call(type);
+  tools.end_item(calls);
+  constexpr uint32_t kLastBit = 63;
+  const uint64_t place = uint64_t{1} << std::min(tools.item_index(), kLastBit);
+  if (has_place && tools.item_index() < kLastBit) {
+    client_items &= ~place;
+    custom_items &= ~place;
+  }
+  if (is_for_client(tools)) client_items |= place;
+  if (type == "custom_tool_call") custom_items |= place;
+  // Pages that were opened, and words looked for in them, are no searches.
+  const std::string_view action = tools.item_action();
+  if (type == "web_search_call" && (action.empty() || action == "search")) ++document.searches;
+  return calls;
+}
+
+bool AnswerNotes::calls_client() const {
+  const bool ran_by_itself = usage.get_or_zero(UsageField::kServerToolsRun) > 0;
+  return client_items != 0 || (custom_items != 0 && !ran_by_itself);
 }
 
 void AnswerNotes::take_usage() {

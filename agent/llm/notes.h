@@ -107,6 +107,7 @@ enum class AnswerSlot : uint8_t {
   kSpareUsageNumber,  // a copy in another place; counts only without the usage object
   kGroq,              // an object that only Groq's answers have
   kCost,              // what the call cost, by the answer; its unit is the field's
+  kQuotedCost,        // the same as a text
   kUpstreamCost,      // the part of it that the account pays to somebody else
   kOwnKey,            // true: that part is not in the cost
   kGeography,         // where it was served, if that has a price
@@ -122,7 +123,12 @@ enum class AnswerSlot : uint8_t {
   kIterationType,
   kIterationModel,
   kIterationNumber,
-  kToolItem,  // object that holds one tool call, or a fragment of it
+  kApartNumber,  // billed apart, outside the usage object
+  kToolItem,     // object that holds one tool call, or a fragment of it
+  kStreamItem,   // the same in an event that may say its place (kItemIndex) before or behind it
+  kItemIndex,
+  kToolAction,       // what a call of a server's tool did: `search`, `open_page`
+  kToolEnvironment,  // where a call is run, for those that either side may run
   kToolChoice,
   kToolIndex,
   kToolId,
@@ -178,6 +184,9 @@ struct Document {
   bool several_models = false;
   Text<16> detail_name;
   std::optional<uint64_t> detail_count;
+  std::optional<uint32_t> item_index;  // of the item that the event is about
+  uint32_t searches = 0;               // of the web, among its items
+  bool has_item = false;
   bool last = false;   // says that it is
   bool loads = false;  // its finish reason: a model was loaded or unloaded, nothing else
   bool usage_closed = false;
@@ -208,11 +217,18 @@ class ToolNames {
   void begin_item(uint32_t position = 0);
   void note(AnswerSlot slot, const JsonEvent& event);
   void end_item(bool is_call);
+  // The open item's place, where it is stated apart from it.
+  void set_index(uint32_t index) { index_ = index; }
+  // What stood at this place was no call in the end.
+  void drop(uint32_t index);
   void add(std::string_view name);
   void clear();
 
   void set_choice(uint32_t choice) { choice_ = choice; }
   std::string_view item_type() const { return type_.view(); }
+  std::string_view item_action() const { return action_.view(); }
+  std::string_view item_environment() const { return environment_.view(); }
+  uint32_t item_index() const { return index_; }
   std::string_view name(size_t i) const { return list_->names[i].view(); }
   uint8_t count() const { return count_; }
   bool cut() const { return cut_; }
@@ -236,6 +252,8 @@ class ToolNames {
   // of the item that is open
   Text<64> name_;
   Text<32> type_;
+  Text<16> action_;
+  Text<16> environment_;
   uint64_t id_ = 0;
   uint32_t index_ = 0;
 };
@@ -264,6 +282,11 @@ struct AnswerNotes {
   Text<32> fingerprint;
   FinishReason finish_reason = FinishReason::kUnknown;
   ToolNames tools;
+  // The items of the answer that its client has to run, by their places; the last bit stands for
+  // all beyond. Custom tools apart: xAI calls its own so.
+  uint64_t client_items = 0;
+  uint64_t custom_items = 0;
+  uint32_t searches = 0;  // of the web, which the server made
   TextDigest text;
   VectorDigest vectors;
   UsageSheet usage;
@@ -316,6 +339,11 @@ struct AnswerNotes {
   }
   // Merges the document's usage, if it has any.
   void take_usage();
+  // The open item of a list of tool calls is complete, and `has_place`: what it is counts for more
+  // than what stood there before. False if it is no call.
+  bool end_tool_item(bool has_place);
+  // The answer waits for what the client is to run.
+  bool calls_client() const;
   // It was the dialect's last one: what is stated is the total.
   void end_answer() {
     usage_final = has_usage;

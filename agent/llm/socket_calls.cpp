@@ -83,6 +83,9 @@ void merge(const AnswerNotes& event, EventTime time, bool usage_whole, AnswerNot
     notes.failed = true;
     take(notes.error_type, event.error_type);
   }
+  if (event.terminal) notes.apart = event.apart;
+  notes.searches =
+      event.terminal ? std::max(notes.searches, event.searches) : notes.searches + event.searches;
   // The last event lists all of them again.
   if (event.terminal && event.tools.count() > 0) notes.tools.clear();
   for (size_t i = 0; i < event.tools.count(); ++i) notes.tools.add(event.tools.name(i));

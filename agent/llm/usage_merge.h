@@ -44,7 +44,9 @@ enum class UsageField : uint8_t {
   kToolUsePrompt,  // Gemini, Mistral: what server-side tools fed back, beside the prompt
   kBilledInput,    // Cohere: what is charged, beside what was processed
   kBilledOutput,
-  kServerTools,  // billable requests of server-side tools, not tokens
+  kServerTools,      // billable requests of server-side tools, not tokens
+  kServerToolsRun,   // xAI num_server_side_tools_used: all that the server ran by itself
+  kServerToolParts,  // the same by kind of tool, added up: xAI, Perplexity
   kCount,
 };
 

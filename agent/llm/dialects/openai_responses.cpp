@@ -14,13 +14,16 @@
 // message each; `stream_id` tells parallel streams apart.
 //
 // `tool_usage` stands before `usage` and holds token names of its own: only paths tell them apart.
+#include <algorithm>
+
 #include "dialect_table.h"
 #include "dialects/openai_shape.h"
 
 namespace wiretally::llm {
 namespace {
 
-constexpr std::string_view kPathTails[] = {"/responses", "/responses/compact"};
+// Perplexity calls it an agent.
+constexpr std::string_view kPathTails[] = {"/responses", "/responses/compact", "/v1/agent"};
 
 constexpr std::string_view kSocketTails[] = {"/responses"};
 
@@ -43,8 +46,25 @@ constexpr RequestPath kRequest[] = {
     {"stream", RequestSlot::kStream},      {"background", RequestSlot::kBackground},
     WIRETALLY_RESPONSES_REQUEST(""),       WIRETALLY_RESPONSES_REQUEST("response."),
     {"type", RequestSlot::kEventType},     {"event_id", RequestSlot::kEventId},
-    {"stream_id", RequestSlot::kStreamId},
+    {"stream_id", RequestSlot::kStreamId}, {"preset", RequestSlot::kElsewhere},
 };
+
+// How often the server called its own tools: xAI's total and its kinds, Perplexity's kinds.
+#define WIRETALLY_SERVERS_TOOLS(root)                                                          \
+  {root ".num_server_side_tools_used", AnswerSlot::kUsageNumber, UsageField::kServerToolsRun}, \
+      WIRETALLY_TOOL_KIND(root ".server_side_tool_usage_details.web_search_calls"),            \
+      WIRETALLY_TOOL_KIND(root ".server_side_tool_usage_details.x_search_calls"),              \
+      WIRETALLY_TOOL_KIND(root ".server_side_tool_usage_details.code_interpreter_calls"),      \
+      WIRETALLY_TOOL_KIND(root ".server_side_tool_usage_details.file_search_calls"),           \
+      WIRETALLY_TOOL_KIND(root ".server_side_tool_usage_details.document_search_calls"),       \
+      WIRETALLY_TOOL_KIND(root ".server_side_tool_usage_details.mcp_calls"),                   \
+      WIRETALLY_TOOL_KIND(root ".tool_calls_details.search_web.invocation"),                   \
+      WIRETALLY_TOOL_KIND(root ".tool_calls_details.web_search.invocation"),                   \
+      WIRETALLY_TOOL_KIND(root ".tool_calls_details.fetch_url.invocation"),                    \
+      WIRETALLY_TOOL_KIND(root ".tool_calls_details.people_search.invocation"),                \
+      WIRETALLY_TOOL_KIND(root ".tool_calls_details.finance_search.invocation")
+#define WIRETALLY_TOOL_KIND(path) \
+  { path, AnswerSlot::kUsageAddend, UsageField::kServerToolParts }
 
 #define WIRETALLY_RESPONSE(root)                                                                  \
   {root "id", AnswerSlot::kResponseId}, {root "object", AnswerSlot::kObject},                     \
@@ -54,10 +74,16 @@ constexpr RequestPath kRequest[] = {
       {root "incomplete_details.reason", AnswerSlot::kFinishReason},                              \
       {root "output[]", AnswerSlot::kToolItem}, {root "output[].type", AnswerSlot::kToolType},    \
       {root "output[].name", AnswerSlot::kToolName}, {root "output[].id", AnswerSlot::kToolId},   \
+      {root "output[].action.type", AnswerSlot::kToolAction},                                     \
+      {root "output[].environment.type", AnswerSlot::kToolEnvironment},                           \
+      {root "output[].execution", AnswerSlot::kToolEnvironment},                                  \
       visible_text(root "output[].content[].text", AnswerSlot::kText),                            \
       {root "tool_usage.web_search.num_requests", AnswerSlot::kServerToolNumber},                 \
       {root "usage", AnswerSlot::kUsage},                                                         \
       WIRETALLY_RESPONSES_USAGE(root "usage", AnswerSlot::kUsageNumber),                          \
+      WIRETALLY_SERVERS_TOOLS(root "usage"),                                                      \
+      {root "tool_usage.image_gen.input_tokens", AnswerSlot::kApartNumber, UsageField::kInput},   \
+      {root "tool_usage.image_gen.output_tokens", AnswerSlot::kApartNumber, UsageField::kOutput}, \
       WIRETALLY_STATED_COST(root "usage"), {root "error", AnswerSlot::kError},                    \
       {root "error.code", AnswerSlot::kErrorCode}, {root "error.type", AnswerSlot::kErrorType}, { \
     root "error.status", AnswerSlot::kErrorStatus                                                 \
@@ -69,10 +95,14 @@ constexpr AnswerPath kAnswer[] = {
     {"delta", AnswerSlot::kDelta},
     WIRETALLY_RESPONSE(""),
     WIRETALLY_RESPONSE("response."),
-    {"item", AnswerSlot::kToolItem},
+    {"output_index", AnswerSlot::kItemIndex},
+    {"item", AnswerSlot::kStreamItem},
     {"item.type", AnswerSlot::kToolType},
     {"item.name", AnswerSlot::kToolName},
     {"item.id", AnswerSlot::kToolId},
+    {"item.action.type", AnswerSlot::kToolAction},
+    {"item.environment.type", AnswerSlot::kToolEnvironment},
+    {"item.execution", AnswerSlot::kToolEnvironment},
     {"stream_id", AnswerSlot::kStreamId},
     {"error.event_id", AnswerSlot::kErrorEventId},
 };
@@ -84,6 +114,17 @@ bool request_has_shape(const RequestNotes& notes, bool /*model_in_path*/) {
 bool answer_has_shape(const AnswerNotes& notes) {
   const std::string_view object = notes.object.view();
   return object == "response" || object == "response.compaction" || notes.type_known;
+}
+
+// An item is announced, and told again when it is done: Perplexity announces a call of its own tool
+// as a function's, and puts what the tool found in its place.
+void end_item(AnswerNotes& notes) {
+  Document& doc = notes.document;
+  if (doc.item_index) notes.tools.set_index(*doc.item_index);
+  const bool is_call = notes.end_tool_item(doc.item_index.has_value());
+  if (doc.type.view() == "response.output_item.done" && doc.item_index && !is_call) {
+    notes.tools.drop(*doc.item_index);
+  }
 }
 
 void end_event(AnswerNotes& notes) {
@@ -98,10 +139,14 @@ void end_event(AnswerNotes& notes) {
     return;
   }
   notes.type_known = true;
+  if (doc.has_item) end_item(notes);
   if (type.ends_with(".delta") && doc.delta) doc.content = true;
+  if (type == "response.output_item.done") notes.searches += doc.searches;
   const bool terminal =
       type == "response.completed" || type == "response.incomplete" || type == "response.failed";
   if (!terminal) return;
+  // The whole answer shows all items again; some servers leave them out there.
+  notes.searches = std::max(notes.searches, doc.searches);
   notes.take_usage();
   notes.end_answer();
   note_response_status(notes, type.substr(std::string_view("response.").size()));
@@ -112,6 +157,7 @@ void end_document(AnswerNotes& notes, bool is_event) {
     end_event(notes);
     return;
   }
+  notes.searches = notes.document.searches;
   notes.take_usage();
   const std::string_view status = notes.document.status.view();
   notes.pending = status == "queued" || status == "in_progress";

@@ -1,5 +1,7 @@
 #include "dialects/openai_shape.h"
 
+#include <algorithm>
+
 namespace wiretally::llm {
 
 void end_choices_document(AnswerNotes& notes, bool is_event) {
@@ -23,7 +25,7 @@ void end_choices_document(AnswerNotes& notes, bool is_event) {
 
 void note_response_status(AnswerNotes& notes, std::string_view status) {
   if (status == "completed" && notes.finish_reason == FinishReason::kUnknown) {
-    notes.finish_reason = notes.tools.count() > 0 ? FinishReason::kToolCalls : FinishReason::kStop;
+    notes.finish_reason = notes.calls_client() ? FinishReason::kToolCalls : FinishReason::kStop;
   }
   if (status == "incomplete" && notes.finish_reason == FinishReason::kUnknown) {
     notes.finish_reason = FinishReason::kOther;
@@ -34,10 +36,34 @@ void note_response_status(AnswerNotes& notes, std::string_view status) {
   }
 }
 
+namespace {
+
+// As it is stated; else the searches that the whole answer shows.
+std::optional<uint64_t> servers_tools(const AnswerNotes& notes, const UsageContext& context) {
+  for (const UsageField field :
+       {UsageField::kServerTools, UsageField::kServerToolsRun, UsageField::kServerToolParts}) {
+    if (const auto stated = notes.usage.get(field)) return stated;
+  }
+  if (notes.searches == 0 || !context.settled) return std::nullopt;
+  return notes.searches;
+}
+
+// Images that a tool of the server made are billed by tokens of another model, which stand beside
+// the answer's own and are priced as text and as images. The record has no place for them, so that
+// what the call cost is not known.
+void note_images_apart(const UsageSheet& images, UsageRecord& record) {
+  if (images.all_zero() && !images.malformed()) return;
+  record.apart.input = std::max<uint64_t>(images.get_or_zero(UsageField::kInput), 1);
+  record.apart.output = images.get_or_zero(UsageField::kOutput);
+  record.apart.several_models = true;
+}
+
+}  // namespace
+
 void normalise_openai_answer(const AnswerNotes& notes, const UsageContext& context,
                              UsageRecord& record) {
   TokenCounts& tokens = record.tokens;
-  record.server_tool_requests = notes.usage.get(UsageField::kServerTools);
+  record.server_tool_requests = servers_tools(notes, context);
   if (!notes.has_usage) return;
   // Zeros that never became numbers are a placeholder, not a statement.
   if (notes.usage.all_zero() && !notes.usage.malformed() && !context.settled) return;
@@ -45,9 +71,12 @@ void normalise_openai_answer(const AnswerNotes& notes, const UsageContext& conte
   const bool is_perplexity = context.provider == "perplexity" ||
                              notes.usage.get(UsageField::kCitation).has_value() ||
                              notes.cost.by == CostStatement::kUsageTotal;
-  const OpenaiUsageHints hints{.reasoning_outside_total = is_perplexity,
+  // Its Responses are OpenAI's: there reasoning is a part of the output.
+  const bool at_root = notes.usage.get(UsageField::kReasoningAtRoot).has_value();
+  const OpenaiUsageHints hints{.reasoning_outside_total = is_perplexity && at_root,
                                .cache_may_be_outside = context.provider == "x_ai"};
   normalise_openai(notes.usage, hints, tokens, record.flags);
+  note_images_apart(notes.apart, record);
   note_sources(context, tokens);
 }
 

@@ -33,17 +33,18 @@ namespace wiretally::llm {
   }
 
 // The rows of a usage object at `root`, in the names of Responses.
-#define WIRETALLY_RESPONSES_USAGE(root, slot)                                           \
-  {root ".input_tokens", slot, UsageField::kInput},                                     \
-      {root ".output_tokens", slot, UsageField::kOutput},                               \
-      {root ".total_tokens", slot, UsageField::kTotal},                                 \
-      {root ".input_tokens_details.cached_tokens", slot, UsageField::kCacheRead},       \
-      {root ".input_tokens_details.cache_write_tokens", slot, UsageField::kCacheWrite}, \
-      {root ".input_tokens_details.audio_tokens", slot, UsageField::kInputAudio},       \
-      {root ".input_tokens_details.image_tokens", slot, UsageField::kInputImage},       \
-      {root ".output_tokens_details.reasoning_tokens", slot, UsageField::kReasoning},   \
-      {root ".output_tokens_details.audio_tokens", slot, UsageField::kOutputAudio}, {   \
-    root ".output_tokens_details.image_tokens", slot, UsageField::kOutputImage          \
+#define WIRETALLY_RESPONSES_USAGE(root, slot)                                                    \
+  {root ".input_tokens", slot, UsageField::kInput},                                              \
+      {root ".output_tokens", slot, UsageField::kOutput},                                        \
+      {root ".total_tokens", slot, UsageField::kTotal},                                          \
+      {root ".input_tokens_details.cached_tokens", slot, UsageField::kCacheRead},                \
+      {root ".input_tokens_details.cache_write_tokens", slot, UsageField::kCacheWrite},          \
+      {root ".input_tokens_details.cache_creation_input_tokens", slot, UsageField::kCacheWrite}, \
+      {root ".input_tokens_details.audio_tokens", slot, UsageField::kInputAudio},                \
+      {root ".input_tokens_details.image_tokens", slot, UsageField::kInputImage},                \
+      {root ".output_tokens_details.reasoning_tokens", slot, UsageField::kReasoning},            \
+      {root ".output_tokens_details.audio_tokens", slot, UsageField::kOutputAudio}, {            \
+    root ".output_tokens_details.image_tokens", slot, UsageField::kOutputImage                   \
   }
 
 // Errors as the family and its imitators tell them: OpenAI {"error":{code, type}}, xAI {"code",

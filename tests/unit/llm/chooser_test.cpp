@@ -42,6 +42,7 @@ const Sample kSamples[] = {
     {"/v1/completions", "openai_completions", R"({"model":"m-1","prompt":"hi"})", R"({"id":"cmpl-1","object":"text_completion","model":"m-1","choices":[{"text":"x","index":0,"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}})"},
     {"/v1/responses", "openai_responses", R"({"model":"m-1","input":"hi"})", R"({"id":"resp_1","object":"response","status":"completed","model":"m-1","output":[],"usage":{"input_tokens":3,"output_tokens":2,"total_tokens":5}})"},
     {"/v1/responses/compact", "openai_responses", R"({"model":"m-1","input":"hi"})", R"({"id":"resp_1","object":"response.compaction","model":"m-1","output":[],"usage":{"input_tokens":3,"output_tokens":2,"total_tokens":5}})"},
+    {"/v1/agent", "openai_responses", R"({"model":"m-1","input":"hi"})", R"({"id":"resp_1","object":"response","model":"m-1","output":[],"usage":{"input_tokens":3,"output_tokens":2,"total_tokens":5}})"},
     {"/v1/embeddings", "openai_embeddings", R"({"model":"m-1","input":"hi"})", R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.1]}],"model":"m-1","usage":{"prompt_tokens":3,"total_tokens":3}})"},
     {"/v1/messages", "anthropic_messages", kChatRequest, kMessageAnswer},
     {"/v1/projects/p/locations/l/publishers/anthropic/models/claude-opus-4-7@20260416:rawPredict", "anthropic_messages", kChatRequest, kMessageAnswer},
