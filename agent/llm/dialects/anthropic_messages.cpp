@@ -8,6 +8,9 @@
 //   message_stop                      the stream's end
 //   error                             {error:{type}} after HTTP 200
 //   ping                              any time
+//
+// A proxy that asked for one document and was asked for a stream may put the whole message into
+// message_start, and nothing but message_stop behind it.
 #include "dialect_table.h"
 #include "dialects/anthropic_shape.h"
 #include "dialects/gemini_shape.h"
@@ -68,6 +71,11 @@ constexpr AnswerPath kAnswer[] = {
     {"message.id", AnswerSlot::kResponseId},
     {"message.model", AnswerSlot::kModel},
     {"message.stop_reason", AnswerSlot::kFinishReason},
+    {"message.content[]", AnswerSlot::kToolItem},
+    {"message.content[].type", AnswerSlot::kToolType},
+    {"message.content[].name", AnswerSlot::kToolName},
+    {"message.content[].id", AnswerSlot::kToolId},
+    visible_text("message.content[].text", AnswerSlot::kText),
     {"content_block", AnswerSlot::kToolItem},
     {"content_block.type", AnswerSlot::kToolType},
     {"content_block.name", AnswerSlot::kToolName},
@@ -88,7 +96,9 @@ constexpr AnswerPath kAnswer[] = {
     WIRETALLY_ANTHROPIC_USAGE("message.usage", AnswerSlot::kUsageNumber),
     WIRETALLY_ANTHROPIC_USAGE_DETAILS("message.usage"),
     WIRETALLY_STATED_COST("usage"),
-    WIRETALLY_GOOGLE_ERRORS,  // Vertex' own
+    {"provider_metadata.gateway.cost", AnswerSlot::kQuotedCost, UsageField::kCount,
+     CostStatement::kUsageCost},  // Vercel
+    WIRETALLY_GOOGLE_ERRORS,      // Vertex' own
     {"[].error", AnswerSlot::kError},
     {"[].error.status", AnswerSlot::kErrorStatus},
     {"error.type", AnswerSlot::kErrorType},
@@ -116,9 +126,12 @@ void end_event(AnswerNotes& notes) {
   Document& doc = notes.document;
   const std::string_view type = doc.type.view();
   if (type == "message_start") {
-    doc.usage.forget(UsageField::kOutput);
-    // Gateways that learn the input at the end begin with zeros, which no prompt has.
-    if (doc.usage.all_zero() && !doc.usage.malformed()) doc.usage.clear();
+    // One that says why it stopped is the whole message, and its numbers are meant.
+    if (!doc.finished) {
+      doc.usage.forget(UsageField::kOutput);
+      // Gateways that learn the input at the end begin with zeros, which no prompt has.
+      if (doc.usage.all_zero() && !doc.usage.malformed()) doc.usage.clear();
+    }
     if (notes.has_body) notes.type_known = true;
     notes.take_usage();
   } else if (type == "message_delta") {
