@@ -154,7 +154,7 @@ std::string_view statement_id(CostStatement statement) {
 // A number called cost is money only where the provider is known to mean USD by it.
 bool is_money(const UsageRecord& record) {
   return record.cost_statement != CostStatement::kUsageCost ||
-         record.provider.view() == "openrouter";
+         record.provider.view() == "openrouter" || record.provider.view() == "vercel_ai_gateway";
 }
 
 bool has_tokens(const TokenCounts& tokens) {

@@ -81,6 +81,9 @@ inline std::string summary(const UsageRecord& r) {
   }
   word("tools", tools);
   number("server_tools", r.server_tool_requests);
+  if (r.apart.any() && r.apart.several_models) {
+    word("unpriced", std::to_string(r.apart.input) + "+" + std::to_string(r.apart.output));
+  }
   word("geography", r.inference_geo.view());
   word("speed", r.speed.view());
   if (r.stated_cost_femtodollars.has_value()) {

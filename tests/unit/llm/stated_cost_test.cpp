@@ -42,6 +42,35 @@ TEST(StatedCost, IsReadFromTheTextOfTheNumber) {
   }
 }
 
+TEST(StatedCost, VercelQuotesItWhereItAnswersAsAnthropic) {
+  Dialogue dialogue("/v1/messages",
+                    R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]})");
+  dialogue.host("ai-gateway.vercel.sh");
+  EXPECT_EQ(stated(dialogue.json(
+                R"({"id":"g","type":"message","role":"assistant","model":"m","content":[],)"
+                R"("stop_reason":"end_turn","usage":{"input_tokens":17,"output_tokens":6},)"
+                R"("provider_metadata":{"gateway":{"cost":"0.0000640"}}})")),
+            "64000000000/1");
+}
+
+// The call's own tokens stay as they are stated; what the images took has no place in the record.
+TEST(StatedCost, ImagesThatAToolMadeAreSetApart) {
+  const auto play = [](std::string_view images) {
+    Dialogue dialogue("/v1/responses", R"({"model":"gpt-5","input":"Draw"})");
+    dialogue.json(
+        std::string(R"({"id":"resp_1","object":"response","status":"completed","model":"gpt-5",)")
+            .append(R"("output":[],"tool_usage":{"image_gen":)")
+            .append(images)
+            .append(R"(},"usage":{"input_tokens":3000,"output_tokens":700,"total_tokens":3700}})"));
+    return dialogue.play();
+  };
+  const std::string drawn = play(R"({"input_tokens":600,"output_tokens":2000})");
+  EXPECT_NE(drawn.find(" in=3000 out=700 "), drawn.npos) << drawn;
+  EXPECT_NE(drawn.find(" unpriced=600+2000"), drawn.npos) << drawn;
+  const std::string none = play(R"({"input_tokens":0,"output_tokens":0})");
+  EXPECT_EQ(none.find("unpriced"), none.npos) << none;
+}
+
 TEST(StatedCost, OfAKeyOfOnesOwnHasTheUpstreamPart) {
   EXPECT_EQ(
       stated(chat().json(answer(

@@ -33,6 +33,15 @@ TEST(StatedCost, trap_24_CostOnTheWireWinsAndTheBooksIsKept) {
   EXPECT_FALSE(cost.stated_doubtful);
 }
 
+TEST(StatedCost, IsMoneyWhereItsUnitIsKnown) {
+  const auto price_of = [](std::string_view provider) {
+    return book().price(
+        stating(make_call(provider, "a/m", 6, 3), CostStatement::kUsageCost, 2 * kFemtoPerMicro));
+  };
+  EXPECT_EQ(pico(price_of("vercel_ai_gateway").total), 2 * kMicroUsd);
+  EXPECT_EQ(price_of("github_copilot").total, std::nullopt);
+}
+
 TEST(StatedCost, NeedsNoRow) {
   const Cost cost = book().price(
       stating(make_call("x_ai", "new", 1, 1), CostStatement::kUsageTicks, 7 * kFemtoPerMicro));
