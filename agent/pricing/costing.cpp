@@ -23,6 +23,12 @@ std::optional<int64_t> rounded(Amount amount, Amount divisor) {
   return static_cast<int64_t>(value);
 }
 
+// OpenAI's models that search the web for every answer of chat completions, where no count of
+// searches is stated.
+bool always_searches(std::string_view model) {
+  return model.find("-search-preview") != model.npos || model.find("-search-api") != model.npos;
+}
+
 // Adds up what a call's tokens cost. The first gap spoils it.
 class Bill {
  public:
@@ -331,7 +337,8 @@ Quotation cost_of(const PriceRow& row, const UsageRecord& record, Ratio discount
   output += bill.rest(visible, Item::kOutput);
   if (bill.gap() != Gap::kNone) return fail(bill.gap(), bill.missing());
 
-  const uint64_t searches = record.server_tool_requests.value_or(0);
+  const bool one_at_least = always_searches(row.model) && !row.request.stated();
+  const uint64_t searches = record.server_tool_requests.value_or(one_at_least ? 1 : 0);
   if (searches > kCountMax) return fail(Gap::kSize);
   if (searches > 0 && !row.web_search.stated()) return fail(Gap::kSearch);
   Amount tools = searches > 0 ? Bill::times(searches, row.web_search) : 0;

@@ -177,6 +177,27 @@ TEST_F(BuiltIn, SoundIsPricedByTheSecond) {
   EXPECT_EQ(total(price(record)), std::nullopt);
 }
 
+// OpenAI's lists have three prices of a search by how much is read, and no answer says which.
+TEST_F(BuiltIn, AModelThatAlwaysSearchesIsNotPricedByItsTokensAlone) {
+  for (const char* model : {"gpt-4o-search-preview", "gpt-4o-mini-search-preview-2025-03-11"}) {
+    EXPECT_EQ(price(call("openai", model, 20, 300)).total, std::nullopt) << model;
+  }
+  UsageRecord record = call("openai", "gpt-5", 9000, 300);
+  EXPECT_NE(price(record).total, std::nullopt);
+  record.server_tool_requests = 2;
+  EXPECT_EQ(price(record).total, std::nullopt);
+}
+
+// What a tool of the server spent on another model's images stands beside the call's own tokens.
+TEST_F(BuiltIn, ImagesOfAnotherModelLeaveTheCostUnknown) {
+  UsageRecord record = call("openai", "gpt-5", 3000, 700);
+  record.apart.input = 600;
+  record.apart.output = 2000;
+  record.apart.several_models = true;
+  EXPECT_EQ(price(record).total, std::nullopt);
+  EXPECT_EQ(record.tokens.input, 3000u);
+}
+
 TEST_F(BuiltIn, ARerankIsPricedByItsSearches) {
   UsageRecord record;
   record.provider.assign("cohere");
