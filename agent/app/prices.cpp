@@ -139,6 +139,7 @@ std::vector<std::pair<std::string, std::string>> unit_rates_of(const Quote& quot
     rates.emplace_back(name, text);
   };
   add("web_search", quote.row->web_search);
+  add("grounded_prompt", quote.row->grounded_prompt);
   add("request", quote.row->request);
   add("audio_second", quote.row->audio_second);
   add("search_unit", quote.row->search_unit);

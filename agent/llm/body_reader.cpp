@@ -147,6 +147,7 @@ bool says_nothing_new(AnswerSlot slot, const JsonEvent& event) {
     case AnswerSlot::kErrorNumber:
     case AnswerSlot::kFailed:
     case AnswerSlot::kServerToolNumber:
+    case AnswerSlot::kSearchQuery:
     case AnswerSlot::kIterations:
     case AnswerSlot::kIteration:
     case AnswerSlot::kIterationType:

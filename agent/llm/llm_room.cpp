@@ -726,7 +726,8 @@ void note_answer_body(const AnswerReader& reader, UsageRecord& record) {
     record.last_content = notes.last_content;
     record.longest_stall_ns = notes.longest_stall_ns;
   }
-  if (notes.text_cut || notes.tools.cut()) record.flags.set(RecordFlag::kTextCut);
+  if (notes.text_cut || notes.tools.cut() || notes.queries.cut())
+    record.flags.set(RecordFlag::kTextCut);
   if (notes.usage_malformed) record.flags.set(RecordFlag::kUsageMalformed);
   if (record.provider.empty()) record.provider.assign(provider_of_answer_body(notes));
 }
@@ -917,7 +918,8 @@ uint64_t LlmRoom::worst_case_bytes(const Limits& limits) {
   constexpr uint64_t kBlock = 16;  // what an allocation costs besides its bytes
   const uint64_t call = sizeof(Call) + Packed<UsageRecord>::kBytesMax + 2 * kBlock;
   const uint64_t request_reader = sizeof(RequestReader) + kBlock;
-  const uint64_t answer_reader = sizeof(AnswerReader) + ToolNames::list_bytes() + 2 * kBlock;
+  const uint64_t answer_reader =
+      sizeof(AnswerReader) + ToolNames::list_bytes() + SearchQueries::list_bytes() + 3 * kBlock;
   const uint64_t rpc_bodies = 2 * (sizeof(RpcBody) + kBlock);  // of a dialect over gRPC
   const uint64_t entries =
       limits.open_calls_max + 1 + limits.undecided_answers_max + limits.http_exchanges_max;

@@ -253,6 +253,32 @@ void ToolNames::drop(uint32_t index) {
 
 size_t ToolNames::list_bytes() { return sizeof(List); }
 
+void SearchQueries::note(const JsonEvent& event) {
+  if (!is_text(event)) return;  // an empty one is not billed
+  const uint64_t hash = std::hash<std::string_view>{}(event.text) ^ event.text_bytes;
+  if (list_ == nullptr) list_ = std::make_unique<List>();
+  const auto end = list_->begin() + count_ + open_;
+  if (std::find(list_->begin(), end, hash) != end) return;
+  if (end == list_->end()) {
+    cut_ = true;
+    return;
+  }
+  *end = hash;
+  ++open_;
+}
+
+void SearchQueries::end_item(bool searched) {
+  if (searched) count_ = static_cast<uint8_t>(count_ + open_);
+  open_ = 0;
+}
+
+void SearchQueries::clear() {
+  count_ = open_ = 0;
+  cut_ = false;
+}
+
+size_t SearchQueries::list_bytes() { return sizeof(List); }
+
 void ToolNames::clear() {
   count_ = 0;
   seen_count_ = 0;
@@ -276,6 +302,7 @@ void take_detail(Document& doc, UsageField whole) {
   if (whole == UsageField::kOutput && image) field = UsageField::kOutputImage;
   if (whole == UsageField::kOutput && audio) field = UsageField::kOutputAudio;
   if (whole == UsageField::kCacheRead && audio) field = UsageField::kCacheReadAudio;
+  if (whole == UsageField::kServerTools && name == "google_search") field = whole;
   if (whole == UsageField::kCacheWrite && name == "5m") field = UsageField::kCacheWrite5m;
   if (whole == UsageField::kCacheWrite && name == "1h") field = UsageField::kCacheWrite1h;
   if (field != UsageField::kCount) doc.usage.set(field, *doc.detail_count);
@@ -449,6 +476,9 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
     case AnswerSlot::kServerToolNumber:
       usage.note(UsageField::kServerTools, event);
       break;
+    case AnswerSlot::kSearchQuery:
+      queries.note(event);
+      break;
     case AnswerSlot::kIterations:
       if (event.kind == Kind::kArrayBegin) {
         doc.apart.clear();
@@ -482,8 +512,14 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
       doc.has_iterations = true;
       break;
     case AnswerSlot::kToolItem:
-      if (event.kind == Kind::kObjectBegin) tools.begin_item(event.index);
-      if (event.kind == Kind::kObjectEnd) end_tool_item(true);
+      if (event.kind == Kind::kObjectBegin) {
+        tools.begin_item(event.index);
+        queries.end_item(false);
+      }
+      if (event.kind == Kind::kObjectEnd) {
+        queries.end_item(tools.item_type() == "google_search_call");
+        end_tool_item(true);
+      }
       break;
     case AnswerSlot::kStreamItem:
       if (event.kind == Kind::kObjectBegin) tools.begin_item();
@@ -561,9 +597,12 @@ std::optional<int64_t> StatedCost::total() const {
 
 void AnswerNotes::clear() {
   ToolNames kept = std::move(tools);
+  SearchQueries kept_queries = std::move(queries);
   kept.clear();
+  kept_queries.clear();
   *this = {};
   tools = std::move(kept);
+  queries = std::move(kept_queries);
 }
 
 void AnswerNotes::note_content(EventTime now, uint64_t text_bytes) {

@@ -118,6 +118,7 @@ enum class AnswerSlot : uint8_t {
   kDetailName,
   kDetailCount,
   kServerToolNumber,  // billable requests, outside the usage object
+  kSearchQuery,       // what the server searched for, by itself or in an item of that kind
   kIterations,        // a list of iterations begins
   kIteration,         // one of them
   kIterationType,
@@ -258,6 +259,30 @@ class ToolNames {
   uint32_t index_ = 0;
 };
 
+// The different texts that the server searched for. Streams repeat the list, and an item may tell
+// its kind behind them.
+class SearchQueries {
+ public:
+  static constexpr size_t kQueriesMax = 64;
+
+  // Of the item that is open.
+  void note(const JsonEvent& event);
+  void end_item(bool searched);
+  void clear();
+
+  uint8_t count() const { return count_; }
+  bool cut() const { return cut_; }
+  static size_t list_bytes();
+
+ private:
+  using List = std::array<uint64_t, kQueriesMax>;  // hashes
+
+  std::unique_ptr<List> list_;  // made for the first one, because most answers have none
+  uint8_t count_ = 0;
+  uint8_t open_ = 0;  // behind these, those of the open item
+  bool cut_ = false;
+};
+
 // What an answer says it cost, in 1e-15 USD. The last statement counts: costs in streams are
 // running totals.
 struct StatedCost {
@@ -287,6 +312,7 @@ struct AnswerNotes {
   uint64_t client_items = 0;
   uint64_t custom_items = 0;
   uint32_t searches = 0;  // of the web, which the server made
+  SearchQueries queries;
   TextDigest text;
   VectorDigest vectors;
   UsageSheet usage;

@@ -132,6 +132,7 @@ class TableReader {
     }
     static constexpr std::pair<std::string_view, Rate PriceRow::*> kSingle[] = {
         {"web_search", &PriceRow::web_search},
+        {"grounded_prompt", &PriceRow::grounded_prompt},
         {"request", &PriceRow::request},
         {"audio_second", &PriceRow::audio_second},
         {"search_unit", &PriceRow::search_unit}};

@@ -5,8 +5,9 @@
 //   prefix gemini/                 what a row's key has before the model's name
 //   border included                bands hold from exactly their first token on
 //   MODEL DATE  name price …       a row: day or month of the list it is taken from, USD for a
-//                                  million tokens (web_search, request, audio_second, search_unit:
-//                                  each), factors as decimals, from and until as dates
+//                                  million tokens (web_search, grounded_prompt, request,
+//                                  audio_second, search_unit: each), factors as decimals, from and
+//                                  until as dates
 //     [above N] [TIER]  name price …   indented: the row's prices in another band or tier
 //
 // Names are those of overrides.h. `#` begins a comment.

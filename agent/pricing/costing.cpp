@@ -340,8 +340,10 @@ Quotation cost_of(const PriceRow& row, const UsageRecord& record, Ratio discount
   const bool one_at_least = always_searches(row.model) && !row.request.stated();
   const uint64_t searches = record.server_tool_requests.value_or(one_at_least ? 1 : 0);
   if (searches > kCountMax) return fail(Gap::kSize);
-  if (searches > 0 && !row.web_search.stated()) return fail(Gap::kSearch);
-  Amount tools = searches > 0 ? Bill::times(searches, row.web_search) : 0;
+  const bool by_call = row.grounded_prompt.stated();
+  const Rate& search = by_call ? row.grounded_prompt : row.web_search;
+  if (searches > 0 && !search.stated()) return fail(Gap::kSearch);
+  Amount tools = searches > 0 ? Bill::times(by_call ? 1 : searches, search) : 0;
   if (row.request.stated()) tools += Bill::times(1, row.request);
 
   quotation.gap = add_up({{input, cache_read, cache_write, output, tools}, 1}, factors, discount,

@@ -136,6 +136,7 @@ class Reader {
     }
     if (depth_ == kEntry && field_ == "litellm_provider") owner_ = value;
     if (depth_ == kEntry && field_ == "mode") mode_ = value;
+    if (depth_ == kEntry && field_ == "web_search_billing_unit") search_unit_ = value;
     return number(value);  // some mirrors quote their numbers
   }
   bool start_object(size_t) {
@@ -187,6 +188,7 @@ class Reader {
     row_ = {.key = model_, .origin = origin_, .layer = Layer::kFile};
     owner_.clear();
     mode_.clear();
+    search_unit_.clear();
     input_second_ = output_second_ = query_ = {};
     field_.clear();
     detail_.clear();
@@ -267,6 +269,17 @@ class Reader {
     if (one_price) row_.web_search = search_rates_.front();
   }
 
+  // Google bills each query, or in Gemini 2 each prompt that was grounded. The file names the first
+  // unit and no other: where neither is known a search has no price.
+  void settle_search_unit() {
+    const bool google = owner_.starts_with("gemini") || owner_.starts_with("vertex_ai");
+    if (!google || owner_ == "vertex_ai-anthropic_models" || search_unit_ == "per_query") return;
+    const Rate rate = std::exchange(row_.web_search, {});
+    if (search_unit_.empty() && row_.key.find("gemini-2.") != row_.key.npos) {
+      row_.grounded_prompt = rate;
+    }
+  }
+
   // A range holds what is above its first number: "0 < tokens <= 256k", as such lists are written.
   void keep_tier() {
     if (tier_range_.size() != 2 || tiers_.size() >= 16 ||
@@ -287,6 +300,7 @@ class Reader {
     row_.rank = listed.rank;
     row_.band_includes_border = owner_ == "xai";
     keep_units();
+    settle_search_unit();
     if (has_tiers_) {
       row_.bands.clear();
       for (auto& tier : tiers_) row_.bands.push_back(tier.first);
@@ -321,6 +335,7 @@ class Reader {
   // of the entry that is open
   std::string owner_;
   std::string mode_;
+  std::string search_unit_;
   Rate input_second_, output_second_, query_;
   std::string field_;
   std::string detail_;

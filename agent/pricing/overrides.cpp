@@ -166,6 +166,8 @@ bool read_price(const std::string& key, const YAML::Node& value, PriceRow& row) 
     read_bands(value, row);
   } else if (key == "web_search") {
     row.web_search = price_of(value, key, 0);
+  } else if (key == "grounded_prompt") {
+    row.grounded_prompt = price_of(value, key, 0);
   } else if (key == "request") {
     row.request = price_of(value, key, 0);
   } else if (key == "audio_second") {
@@ -182,8 +184,8 @@ bool read_price(const std::string& key, const YAML::Node& value, PriceRow& row) 
 }
 
 constexpr const char* kRowKeys =
-    ", tiers, above, web_search, request, audio_second, search_unit, us_host, eu_host, us_geo, "
-    "fast, regional, source_date, ";
+    ", tiers, above, web_search, grounded_prompt, request, audio_second, search_unit, us_host, "
+    "eu_host, us_geo, fast, regional, source_date, ";
 
 PriceRow read_row(const YAML::Node& entry) {
   require_map(entry, "a price");

@@ -130,6 +130,7 @@ struct PriceRow {
   Period period{};
   std::vector<Band> bands{};  // ascending; the first is above 0. None: not priced by tokens
   Rate web_search{};          // one, whatever its size
+  Rate grounded_prompt{};     // in its place: a call that searched, however often
   Rate request{};             // a fee for each call, beside its tokens
   // Calls that are not billed by tokens:
   Rate audio_second{};  // transcriptions, by the sound

@@ -32,10 +32,11 @@ constexpr RequestPath kRequest[] = {
 };
 
 // What may be a call of a tool, by the names that stand in front of its members.
-#define WIRETALLY_STEP(at)                                          \
-  {at, AnswerSlot::kToolItem}, {at ".type", AnswerSlot::kToolType}, \
-      {at ".name", AnswerSlot::kToolName}, {                        \
-    at ".id", AnswerSlot::kToolId                                   \
+#define WIRETALLY_STEP(at)                                                                        \
+  {at, AnswerSlot::kToolItem}, {at ".type", AnswerSlot::kToolType},                               \
+      {at ".name", AnswerSlot::kToolName}, {at ".arguments.queries[]", AnswerSlot::kSearchQuery}, \
+  {                                                                                               \
+    at ".id", AnswerSlot::kToolId                                                                 \
   }
 
 // The rows of a list of counts by modality: [{modality, tokens}].
@@ -44,6 +45,7 @@ constexpr RequestPath kRequest[] = {
     list "[].tokens", AnswerSlot::kDetailCount                                              \
   }
 
+// A search is told in `usage.grounding_tool_count`, and else by the step's queries.
 #define WIRETALLY_INTERACTION_USAGE(usage)                                                       \
   {usage, AnswerSlot::kUsage},                                                                   \
       {usage ".total_input_tokens", AnswerSlot::kUsageNumber, UsageField::kInput},               \
@@ -52,6 +54,9 @@ constexpr RequestPath kRequest[] = {
       {usage ".total_cached_tokens", AnswerSlot::kUsageNumber, UsageField::kCacheRead},          \
       {usage ".total_tool_use_tokens", AnswerSlot::kUsageNumber, UsageField::kToolUsePrompt},    \
       {usage ".total_tokens", AnswerSlot::kUsageNumber, UsageField::kTotal},                     \
+      {usage ".grounding_tool_count[]", AnswerSlot::kDetail, UsageField::kServerTools},          \
+      {usage ".grounding_tool_count[].type", AnswerSlot::kDetailName},                           \
+      {usage ".grounding_tool_count[].count", AnswerSlot::kDetailCount},                         \
       WIRETALLY_INTERACTION_DETAILS(usage ".input_tokens_by_modality", UsageField::kInput),      \
       WIRETALLY_INTERACTION_DETAILS(usage ".cached_tokens_by_modality", UsageField::kCacheRead), \
       WIRETALLY_INTERACTION_DETAILS(usage ".output_tokens_by_modality", UsageField::kOutput)

@@ -22,6 +22,7 @@ void note_traffic_type(AnswerNotes& notes) {
 
 void note_gemini_answer(AnswerNotes& notes) {
   notes.replace_usage();
+  notes.queries.end_item(true);
   note_traffic_type(notes);
   if (notes.finish_reason == FinishReason::kStop && notes.tools.count() > 0) {
     notes.finish_reason = FinishReason::kToolCalls;
@@ -32,6 +33,10 @@ namespace {
 
 void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecord& record,
                bool live) {
+  record.server_tool_requests = notes.usage.get(UsageField::kServerTools);
+  if (!record.server_tool_requests && notes.queries.count() > 0) {
+    record.server_tool_requests = notes.queries.count();
+  }
   if (!notes.has_usage) return;
   normalise_gemini(notes.usage, record.tokens, record.flags, live);
   note_sources(context, record.tokens);

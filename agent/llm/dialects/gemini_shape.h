@@ -43,6 +43,7 @@ namespace wiretally::llm {
       {root "candidates[].content.parts[].inlineData", AnswerSlot::kContentItem},                  \
       {root "candidates[].content.parts[].executableCode", AnswerSlot::kContentItem},              \
       {root "candidates[].finishReason", AnswerSlot::kFinishReason},                               \
+      {root "candidates[].groundingMetadata.webSearchQueries[]", AnswerSlot::kSearchQuery},        \
       {root "promptFeedback.blockReason", AnswerSlot::kBlocked}, WIRETALLY_GEMINI_USAGE(root)
 
 // {"error":{code: the HTTP status again, message, status}}, in streams that are arrays an element.

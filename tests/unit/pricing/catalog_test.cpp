@@ -98,6 +98,20 @@ TEST_F(BuiltIn, ReasoningIsPartOfTheOutput) {
   EXPECT_EQ(total(price(record)), micro_usd(0.010692));
 }
 
+TEST_F(BuiltIn, GeminiBillsSearchesByTheQueryOrByTheCall) {
+  UsageRecord record = call("gcp.gemini", "gemini-3-flash-preview", 0, 0);
+  record.server_tool_requests = 3;
+  EXPECT_EQ(total(price(record)), micro_usd(0.042));
+  record = call("gcp.gemini", "gemini-2.5-pro", 0, 0);
+  EXPECT_EQ(total(price(record)), micro_usd(0));
+  record.server_tool_requests = 3;
+  EXPECT_EQ(total(price(record)), micro_usd(0.035));
+  record = call("gcp.gemini", "gemini-pro-latest", 0, 0);
+  EXPECT_EQ(total(price(record)), micro_usd(0));
+  record.server_tool_requests = 1;
+  expect_none(price(record));
+}
+
 TEST_F(BuiltIn, ALongRequestIsPricedWhole) {
   const Cost cost = price(call("openai", "gpt-5.5", 280'000, 1'000));
   EXPECT_EQ(total(cost), micro_usd(2.845));

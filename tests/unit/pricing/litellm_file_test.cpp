@@ -113,6 +113,23 @@ TEST(LitellmFile, SearchesOfSeveralPricesHaveNone) {
   EXPECT_FALSE(rows[0].web_search.stated());
 }
 
+TEST(LitellmFile, GoogleBillsQueriesOrPrompts) {
+  const auto search_of = [](const std::string& key, const std::string& unit) {
+    const auto rows = read(R"({")" + key + R"(": {"litellm_provider": "gemini",
+        "input_cost_per_token": 1e-06, "search_context_cost_per_query":
+        {"search_context_size_low": 0.02, "search_context_size_high": 0.02})" +
+                           unit + "}}");
+    return std::pair(rows.at(0).web_search, rows.at(0).grounded_prompt);
+  };
+  const Rate rate{20'000'000'000'000};
+  EXPECT_EQ(search_of("gemini/gemini-9-pro", R"(, "web_search_billing_unit": "per_query")"),
+            std::pair(rate, Rate{}));
+  EXPECT_EQ(search_of("gemini/gemini-2.5-pro", ""), std::pair(Rate{}, rate));
+  EXPECT_EQ(search_of("gemini/gemini-pro-latest", ""), std::pair(Rate{}, Rate{}));
+  EXPECT_EQ(search_of("gemini/gemini-2.5-pro", R"(, "web_search_billing_unit": "per_page")"),
+            std::pair(Rate{}, Rate{}));
+}
+
 TEST(LitellmFile, TieredPricingIsBandsInThePlaceOfFlatPrices) {
   const auto rows = read(R"({"dashscope/q": {"litellm_provider": "dashscope",
       "input_cost_per_token": 9e-06, "output_cost_per_token_priority": 9e-06,
