@@ -5,6 +5,10 @@
 // inner step, so the last object that counts anything is taken whole; earlier ones of Vertex hold
 // nothing but trafficType. An error may stand in a stream without its frame. Over REST with
 // `enum-encoding=int` enumerations are numbers.
+//
+// Code Assist (Gemini CLI under a login) puts the same into envelopes, at
+// /v1internal:generateContent: {model, project, request: {contents, …}}, answered by {response:
+// {candidates, …}, traceId}.
 #include "dialect_table.h"
 #include "dialects/gemini_shape.h"
 
@@ -13,26 +17,32 @@ namespace {
 
 constexpr std::string_view kPathTails[] = {":generateContent", ":streamGenerateContent"};
 
+// The members of a request, whose names have `root` in front.
+#define WIRETALLY_GENERATE_REQUEST(root)                                                          \
+  {root "contents[].parts", RequestSlot::kPrompt}, {root "contents.parts", RequestSlot::kPrompt}, \
+      {root "contents[].parts[].inlineData", RequestSlot::kNotText},                              \
+      {root "contents[].parts[].inline_data", RequestSlot::kNotText},                             \
+      {root "contents[].parts[].fileData", RequestSlot::kNotText},                                \
+      {root "contents[].parts[].file_data", RequestSlot::kNotText},                               \
+      {root "cachedContent", RequestSlot::kNotText}, {                                            \
+    root "cached_content", RequestSlot::kNotText                                                  \
+  }
+
 constexpr RequestPath kRequest[] = {
     {"model", RequestSlot::kModel},
-    {"contents[].parts", RequestSlot::kPrompt},
-    {"contents.parts", RequestSlot::kPrompt},
-    {"contents[].parts[].inlineData", RequestSlot::kNotText},
-    {"contents[].parts[].inline_data", RequestSlot::kNotText},
-    {"contents[].parts[].fileData", RequestSlot::kNotText},
-    {"contents[].parts[].file_data", RequestSlot::kNotText},
-    {"cachedContent", RequestSlot::kNotText},
-    {"cached_content", RequestSlot::kNotText},
+    WIRETALLY_GENERATE_REQUEST(""),
+    WIRETALLY_GENERATE_REQUEST("request."),
 };
 
 constexpr AnswerPath kAnswer[] = {
     WIRETALLY_GEMINI_ANSWER(""),
+    WIRETALLY_GEMINI_ANSWER("response."),
     WIRETALLY_GOOGLE_ERRORS,
     {"error.details[].violations[].quotaId", AnswerSlot::kQuota},
 };
 
 bool request_has_shape(const RequestNotes& notes, bool model_in_path) {
-  return model_in_path && notes.has_prompt;
+  return (model_in_path || !notes.model.empty()) && notes.has_prompt;
 }
 
 bool answer_has_shape(const AnswerNotes& notes) {
