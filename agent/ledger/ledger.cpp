@@ -427,9 +427,10 @@ void Ledger::settle_line(int64_t finish_ns) {
 namespace {
 
 // Whether only background calls are fetched as this one was. Of Interactions any stored one may be,
-// and that has counted when it was asked for.
+// and any run of Assistants (the one that is read as chat), and that has counted when it was asked
+// for.
 bool is_of_background(const UsageRecord& fetched) {
-  return fetched.dialect != Dialect::kGeminiInteractions;
+  return fetched.dialect != Dialect::kGeminiInteractions && fetched.dialect != Dialect::kOpenaiChat;
 }
 
 }  // namespace

@@ -100,6 +100,7 @@ bool counts_by_presence(AnswerSlot slot) {
 bool says_nothing_new(AnswerSlot slot, const JsonEvent& event) {
   switch (slot) {
     case AnswerSlot::kResponseId:
+    case AnswerSlot::kRunId:
     case AnswerSlot::kModel:
     case AnswerSlot::kServiceTier:
     case AnswerSlot::kFingerprint:

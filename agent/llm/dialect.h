@@ -93,6 +93,10 @@ struct DialectSpec {
   // POST was seen to do so.
   bool fetched_says_nothing = false;
   bool heads_prove = true;  // false: the provider has something else at this path as well
+  // Every call is one that may be fetched later, though no request says so.
+  bool always_background = false;
+  // Where a POST goes on with such a call: it shows what has become of it, as a GET does.
+  bool (*fetches)(std::string_view path) = nullptr;
   // Its streams are packed into events of AWS, as nobody else's are.
   bool is_packed = false;
   // An answer in JSON may be several documents, each an event.

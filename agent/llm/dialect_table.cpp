@@ -58,6 +58,7 @@ std::span<const DialectSpec* const> dialects() {
       &a2a(),
       &mistral_conversations(),
       &workers_ai(),
+      &openai_runs(),
       &cohere_v1_generate(),
       &ollama_embeddings(),
       &watsonx_generation(),
@@ -83,7 +84,8 @@ const DialectSpec* suspect_dialect(std::string_view path) {
     }
     if (rpc_of(*spec, path) != nullptr) return spec;
   }
-  return best == nullptr || is_thread_path(path) ? nullptr : best;
+  const bool stored = is_thread_path(path) && best != &openai_runs();
+  return stored ? nullptr : best;
 }
 
 const Rpc* rpc_of(const DialectSpec& spec, std::string_view path) {
@@ -99,6 +101,7 @@ const DialectSpec* fetched_dialect(std::string_view path) {
   if (slash == path.npos || slash + 1 == path.size()) return nullptr;
   const std::string_view collection = path.substr(0, slash);
   if (collection.ends_with("/responses")) return &openai_responses();
+  if (collection.ends_with("/runs") && is_thread_path(path)) return &openai_runs();
   return collection.ends_with("/interactions") ? &gemini_interactions() : nullptr;
 }
 

@@ -14,6 +14,7 @@ const DialectSpec& openai_chat();
 const DialectSpec& openai_completions();
 const DialectSpec& mistral_conversations();
 const DialectSpec& workers_ai();
+const DialectSpec& openai_runs();
 const DialectSpec& watsonx_generation();
 const DialectSpec& watsonx_chat();
 const DialectSpec& openai_responses();
@@ -50,9 +51,9 @@ const DialectSpec& ollama_embeddings();
 const DialectSpec& xai_grpc();
 const DialectSpec& gemini_grpc();
 
-inline constexpr size_t kDialectCount = 36;
+inline constexpr size_t kDialectCount = 37;
 // The first rows: those of JSON, among which an answer without request may choose.
-inline constexpr size_t kJsonDialectCount = 34;
+inline constexpr size_t kJsonDialectCount = 35;
 
 // All rows; built at the first call.
 std::span<const DialectSpec* const> dialects();

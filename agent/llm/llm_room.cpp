@@ -253,7 +253,8 @@ BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
   }
   Call& call = **entry;
   call.rpc = rpc;
-  call.fetch = fetch || (rpc != nullptr && rpc->fetches);
+  call.fetch = fetch || (rpc != nullptr && rpc->fetches) ||
+               (spec->fetches != nullptr && spec->fetches(target.path));
   AwakeRecord awake(call);
   (*awake).exchange = id;
   read_request_head(call, head, target, *awake);
@@ -663,7 +664,7 @@ void LlmRoom::note_request(Call& call) {
     if (!call.request_corrupt) note_request_body(notes, credentials_, *awake);
     call.asked_for_usage = notes.include_usage;
     call.server_side = notes.server_side;
-    call.background = notes.background;
+    call.background = notes.background || call.spec->always_background;
     if (call.request_complete && !call.request_lost) {
       if (call.target_known) (*awake).request_digest = call.request()->digest().value();
       if (call.spec->prompt_is_body && !notes.not_text && !call.request_corrupt) {

@@ -327,6 +327,9 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
     case AnswerSlot::kResponseId:
       take_text(response_id, event, &text_cut);
       break;
+    case AnswerSlot::kRunId:
+      if (event.text.starts_with("run_")) take_text(response_id, event, &text_cut);
+      break;
     case AnswerSlot::kModel:
       take_text(model, event, &text_cut);
       break;

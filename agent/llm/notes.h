@@ -82,6 +82,7 @@ struct RequestNotes {
 
 enum class AnswerSlot : uint8_t {
   kResponseId,
+  kRunId,  // the same, of a run of Assistants alone
   kModel,
   kServiceTier,
   kFingerprint,

@@ -97,6 +97,8 @@ const Sample kSamples[] = {
     {"/v1/message:send", "a2a", R"({"message":{"role":"ROLE_USER","parts":[{"text":"hi"}]}})", R"({"task":{"id":"t1"}})"},
     {"/v1/message:stream", "a2a", R"({"message":{"role":"ROLE_USER","parts":[{"text":"hi"}]}})", R"({"task":{"id":"t1"}})"},
     {"/v1/conversations", "openai_chat", R"({"model":"m-1","inputs":"hi"})", R"({"object":"conversation.response","conversation_id":"conv_1","outputs":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}})"},
+    {"/v1/threads/thread_1/runs", "openai_chat", R"({"assistant_id":"a","model":"m-1"})", R"({"id":"run_1","object":"thread.run","status":"completed","model":"m-1","usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}})"},
+    {"/v1/threads/thread_1/runs/run_1/submit_tool_outputs", "openai_chat", R"({"tool_outputs":[]})", R"({"id":"run_1","object":"thread.run","status":"completed","model":"m-1","usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}})"},
 };
 // clang-format on
 
