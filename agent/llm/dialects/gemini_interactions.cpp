@@ -100,7 +100,7 @@ bool answer_has_shape(const AnswerNotes& notes) {
 void note_status(AnswerNotes& notes, std::string_view status) {
   FinishReason& reason = notes.finish_reason;
   if (status == "completed") {
-    reason = notes.tools.count() > 0 ? FinishReason::kToolCalls : FinishReason::kStop;
+    reason = notes.calls_client() ? FinishReason::kToolCalls : FinishReason::kStop;
   }
   if (status == "requires_action") reason = FinishReason::kToolCalls;
   if (status == "incomplete") reason = FinishReason::kLength;
