@@ -64,7 +64,7 @@ constexpr HostRow kHosts[] = {
     {"router.huggingface.co", "huggingface"},
     {"ml.cloud.ibm.com", "ibm.watsonx.ai"},
     {"generativelanguage.googleapis.com", "gcp.gemini"},
-    {"cloudcode-pa.googleapis.com", "gcp.gemini"},
+    {"cloudcode-pa.googleapis.com", "gcp.code_assist"},
     {"aiplatform.googleapis.com", "gcp.vertex_ai"},
 };
 
