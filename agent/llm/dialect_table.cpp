@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "field_text.h"
+#include "provider.h"
 
 namespace wiretally::llm {
 namespace {
@@ -124,11 +124,7 @@ const DialectSpec* suspect_dialect_of(const Headers& headers) {
 
 // TGI behind Inference Endpoints of Hugging Face. Its answers prove it: other models are there too.
 const DialectSpec* suspect_dialect_of(std::string_view host, std::string_view path) {
-  static constexpr std::string_view kEndpoints = ".endpoints.huggingface.cloud";
-  const bool of_hugging_face =
-      host.size() > kEndpoints.size() &&
-      same_but_for_case(host.substr(host.size() - kEndpoints.size()), kEndpoints);
-  return of_hugging_face && path == "/" ? &tgi() : nullptr;
+  return path == "/" && is_host(host, "endpoints.huggingface.cloud") ? &tgi() : nullptr;
 }
 
 }  // namespace wiretally::llm

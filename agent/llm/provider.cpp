@@ -16,11 +16,14 @@ bool starts_with_no_case(std::string_view text, std::string_view head) {
   return text.size() >= head.size() && same_but_for_case(text.substr(0, head.size()), head);
 }
 
-// The host itself or one below it.
+}  // namespace
+
 bool is_host(std::string_view host, std::string_view domain) {
   return same_but_for_case(host, domain) ||
          (ends_with_no_case(host, domain) && host[host.size() - domain.size() - 1] == '.');
 }
+
+namespace {
 
 struct HostRow {
   std::string_view domain;

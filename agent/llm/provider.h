@@ -17,6 +17,9 @@
 
 namespace wiretally::llm {
 
+// Whether the host is the domain or below it.
+bool is_host(std::string_view host, std::string_view domain);
+
 // Step 1; empty if the host is nobody's.
 std::string_view provider_of_host(std::string_view host, std::string_view path);
 // Step 2; empty if there is no such header.

@@ -6,9 +6,9 @@
 //   deployments  provider, name, server, model, zone
 //   self_hosted  server, provider, model, input, output …
 //
-// Each is a list. Prices are USD for a million tokens (web_search, request, audio_second,
-// search_unit: each), decimal numbers as written. Anything else is an error that names file, line
-// and remedy: a price that is passed over in silence is a wrong price.
+// Each is a list. Prices are USD for a million tokens (web_search, grounded_prompt, request,
+// audio_second, search_unit: each), decimal numbers as written. Anything else is an error that
+// names file, line and remedy: a price that is passed over in silence is a wrong price.
 #pragma once
 
 #include <optional>

@@ -119,8 +119,8 @@ class LibraryProber {
   uint32_t next_id_ = 1;
   int64_t next_verify_ns_ = 0;
   int64_t next_forget_ns_ = 0;
-  std::future<void>
-      removal_;  // of idle libraries' probes: the next new library does not wait for it
+  // Of idle libraries' probes: the next new library does not wait for it.
+  std::future<void> removal_;
   std::unordered_map<FileKey, bool, FileKeyHash> examined_;  // true: probed
   struct Tag {
     std::atomic<uint64_t> hash{0};
