@@ -112,7 +112,7 @@ void Ledger::take(uint32_t observation) {
     if (match.late) return late_twin(match, sighting, observation);
     return join(match.group, sighting, observation);
   }
-  if (const CountedId* counted = ids_.find(sighting)) return repeat_of(*counted, observation);
+  if (const auto counted = ids_.find(sighting)) return repeat_of(*counted, observation);
   start_group(sighting, observation, place_of(seen));
 }
 
@@ -339,12 +339,12 @@ void Ledger::late_twin(const Match& match, const Sighting& sighting, uint32_t ob
   forget(observation);
 }
 
-void Ledger::repeat_of(const CountedId& counted, uint32_t observation) {
+void Ledger::repeat_of(const RecordId& counted, uint32_t observation) {
   report_late("same_id");
   if (options_.all_legs) {
     const Observation seen = observations_[observation].unpack();
     const Observation* twin = &seen;
-    emit_twins({&twin, 1}, counted.record_id);
+    emit_twins({&twin, 1}, counted);
   }
   forget(observation);
 }
@@ -406,6 +406,9 @@ void Ledger::settle(int64_t finish_ns) {
         settle_line(finish_ns);
       }
       break;
+    case CallPart::kStored:
+      settle_fetched();
+      break;
     case CallPart::kSum:
       if (!set_aside_.put(digest_of(entry_.record.batch_file.view()), entry_,
                           finish_ns + limits_.batch_wait_ns)) {
@@ -424,20 +427,9 @@ void Ledger::settle_line(int64_t finish_ns) {
   deliver(entry_);
 }
 
-namespace {
-
-// Whether only background calls are fetched as this one was. Of Interactions any stored one may be,
-// and any run of Assistants (the one that is read as chat), and that has counted when it was asked
-// for.
-bool is_of_background(const UsageRecord& fetched) {
-  return fetched.dialect != Dialect::kGeminiInteractions && fetched.dialect != Dialect::kOpenaiChat;
-}
-
-}  // namespace
-
 void Ledger::settle_fetched() {
   auto asked = set_aside_.take(digest_of(entry_.record.response_id.view()));
-  if (!asked && !is_of_background(entry_.record)) return report_late("same_id");
+  if (!asked && entry_.record.part == CallPart::kStored) return report_late("same_id");
   if (!asked) return deliver(entry_);
   fold_fetched(entry_, *asked);
   price(*asked);
@@ -457,11 +449,7 @@ void Ledger::release_due(int64_t now_ns, bool all) {
 // Of each leg: a gateway may have written an id of its own.
 void Ledger::remember_ids(const Group& group) {
   const auto remember = [&](const Sighting& sighting) {
-    ids_.remember({.id = sighting.id,
-                   .input = sighting.input,
-                   .output = sighting.output,
-                   .time_ns = group.last_finish_ns,
-                   .record_id = group.record_id});
+    ids_.remember(sighting, group.last_finish_ns, group.record_id);
   };
   const Sighting folded = sighting_of(entry_.record);
   if (folded.id_is_proof) remember(folded);

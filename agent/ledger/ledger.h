@@ -142,7 +142,7 @@ class Ledger final : public UsageSink {
   void join(uint32_t group_index, const Sighting& sighting, uint32_t observation);
   void start_group(const Sighting& sighting, uint32_t observation, const Place& place);
   void late_twin(const Match& match, const Sighting& sighting, uint32_t observation);
-  void repeat_of(const CountedId& counted, uint32_t observation);
+  void repeat_of(const RecordId& counted, uint32_t observation);
   void report_late(std::string_view kind);
 
   static Place place_of(const Observation& observation);

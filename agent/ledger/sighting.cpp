@@ -103,7 +103,7 @@ Sighting make_sighting(const UsageRecord& record, const WallClock& wall, bool to
   s.id = digest_of(record.response_id.view());
   // Answers out of a cache have the id of the one that was kept: each is a call of its own.
   s.id_is_proof = record.response_id.view().size() >= kIdBytesMin && !record.served_from_cache;
-  s.fetched = record.part == CallPart::kFetched;
+  s.fetched = record.part == CallPart::kFetched || record.part == CallPart::kStored;
   if (!record.batch_custom_id.empty()) {
     s.id = line_of_batch(record);
     s.id_is_proof = true;

@@ -734,9 +734,9 @@ void note_answer_body(const AnswerReader& reader, UsageRecord& record) {
 }
 
 // How much of a call this answer to it, or to a GET, shows.
-CallPart part_of(bool fetch, bool asked_for_background, const AnswerNotes& notes,
-                 const UsageRecord& record) {
-  if (fetch) return CallPart::kFetched;
+CallPart part_of(bool fetch, bool asked_for_background, const DialectSpec& spec,
+                 const AnswerNotes& notes, const UsageRecord& record) {
+  if (fetch) return spec.fetched_says_nothing ? CallPart::kStored : CallPart::kFetched;
   const bool pending = notes.pending || (record.stream && !notes.terminal);
   const bool may_be_fetched = asked_for_background && pending && !notes.failed &&
                               is_success(record.status_code.value_or(0)) &&
@@ -850,7 +850,7 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
     }
     answer.terminal = notes.terminal;
     answer.failed = answer.failed || notes.failed;
-    record.part = part_of(call.fetch, call.background, notes, record);
+    record.part = part_of(call.fetch, call.background, *call.spec, notes, record);
     if (notes.failed && !notes.error_type.empty()) record.error_type = notes.error_type;
     note_limits_and_sound(notes, record);
     const bool in_order = (answer.complete || answer.terminal) && !answer.failed;

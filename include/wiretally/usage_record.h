@@ -197,6 +197,7 @@ enum class CallPart : uint8_t {
   kWhole,
   kAsked,    // a background call: its result is fetched later, by its response id
   kFetched,  // such a result, or one line of a batch's results
+  kStored,   // the result of a call, background or not: it counts with the one that asked for it
   kSum,      // of all lines of a batch together, by the batch object: `batch_file` has them apart
 };
 

@@ -56,6 +56,11 @@ bool is_shared_library(std::string_view path) {
   return path.find(".so") != std::string_view::npos;
 }
 
+// A process that had it open may end at any time; this path stays.
+std::string own_path(const FileDescriptor& opened) {
+  return "/proc/self/fd/" + std::to_string(opened.get());
+}
+
 }  // namespace
 
 LibraryProber::LibraryProber(const Options& options, KernelPrograms& programs)
@@ -187,9 +192,8 @@ void LibraryProber::examine_file(const std::string& access_path, const std::stri
   Tag& tag = tags_[id % kTags];
   tag.hash.store(FileKeyHash{}(file), std::memory_order_relaxed);
   tag.from_the_start.store(at_start_, std::memory_order_relaxed);
-  // By our own descriptor: the process may end meanwhile, and the next one is there already.
-  const std::string path = "/proc/self/fd/" + std::to_string(opened.get());
-  Result<std::vector<FileDescriptor>> links = programs_.attach_library(path, points, id);
+  Result<std::vector<FileDescriptor>> links =
+      programs_.attach_library(own_path(opened), points, id);
   if (!links) {
     const std::lock_guard lock(mutex_);
     fail(shown_path, links.error().message);
@@ -264,11 +268,10 @@ void LibraryProber::tick(int64_t now_ns) {
   verify();
 }
 
-// Whether the process runs the library's own byte where the breakpoint should stand. If so,
-// `access_path` leads to the file.
-bool LibraryProber::vanished_from(uint32_t pid, const Library& library,
-                                  std::string* access_path) const {
+// The library's file, if the process runs its own byte where the breakpoint should stand.
+FileDescriptor LibraryProber::vanished_from(uint32_t pid, const Library& library) const {
   uint64_t address = 0;
+  std::string access_path;
   const uint64_t offset = library.points[0].file_offset;
   visit_mappings(options_.proc, pid, [&](const Mapping& mapping) {
     if (mapping.file != library.file || offset < mapping.file_offset ||
@@ -276,29 +279,28 @@ bool LibraryProber::vanished_from(uint32_t pid, const Library& library,
       return true;
     }
     address = mapping.start + (offset - mapping.file_offset);
-    *access_path = mapped_file_path(options_.proc, pid, mapping);
+    access_path = mapped_file_path(options_.proc, pid, mapping);
     return false;
   });
-  if (address == 0) return false;
+  if (address == 0) return {};
   const std::string path = options_.proc + "/" + std::to_string(pid) + "/mem";
   const FileDescriptor memory(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   uint8_t byte = 0;
-  return memory && ::pread(memory.get(), &byte, 1, static_cast<off_t>(address)) == 1 &&
-         byte == library.original;
+  if (!memory || ::pread(memory.get(), &byte, 1, static_cast<off_t>(address)) != 1) return {};
+  if (byte != library.original) return {};
+  return FileDescriptor(::open(access_path.c_str(), O_RDONLY | O_CLOEXEC));
 }
 
 // One process of each library is asked; where the probe is gone, all are set anew.
 void LibraryProber::verify() {
   const std::lock_guard lock(mutex_);
   for (Library& library : libraries_) {
-    std::string access_path;
-    if (library.processes.empty() ||
-        !vanished_from(*library.processes.begin(), library, &access_path)) {
-      continue;
-    }
+    if (library.processes.empty()) continue;
+    const FileDescriptor opened = vanished_from(*library.processes.begin(), library);
+    if (!opened) continue;
     close_links(std::exchange(library.links, {}));
     Result<std::vector<FileDescriptor>> links =
-        programs_.attach_library(access_path, library.points, library.id);
+        programs_.attach_library(own_path(opened), library.points, library.id);
     if (links) {
       library.links = std::move(*links);
       ++reattached_total_;

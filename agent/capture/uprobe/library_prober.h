@@ -107,7 +107,7 @@ class LibraryProber {
   void detach_idle(int64_t now_ns);
   void verify();
   bool has_mappings(uint32_t pid) const;
-  bool vanished_from(uint32_t pid, const Library& library, std::string* access_path) const;
+  FileDescriptor vanished_from(uint32_t pid, const Library& library) const;
   Library* find(const FileKey& file);
   void add_process(Library* library, uint32_t pid, int64_t mapped_ns) const;
   void fail(std::string_view path, const std::string& reason);

@@ -51,16 +51,13 @@ TEST(Background, CountsOnceWhenItsResultIsThere) {
   EXPECT_EQ(b.out.late.size(), 9u);
 }
 
-// It does not say that it was asked for in the background, and most were not.
-TEST(Background, AnInteractionCountsOnlyWhereItsRequestWasSeen) {
+TEST(Background, AStoredAnswerCountsOnlyWhereItsRequestWaitsForIt) {
   Bench b;
   RecordMaker make;
   UsageRecord stored = fetched(make.make(0, 50), "v1_0123456789abcdef");
   UsageRecord result = fetched(make.make(10'000, 10'050), "v1_fedcba9876543210");
-  UsageRecord request = asked(make.make(5'000, 5'050), "v1_fedcba9876543210");
-  for (UsageRecord* record : {&stored, &request, &result}) {
-    record->dialect = Dialect::kGeminiInteractions;
-  }
+  const UsageRecord request = asked(make.make(5'000, 5'050), "v1_fedcba9876543210");
+  for (UsageRecord* answer : {&stored, &result}) answer->part = CallPart::kStored;
   b.feed({stored, request, result});
   b.ledger.drain();
   ASSERT_EQ(b.out.entries.size(), 1u);
