@@ -126,6 +126,7 @@ bool says_nothing_new(AnswerSlot slot, const JsonEvent& event) {
       return true;
     case AnswerSlot::kFinishReason:
     case AnswerSlot::kSpareFinishReason:
+    case AnswerSlot::kGuardrailAction:
     case AnswerSlot::kUsage:
     case AnswerSlot::kError:
     case AnswerSlot::kErrorCode:

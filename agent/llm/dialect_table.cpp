@@ -122,9 +122,14 @@ const DialectSpec* suspect_dialect_of(const Headers& headers) {
   return headers.find("a2a-version").has_value() ? &a2a() : nullptr;
 }
 
-// TGI behind Inference Endpoints of Hugging Face. Its answers prove it: other models are there too.
-const DialectSpec* suspect_dialect_of(std::string_view host, std::string_view path) {
-  return path == "/" && is_host(host, "endpoints.huggingface.cloud") ? &tgi() : nullptr;
+// TGI behind Inference Endpoints of Hugging Face: its answers prove it, other models are there too.
+// Agents stand at the root of their hosts; the method of their JSON-RPC proves it.
+const DialectSpec* suspect_dialect_of(std::string_view host, std::string_view path,
+                                      const Headers& headers) {
+  if (path != "/") return nullptr;
+  if (is_host(host, "endpoints.huggingface.cloud")) return &tgi();
+  const std::string_view type = headers.find("content-type").value_or("");
+  return type.starts_with("application/json") ? &a2a() : nullptr;
 }
 
 }  // namespace wiretally::llm

@@ -74,7 +74,8 @@ const DialectSpec* suspect_socket_dialect(std::string_view path);
 // The same by headers, for dialects that are spoken at any path.
 const DialectSpec* suspect_dialect_of(const Headers& headers);
 
-// The same by the host, for a dialect that is spoken at its root.
-const DialectSpec* suspect_dialect_of(std::string_view host, std::string_view path);
+// The same for dialects that are spoken at the root of a host.
+const DialectSpec* suspect_dialect_of(std::string_view host, std::string_view path,
+                                      const Headers& headers);
 
 }  // namespace wiretally::llm

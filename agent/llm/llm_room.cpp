@@ -223,7 +223,9 @@ BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
   const Target target = split_target(head.target);
   const DialectSpec* spec = may_post ? suspect_dialect(target.path) : nullptr;
   if (spec == nullptr && may_post) spec = suspect_dialect_of(head.headers);
-  if (spec == nullptr && may_post) spec = suspect_dialect_of(host_of(head), target.path);
+  if (spec == nullptr && may_post) {
+    spec = suspect_dialect_of(host_of(head), target.path, head.headers);
+  }
   if (spec != nullptr && spec->other_by_request != nullptr && spec->other_by_head &&
       request_head_proves(spec->other_by_request().dialect, provider_of_host(host_of(head), {}),
                           head.headers)) {

@@ -368,6 +368,9 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
       if (spare != FinishReason::kOther) finish_reason = spare;
       break;
     }
+    case AnswerSlot::kGuardrailAction:
+      if (is_text(event) && event.text == "INTERVENED") intervened = true;
+      break;
     case AnswerSlot::kBlocked:
       if (is_text(event) || event.integer.value_or(0) != 0) {
         finish_reason = FinishReason::kContentFilter;
@@ -741,7 +744,6 @@ FinishReason finish_reason_of(std::string_view word) {
       {"refusal", FinishReason::kContentFilter},
       {"content_filtered", FinishReason::kContentFilter},
       {"guardrail_intervened", FinishReason::kContentFilter},
-      {"INTERVENED", FinishReason::kContentFilter},
       {"max_output_reached", FinishReason::kLength},
       {"sensitive", FinishReason::kContentFilter},
       {"network_error", FinishReason::kError},

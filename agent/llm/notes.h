@@ -93,6 +93,7 @@ enum class AnswerSlot : uint8_t {
   kFinishReason,
   // Stands for it where it is not told; of words that are known alone.
   kSpareFinishReason,
+  kGuardrailAction,  // "INTERVENED": the answer is the guardrail's, whatever the model would say
   kDelta,             // text whose being there is content only in some kinds of event
   kContent,           // text whose being there is content
   kContentData,       // likewise, but no text: base64
@@ -336,6 +337,7 @@ struct AnswerNotes {
   bool packed = false;         // events were packed into those of AWS
   bool terminal = false;       // the dialect's last event was seen
   bool failed = false;         // an error inside an answer
+  bool intervened = false;     // a guardrail spoke in the model's place
   bool text_cut = false;
   bool usage_malformed = false;
   Text<128> error_type;

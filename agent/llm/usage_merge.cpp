@@ -145,6 +145,7 @@ void normalise_openai(const UsageSheet& sheet, const OpenaiUsageHints& hints, To
   if (!tokens.reasoning.has_value()) tokens.reasoning = sheet.get(F::kReasoningAtRoot);
 
   const std::optional<uint64_t> total = sheet.get(F::kTotal);
+  const bool cache_by_openais_names = tokens.cache_read.has_value() || tokens.cache_write_5m.has_value();
   if (tokens.input.has_value() && tokens.output.has_value()) {
     const uint64_t in = *tokens.input;
     const uint64_t out = *tokens.output;
@@ -155,6 +156,13 @@ void normalise_openai(const UsageSheet& sheet, const OpenaiUsageHints& hints, To
         sheet.get_or_zero(F::kCacheReadBeside) + sheet.get_or_zero(F::kCacheWriteBeside);
     if (!total.has_value() || *total == in + out || *total == in + out + citations) {
       if (hints.reasoning_outside_total) tokens.output = out + reasoning;
+      if (!cache_by_openais_names) {
+        // The total does not tell. Databricks and others mean parts of the prompt; what is more than
+        // the prompt stands beside it.
+        if (cache_beside > in) tokens.input = in + cache_beside;
+        tokens.cache_read = sheet.get(F::kCacheReadBeside);
+        tokens.cache_write_5m = sheet.get(F::kCacheWriteBeside);
+      }
     } else if (*total == in + out + reasoning || *total == in + out + reasoning + citations) {
       tokens.output = out + reasoning;
     } else if (*total == in + out + audio) {
@@ -173,6 +181,10 @@ void normalise_openai(const UsageSheet& sheet, const OpenaiUsageHints& hints, To
       if (*total > in + out) tokens.output = *total - in;
       flags.set(RecordFlag::kUsageMalformed);
     }
+  }
+  if (const auto hour = sheet.get(F::kCacheWrite1h); hour && tokens.cache_write_5m) {
+    tokens.cache_write_1h = std::min(*hour, *tokens.cache_write_5m);
+    tokens.cache_write_5m = *tokens.cache_write_5m - *tokens.cache_write_1h;
   }
   if (hints.cache_may_be_outside && tokens.input.has_value() &&
       tokens.cache_read.value_or(0) > *tokens.input) {

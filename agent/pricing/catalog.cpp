@@ -153,8 +153,9 @@ std::string_view statement_id(CostStatement statement) {
 
 // A number called cost is money only where the provider is known to mean USD by it.
 bool is_money(const UsageRecord& record) {
-  return record.cost_statement != CostStatement::kUsageCost ||
-         record.provider.view() == "openrouter" || record.provider.view() == "vercel_ai_gateway";
+  const std::string_view provider = record.provider.view();
+  return record.cost_statement != CostStatement::kUsageCost || provider == "openrouter" ||
+         provider == "vercel_ai_gateway" || provider == "venice";
 }
 
 bool has_tokens(const TokenCounts& tokens) {

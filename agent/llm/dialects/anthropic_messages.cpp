@@ -80,6 +80,7 @@ constexpr AnswerPath kAnswer[] = {
     {"content_block.type", AnswerSlot::kToolType},
     {"content_block.name", AnswerSlot::kToolName},
     {"content_block.id", AnswerSlot::kToolId},
+    {"content_block.to.model", AnswerSlot::kModel},  // a fallback: who answers from here on
     visible_text("delta.text", AnswerSlot::kDelta),
     visible_text("content[].text", AnswerSlot::kText),
     visible_text("content_block.text", AnswerSlot::kText),

@@ -69,7 +69,7 @@ constexpr AnswerPath kNative[] = {
     {"text", AnswerSlot::kContent},
     {"stopReason", AnswerSlot::kFinishReason},
     {"completions[].finishReason.reason", AnswerSlot::kFinishReason},  // AI21 before Jamba
-    {"amazon-bedrock-guardrailAction", AnswerSlot::kSpareFinishReason},
+    {"amazon-bedrock-guardrailAction", AnswerSlot::kGuardrailAction},
     {"generation_id", AnswerSlot::kResponseId},
     {"response.generation_id", AnswerSlot::kResponseId},
     {"tool_calls[].name", AnswerSlot::kLoneToolName},
@@ -208,6 +208,7 @@ void take_cache_of_headers(const TokenCounts& headers, bool has_choices, TokenCo
 }
 
 void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecord& record) {
+  if (notes.intervened) record.finish_reason = FinishReason::kContentFilter;
   if (!notes.has_usage) return;
   TokenCounts& tokens = record.tokens;
   const TokenCounts by_headers = tokens;

@@ -75,6 +75,9 @@ constexpr AnswerPath kAnswer[] = {
     {"usage.num_search_queries", AnswerSlot::kUsageNumber, UsageField::kServerTools},
     {"usage.server_tool_use.web_search_requests", AnswerSlot::kUsageNumber,
      UsageField::kServerTools},
+    {"usage.server_tool_use_details.web_search_requests", AnswerSlot::kUsageNumber,
+     UsageField::kServerTools},
+    {"cost.usd", AnswerSlot::kCost, UsageField::kCount, CostStatement::kUsageCost},  // Venice
     WIRETALLY_LLAMACPP_TIMINGS,
     WIRETALLY_OPENAI_ERRORS,
     {"choices[].error", AnswerSlot::kError},  // OpenRouter, of one choice

@@ -82,6 +82,8 @@ constexpr RequestPath kRequest[] = {
       {root "usage", AnswerSlot::kUsage},                                                         \
       WIRETALLY_RESPONSES_USAGE(root "usage", AnswerSlot::kUsageNumber),                          \
       WIRETALLY_SERVERS_TOOLS(root "usage"),                                                      \
+      {root "usage.server_tool_use_details.web_search_requests", AnswerSlot::kUsageNumber,        \
+       UsageField::kServerTools},                                                                 \
       {root "tool_usage.image_gen.input_tokens", AnswerSlot::kApartNumber, UsageField::kInput},   \
       {root "tool_usage.image_gen.output_tokens", AnswerSlot::kApartNumber, UsageField::kOutput}, \
       WIRETALLY_STATED_COST(root "usage"), {root "error", AnswerSlot::kError},                    \

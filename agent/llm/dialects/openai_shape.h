@@ -27,6 +27,10 @@ namespace wiretally::llm {
       {root ".prompt_cache_hit_tokens", slot, UsageField::kCacheReadAtRoot},                      \
       {root ".cache_read_input_tokens", slot, UsageField::kCacheReadBeside},                      \
       {root ".cache_creation_input_tokens", slot, UsageField::kCacheWriteBeside},                 \
+      {root ".cache_created_input_tokens", slot, UsageField::kCacheWriteBeside},                  \
+      {root ".cache_creation.ephemeral_1h_input_tokens", slot, UsageField::kCacheWrite1h},        \
+      {root ".prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens",      \
+       slot, UsageField::kCacheWrite1h},                                                          \
       {root ".prompt_audio_seconds", slot, UsageField::kInputAudioByTime},                        \
       {root ".reasoning_tokens", slot, UsageField::kReasoningAtRoot}, {                           \
     root ".citation_tokens", slot, UsageField::kCitation                                          \
