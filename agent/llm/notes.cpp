@@ -638,6 +638,14 @@ bool is_for_client(const ToolNames& tools) {
   return std::find(std::begin(kTypes), std::end(kTypes), type) != std::end(kTypes);
 }
 
+// Whether the server searched the web. Pages that were opened, and words looked for in them, are no
+// searches.
+bool is_search(const ToolNames& tools) {
+  const std::string_view type = tools.item_type(), action = tools.item_action();
+  if (type == "web_search_call") return action.empty() || action == "search";
+  return type == "server_tool_use" && tools.item_name() == "nova_grounding";
+}
+
 bool is_call(std::string_view type) {
   return type.empty() || type.ends_with("_use") || type.ends_with("_call") || type == "function" ||
          type == "function.call" || type == "custom";
@@ -657,9 +665,7 @@ bool AnswerNotes::end_tool_item(bool has_place) {
   }
   if (is_for_client(tools)) client_items |= place;
   if (type == "custom_tool_call") custom_items |= place;
-  // Pages that were opened, and words looked for in them, are no searches.
-  const std::string_view action = tools.item_action();
-  if (type == "web_search_call" && (action.empty() || action == "search")) ++document.searches;
+  if (is_search(tools)) ++document.searches;
   return calls;
 }
 

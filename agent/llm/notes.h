@@ -229,6 +229,7 @@ class ToolNames {
 
   void set_choice(uint32_t choice) { choice_ = choice; }
   std::string_view item_type() const { return type_.view(); }
+  std::string_view item_name() const { return name_.view(); }
   std::string_view item_action() const { return action_.view(); }
   std::string_view item_environment() const { return environment_.view(); }
   uint32_t item_index() const { return index_; }

@@ -31,10 +31,12 @@ constexpr AnswerPath kAnswer[] = {
     {"output.message", AnswerSlot::kBody},
     {"output.message.role", AnswerSlot::kRole},
     {"output.message.content[].toolUse", AnswerSlot::kToolItem},
+    {"output.message.content[].toolUse.type", AnswerSlot::kToolType},
     {"output.message.content[].toolUse.name", AnswerSlot::kToolName},
     {"output.message.content[].toolUse.toolUseId", AnswerSlot::kToolId},
     {"role", AnswerSlot::kRole},
     {"start.toolUse", AnswerSlot::kToolItem},
+    {"start.toolUse.type", AnswerSlot::kToolType},
     {"start.toolUse.name", AnswerSlot::kToolName},
     {"start.toolUse.toolUseId", AnswerSlot::kToolId},
     visible_text("delta.text", AnswerSlot::kContent),
@@ -73,6 +75,7 @@ void end_document(AnswerNotes& notes, bool is_event) {
   if (is_event && (type == "contentBlockDelta" || type == "messageStop" || type == "metadata")) {
     notes.type_known = true;
   }
+  notes.searches += doc.searches;
   notes.take_usage();
   if (type == "metadata") {
     notes.end_answer();
@@ -90,6 +93,7 @@ bool input_holds_cache(const UsageSheet& usage, std::string_view model) {
 }
 
 void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecord& record) {
+  if (notes.searches > 0) record.server_tool_requests = notes.searches;
   if (!notes.has_usage) return;
   TokenCounts& tokens = record.tokens;
   UsageSheet usage = notes.usage;

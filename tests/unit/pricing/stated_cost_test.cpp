@@ -39,6 +39,7 @@ TEST(StatedCost, IsMoneyWhereItsUnitIsKnown) {
         stating(make_call(provider, "a/m", 6, 3), CostStatement::kUsageCost, 2 * kFemtoPerMicro));
   };
   EXPECT_EQ(pico(price_of("vercel_ai_gateway").total), 2 * kMicroUsd);
+  EXPECT_EQ(pico(price_of("venice").total), 2 * kMicroUsd);
   EXPECT_EQ(price_of("github_copilot").total, std::nullopt);
 }
 
