@@ -107,6 +107,7 @@ LlmRoom::LlmRoom(const Limits& limits, uint32_t lane, const CredentialReader& cr
       inflaters_(limits_),
       sockets_(limits_, lane, credentials, next),
       batches_(limits_, lane, credentials, next),
+      agents_(limits_, lane, credentials, next),
       exchanges_(&memory_) {}
 
 LlmRoom::~LlmRoom() = default;
@@ -237,7 +238,9 @@ BodyInterest LlmRoom::on_request(ExchangeId id, const RequestHead& head) {
   if (head.websocket && entry == nullptr && sockets_.on_request(id, head)) {
     return BodyInterest::kWanted;
   }
-  if (entry == nullptr && batches_.on_request(id, head)) return BodyInterest::kWanted;
+  if (entry == nullptr && (batches_.on_request(id, head) || agents_.on_request(id, head))) {
+    return BodyInterest::kWanted;
+  }
   const bool fetch = head.method == "GET" && !head.websocket;
   if (spec == nullptr && fetch && entry == nullptr) spec = fetched_dialect(target.path);
   const bool answered_before = entry != nullptr && *entry != nullptr;
@@ -383,6 +386,7 @@ BodyInterest LlmRoom::on_response(ExchangeId id, const ResponseHead& head) {
   CallPtr* entry = find(id);
   if (entry == nullptr) {
     if (batches_.has(id)) return batches_.on_response(id, head);
+    if (agents_.has(id)) return agents_.on_response(id, head);
     return sockets_.has(id) ? sockets_.on_response(id, head) : join(id, head);
   }
   if (*entry == nullptr) return BodyInterest::kNotLlm;
@@ -544,7 +548,10 @@ bool begins_like_json(ByteView body) {
 
 BodyInterest LlmRoom::on_body(ExchangeId id, Message message, ByteView body, EventTime time) {
   CallPtr* entry = find(id);
-  if (entry == nullptr) return batches_.on_body(id, message, body, time);
+  if (entry == nullptr) {
+    return agents_.has(id) ? agents_.on_body(id, message, body, time)
+                           : batches_.on_body(id, message, body, time);
+  }
   if (*entry == nullptr) return BodyInterest::kNotLlm;
   Call& call = **entry;
   if (message == Message::kRequest) {
@@ -587,10 +594,13 @@ BodyInterest LlmRoom::feed_candidates(Call& call, ByteView body, EventTime time)
   return BodyInterest::kWanted;
 }
 
-void LlmRoom::on_body_loss(ExchangeId id, Message message, BodyLoss loss, uint64_t /*wire_bytes*/,
+void LlmRoom::on_body_loss(ExchangeId id, Message message, BodyLoss loss, uint64_t wire_bytes,
                            EventTime /*time*/) {
   CallPtr* entry = find(id);
-  if (entry == nullptr) batches_.on_loss(id, message, loss);
+  if (entry == nullptr) {
+    batches_.on_loss(id, message, loss);
+    agents_.on_loss(id, message, loss, wire_bytes);
+  }
   if (entry == nullptr || *entry == nullptr) return;
   Call& call = **entry;
   (*AwakeRecord(call))
@@ -625,7 +635,10 @@ void LlmRoom::on_trailers(ExchangeId id, Message message, const Headers& trailer
 
 void LlmRoom::on_message_end(ExchangeId id, Message message, MessageEnd end, EventTime time) {
   CallPtr* entry = find(id);
-  if (entry == nullptr) batches_.on_message_end(id, message, time);
+  if (entry == nullptr) {
+    batches_.on_message_end(id, message, time);
+    agents_.on_message_end(id, message, time);
+  }
   if (entry == nullptr || *entry == nullptr) return;
   const bool complete = end == MessageEnd::kComplete;
   if (message == Message::kRequest) {
@@ -689,7 +702,10 @@ void LlmRoom::end_answer(Call& call, bool complete) {
 // --- the end -------------------------------------------------------------------------------------
 
 void LlmRoom::on_exchange_end(ExchangeId id, const ExchangeEnd& end) {
-  if (sockets_.on_exchange_end(id, end) || batches_.on_exchange_end(id)) return;
+  if (sockets_.on_exchange_end(id, end) || batches_.on_exchange_end(id) ||
+      agents_.on_exchange_end(id)) {
+    return;
+  }
   CallPtr* entry = find(id);
   if (entry == nullptr) return;
   if (*entry != nullptr) {

@@ -5,7 +5,8 @@
 //   bodies        → read by the dialect's tables, never held
 //   first request of a connection, or a TLS hello, to the host of a known provider → on_connection
 //   GET of what a background call has become → a record once it has ended; of a batch's results → a
-//                   record a line: batch_results.h
+//                   record a line: batch_results.h; of the events of an agent that the server
+//                   runs → a record for each of its model requests: agent_sessions.h
 //   WebSocket     → a record for each of its turns: socket_calls.h
 //   exchange end  → proof seen (shape of request or answer, host, or headers)? a record, else a
 //                   suspect; on_call_closed in any case
@@ -34,6 +35,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "agent_sessions.h"
 #include "batch_results.h"
 #include "body_reader.h"
 #include "dialect_table.h"
@@ -75,8 +77,12 @@ class LlmRoom final : public ExchangeSink {
   void on_time(EventTime now) override;
 
   // Exchanges that were not looked at because of the limits.
-  uint64_t refused() const { return refused_ + sockets_.refused() + batches_.refused(); }
-  size_t open() const { return exchanges_.size() + sockets_.open() + batches_.open(); }
+  uint64_t refused() const {
+    return refused_ + sockets_.refused() + batches_.refused() + agents_.refused();
+  }
+  size_t open() const {
+    return exchanges_.size() + sockets_.open() + batches_.open() + agents_.open();
+  }
 
   // The most that a room with these limits takes.
   static uint64_t worst_case_bytes(const Limits& limits);
@@ -134,6 +140,7 @@ class LlmRoom final : public ExchangeSink {
   RpcInflaters inflaters_;
   SocketCalls sockets_;
   BatchResults batches_;
+  AgentSessions agents_;
   std::pmr::unsynchronized_pool_resource memory_;
   std::pmr::unordered_map<uint64_t, CallPtr> exchanges_;
   // The entry that was looked up last: bodies come in runs.

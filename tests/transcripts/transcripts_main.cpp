@@ -315,12 +315,13 @@ class Harness {
   using Records = std::multimap<std::string, Record>;  // by start; calls may begin at once
 
   // Their answers look like others', or like no LLM's; or they are gRPC, which has no names of
-  // fields. Streams of InvokeModel show by their packing.
+  // fields; or a GET's. Streams of InvokeModel show by their packing.
   static bool known_by_path_alone(const Record& call) {
     const std::string_view dialect = call.at("dialect"), path = call.at("path");
     const bool streamed = call.at("stream") == "true";
     return (dialect == "\"bedrock_invoke\"" && !streamed) || dialect == "\"lmstudio\"" ||
-           dialect == "\"triton\"" || dialect == "\"xai_grpc\"" || path.starts_with("\"/google.");
+           dialect == "\"triton\"" || dialect == "\"xai_grpc\"" || path.starts_with("\"/google.") ||
+           path.starts_with("\"/v1/sessions/");
   }
 
   // What the record of a connection that was joined late says that its whole record does not, or

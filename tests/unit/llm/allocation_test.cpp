@@ -68,6 +68,43 @@ TEST(LlmRoomAllocation, NoneAfterWarmUp) {
   EXPECT_EQ(sink.records, 120u);
 }
 
+TEST(AgentSessions, NoAllocationForEventsAfterWarmUp) {
+  NobodysCredentials credentials;
+  CountingSink sink;
+  LlmRoom room(Limits{}, 0, credentials, sink);
+  const FlowInfo flow;
+  const ExchangeId id{1};
+  const HeaderField host[] = {{"host", "api.anthropic.com"}};
+  RequestHead asked;
+  asked.flow = &flow;
+  asked.method = "GET";
+  asked.target = "/v1/sessions/sesn_01Long/events/stream";
+  asked.headers.fields = host;
+  room.on_request(id, asked);
+  ResponseHead answered;
+  answered.flow = &flow;
+  answered.status = 200;
+  room.on_response(id, answered);
+  const auto feed = [&](std::string_view event) {
+    room.on_body(id, Message::kResponse, as_bytes(event), {});
+  };
+  const auto request = [&] {
+    feed("data: {\"type\":\"span.model_request_start\",\"id\":\"sevt_0123456789abcdef\"}\n\n");
+    for (int i = 0; i < 100; ++i) {
+      feed("event: message\ndata: {\"type\":\"agent.message\",\"content\":[{\"text\":\"x\"}]}\n\n");
+    }
+    feed(
+        "data: {\"type\":\"span.model_request_end\",\"id\":\"sevt_0123456789abcdeg\","
+        "\"model_request_start_id\":\"sevt_0123456789abcdef\",\"model_usage\":{\"input_tokens\":1,"
+        "\"output_tokens\":2}}\n\n");
+  };
+  request();
+  const uint64_t before = test::allocations;
+  for (int i = 0; i < 10; ++i) request();
+  EXPECT_EQ(test::allocations - before, 0u);
+  EXPECT_EQ(sink.records, 11u);
+}
+
 TEST(SocketCalls, NoAllocationForEventsAndTurnsAfterWarmUp) {
   Socket s;
   const std::string asked = ask();
