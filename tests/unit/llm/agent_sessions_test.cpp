@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <random>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "llm_room.h"
@@ -286,6 +289,23 @@ TEST(AgentSessionsTest, AHoleCostsTheEventThatItTouches) {
   }
 }
 
+TEST(AgentSessionsTest, WhatStandsOnBothSidesOfAHoleIsNoEvent) {
+  const std::string event = end_of("sevt_end_000000000001", "", R"("input_tokens":1,"other":2)");
+  Get digits(kStream);
+  const size_t inside = event.find(R"(1,"other")") + 1;
+  digits.feed("data: " + event.substr(0, inside));
+  digits.lose();
+  digits.feed("0" + event.substr(inside) + "\n\n");
+  digits.end();
+  EXPECT_TRUE(digits.records().empty()) << "nobody knows what stood between the digits";
+  Get nested(kStream);
+  nested.feed(R"(data: {"type":"agent.tool_use","input":)");
+  nested.lose();
+  nested.feed(event + "}\n\n");
+  nested.end();
+  EXPECT_TRUE(nested.records().empty()) << "what a tool was given looks like an event";
+}
+
 TEST(AgentSessionsTest, HolesMarkOneRecord) {
   Get get(kStream);
   get.lose();
@@ -353,6 +373,55 @@ TEST(AgentSessionsTest, BrokenEventsCostNoOthers) {
       EXPECT_EQ(get.records()[1].tokens.input, 41u);
     }
   }
+}
+
+// Bytes that are changed, left out or doubled anywhere: whatever is made of that, pieces make it
+// too, and no number that nobody stated.
+TEST(AgentSessionsTest, HowAnAnswerIsCutDoesNotMatter) {
+  const std::string page = R"({"data":[)" + start_of("sevt_start_0000000001") + "," +
+                           end_of("sevt_end_000000000001", "sevt_start_0000000001", kUsage) + "," +
+                           end_of("sevt_end_000000000002", "", kFewer) + "]}";
+  std::mt19937 random(20'260'528);
+  const auto below = [&](size_t bound) { return random() % bound; };
+  constexpr std::string_view kBytes = "\"{}[],:\\\n\r d0";
+  size_t found = 0;
+  for (int round = 0; round < 400; ++round) {
+    const bool is_page = round % 4 == 0;
+    std::string body = is_page ? page : kFirst + kSecond + kIdle;
+    for (size_t changes = below(4); changes > 0; --changes) {
+      const size_t at = below(body.size());
+      switch (below(3)) {
+        case 0:
+          body[at] = kBytes[below(kBytes.size())];
+          break;
+        case 1:
+          body.erase(at, 1 + below(40));
+          break;
+        case 2:
+          body.insert(at, body.substr(at, 1 + below(40)));
+          break;
+      }
+    }
+    const auto played = [&](size_t cut) {
+      Get get(is_page ? kPage : kStream);
+      get.feed(body, cut);
+      get.end();
+      std::vector<std::tuple<std::string, std::optional<uint64_t>, std::optional<uint64_t>, Outcome,
+                             bool, uint64_t>>
+          said;
+      for (const UsageRecord& record : get.records()) {
+        said.emplace_back(record.response_id.view(), record.tokens.input, record.tokens.output,
+                          record.outcome, record.flags.empty(), record.response_digest.low);
+      }
+      return said;
+    };
+    const auto whole = played(0);
+    EXPECT_EQ(whole, played(1)) << body;
+    EXPECT_EQ(whole, played(1 + below(100))) << body;
+    EXPECT_LE(whole.size(), 4u);
+    found += whole.size();
+  }
+  EXPECT_GT(found, 400u);
 }
 
 TEST(AgentSessionsTest, TextsOfAnyLength) {
