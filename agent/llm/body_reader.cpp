@@ -168,6 +168,7 @@ bool says_nothing_new(AnswerSlot slot, const JsonEvent& event) {
     case AnswerSlot::kVector:
     case AnswerSlot::kVectorNumber:
     case AnswerSlot::kBilledSeconds:
+    case AnswerSlot::kResultCode:
     case AnswerSlot::kQuota:
     case AnswerSlot::kStreamId:
     case AnswerSlot::kErrorEventId:

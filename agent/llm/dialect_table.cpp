@@ -63,6 +63,7 @@ std::span<const DialectSpec* const> dialects() {
       &ollama_embeddings(),
       &watsonx_generation(),
       &watsonx_chat(),
+      &databricks(),
       &xai_grpc(),  // from here on over gRPC
       &gemini_grpc(),
   };

@@ -39,6 +39,7 @@ const DialectSpec& openai_transcription();
 const DialectSpec& openai_speech();
 const DialectSpec& tgi();
 const DialectSpec& triton();
+const DialectSpec& databricks();
 const DialectSpec& lmstudio();
 const DialectSpec& gemini_live();
 const DialectSpec& llamacpp();
@@ -51,9 +52,9 @@ const DialectSpec& ollama_embeddings();
 const DialectSpec& xai_grpc();
 const DialectSpec& gemini_grpc();
 
-inline constexpr size_t kDialectCount = 37;
+inline constexpr size_t kDialectCount = 38;
 // The first rows: those of JSON, among which an answer without request may choose.
-inline constexpr size_t kJsonDialectCount = 35;
+inline constexpr size_t kJsonDialectCount = 36;
 
 // All rows; built at the first call.
 std::span<const DialectSpec* const> dialects();

@@ -515,7 +515,7 @@ void LlmRoom::note_connection(const RequestHead& head) {
   const std::string_view host = host_of(head);
   // The server's end of a connection is not one to a provider.
   const bool served = head.flow->source == Source::kTls && head.direction != Direction::kAToB;
-  if (served || provider_of_host(host, {}).empty()) return;
+  if (served || !is_llm_host(host)) return;
   ConnectionSeen seen = connection_of(*head.flow, head.direction, host);
   seen.visibility = Visibility::kPlain;
   seen.flow = head.flow_id;
@@ -525,7 +525,7 @@ void LlmRoom::note_connection(const RequestHead& head) {
 }
 
 void LlmRoom::on_tls_connection(const TlsHello& hello) {
-  if (provider_of_host(hello.server_name, {}).empty()) return;
+  if (!is_llm_host(hello.server_name)) return;
   ConnectionSeen seen = connection_of(*hello.flow, hello.direction, hello.server_name);
   seen.visibility = Visibility::kOpaque;
   seen.flow = hello.flow_id;
@@ -868,6 +868,7 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
     }
     answer.terminal = notes.terminal;
     answer.failed = answer.failed || notes.failed;
+    answer.refused = answer.refused || (notes.refused && notes.failed && !notes.has_body);
     record.part = part_of(call.fetch, call.background, *call.spec, notes, record);
     if (notes.failed && !notes.error_type.empty()) record.error_type = notes.error_type;
     note_limits_and_sound(notes, record);

@@ -28,6 +28,11 @@ bool all_digits(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+bool says_success(const JsonEvent& result_code) {
+  constexpr uint64_t kHttpOk = 200;
+  return result_code.integer == 0u || result_code.integer == kHttpOk;
+}
+
 constexpr int kFemtoDigits = 15;  // 1e-15 USD
 constexpr int kTickDigits = 5;    // xAI's tick is 1e-10 USD
 
@@ -303,6 +308,11 @@ void take_detail(Document& doc, UsageField whole) {
   if (whole == UsageField::kOutput && audio) field = UsageField::kOutputAudio;
   if (whole == UsageField::kCacheRead && audio) field = UsageField::kCacheReadAudio;
   if (whole == UsageField::kServerTools && name == "google_search") field = whole;
+  if (whole == UsageField::kTotal) {  // Meta's list of metrics; the names may be cut
+    if (name.starts_with("num_prompt_")) field = UsageField::kInput;
+    if (name.starts_with("num_completion_")) field = UsageField::kOutput;
+    if (name.starts_with("num_total_")) field = UsageField::kTotal;
+  }
   if (whole == UsageField::kCacheWrite && name == "5m") field = UsageField::kCacheWrite5m;
   if (whole == UsageField::kCacheWrite && name == "1h") field = UsageField::kCacheWrite1h;
   if (field != UsageField::kCount) doc.usage.set(field, *doc.detail_count);
@@ -566,6 +576,12 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
       break;
     case AnswerSlot::kErrorNumber:
       if (event.kind == Kind::kNumber) doc.note_error(event.text, 1);
+      break;
+    case AnswerSlot::kResultCode:
+      if (event.kind == Kind::kNumber && !says_success(event)) {
+        doc.error = refused = true;
+        doc.note_error(event.text, 1);
+      }
       break;
     case AnswerSlot::kQuota:
       // GenerateRequestsPerDayPerProjectPerModel-FreeTier, …InputTokensPerModelPerMinute
@@ -870,11 +886,22 @@ std::string_view without_route(std::string_view model) {
   return model.substr(0, model.find(':', slash));
 }
 
+// GigaChat-2:2.0.28.2 is a version of GigaChat-2.
+std::string_view without_version(std::string_view model) {
+  const size_t colon = model.rfind(':');
+  if (colon == model.npos) return model;
+  const std::string_view version = model.substr(colon + 1);
+  const bool is_version =
+      version.find('.') != version.npos && version.find_first_not_of("0123456789.") == version.npos;
+  return is_version ? model.substr(0, colon) : model;
+}
+
 }  // namespace
 
 bool same_model(std::string_view requested, std::string_view served) {
   requested = without_route(requested);
   served = without_route(served);
+  if (requested.find(':') == requested.npos) served = without_version(served);
   // Routers name the maker in front ("openai/gpt-…"); one side may leave it out.
   const bool requested_has_maker = requested.find('/') != std::string_view::npos;
   const bool served_has_maker = served.find('/') != std::string_view::npos;

@@ -148,6 +148,7 @@ enum class AnswerSlot : uint8_t {
   kErrorType,
   kErrorStatus,
   kErrorNumber,  // a number that names the error
+  kResultCode,   // a number that names an error, unless it is 0 or HTTP's 200
   kQuota,        // the name of a limit that was met
   kFailed,       // true: an error
   // Of a message on a WebSocket alone (SocketMessage):
@@ -338,6 +339,7 @@ struct AnswerNotes {
   bool packed = false;         // events were packed into those of AWS
   bool terminal = false;       // the dialect's last event was seen
   bool failed = false;         // an error inside an answer
+  bool refused = false;        // in place of an answer, unless there is a part of one
   bool intervened = false;     // a guardrail spoke in the model's place
   bool text_cut = false;
   bool usage_malformed = false;

@@ -28,6 +28,8 @@ namespace {
 struct HostRow {
   std::string_view domain;
   std::string_view provider;
+  // Most of what is sent there is no call (queries, tables, jobs): a connection says nothing.
+  bool has_more = false;
 };
 constexpr HostRow kHosts[] = {
     {"api.openai.com", "openai"},
@@ -69,6 +71,39 @@ constexpr HostRow kHosts[] = {
     {"generativelanguage.googleapis.com", "gcp.gemini"},
     {"cloudcode-pa.googleapis.com", "gcp.code_assist"},
     {"aiplatform.googleapis.com", "gcp.vertex_ai"},
+    {"api.venice.ai", "venice"},
+    {"api.doubleword.ai", "doubleword"},
+    {"inference.do-ai.run", "digitalocean"},
+    {"us.inference.heroku.com", "heroku"},
+    {"api.jina.ai", "jina"},
+    {"api.ai21.com", "ai21"},
+    {"gigachat.devices.sberbank.ru", "gigachat"},
+    {"api.novita.ai", "novita"},
+    {"api.hyperbolic.xyz", "hyperbolic"},
+    {"api.studio.nebius.com", "nebius"},
+    {"api.studio.nebius.ai", "nebius"},
+    {"api.tokenfactory.nebius.com", "nebius"},
+    {"inference.baseten.co", "baseten"},
+    {"api.friendli.ai", "friendli"},
+    {"api.lambda.ai", "lambda"},
+    {"api.featherless.ai", "featherless"},
+    {"api.siliconflow.com", "siliconflow"},
+    {"api.siliconflow.cn", "siliconflow"},
+    {"api.stepfun.com", "stepfun"},
+    {"api.upstage.ai", "upstage"},
+    {"llm.chutes.ai", "chutes"},
+    {"api.llama.com", "meta_llama"},
+    {"api.scaleway.ai", "scaleway"},
+    {"ai.cloud.ovh.net", "ovhcloud", true},
+    // In China, in another currency than elsewhere: providers of their own.
+    {"api.minimaxi.com", "minimax_cn"},
+    {"api.minimax.chat", "minimax_cn"},
+    {"open.bigmodel.cn", "zhipu"},
+    {"ark.cn-beijing.volces.com", "volcengine"},
+    {"azuredatabricks.net", "databricks", true},
+    {"cloud.databricks.com", "databricks", true},
+    {"gcp.databricks.com", "databricks", true},
+    {"snowflakecomputing.com", "snowflake", true},
 };
 
 struct HeaderRow {
@@ -152,6 +187,11 @@ std::string_view provider_of_host(std::string_view host, std::string_view path) 
     return of_others ? "azure.ai.inference" : "azure.ai.openai";
   }
   if (is_host(host, "gateway.ai.cloudflare.com")) return provider_of_mount(path);
+  // Codex under a login, where no token has a price. Everything else there is the web page's own:
+  // by the host alone it is nobody's, and its connections are not counted.
+  if (is_host(host, "chatgpt.com")) {
+    return path.starts_with("/backend-api/codex/") ? "openai.codex" : "";
+  }
   const bool of_a_region =
       ends_with_no_case(host, "-aiplatform.googleapis.com") ||
       (starts_with_no_case(host, "aiplatform.") && is_host(host, "rep.googleapis.com"));
@@ -177,7 +217,16 @@ std::string_view provider_of_host(std::string_view host, std::string_view path) 
   return {};
 }
 
+bool is_llm_host(std::string_view host) {
+  for (const HostRow& row : kHosts) {
+    if (is_host(host, row.domain)) return !row.has_more;
+  }
+  return !provider_of_host(host, {}).empty();
+}
+
 std::string_view provider_of_answer_headers(const Headers& headers) {
+  // Databricks passes on what those behind it say: Azure, OpenAI, AWS.
+  if (headers.find("x-databricks-org-id").has_value()) return "databricks";
   // Azure passes OpenAI's own headers on.
   if (headers.find("apim-request-id").has_value() || headers.find("x-ms-region").has_value()) {
     return headers.find("openai-version").has_value() ||

@@ -22,6 +22,8 @@ bool is_host(std::string_view host, std::string_view domain);
 
 // Step 1; empty if the host is nobody's.
 std::string_view provider_of_host(std::string_view host, std::string_view path);
+// A connection to the host is one to a provider, whatever is sent over it.
+bool is_llm_host(std::string_view host);
 // Step 2; empty if there is no such header.
 std::string_view provider_of_answer_headers(const Headers& headers);
 // Step 3; empty if there is no such mark.

@@ -322,9 +322,10 @@ void set_final_flags(UsageRecord& record) {
   check(record.last_byte);
   if (clamped) record.flags.set(RecordFlag::kTimeClamped);
 
-  // An Azure deployment is the customer's own name for some model.
+  // An Azure deployment, an endpoint of Databricks is the customer's own name for some model.
+  const std::string_view provider = record.provider.view();
   const bool comparable = !record.request_model.empty() && !record.response_model.empty() &&
-                          record.provider.view() != "azure.ai.openai" &&
+                          provider != "azure.ai.openai" && provider != "databricks" &&
                           !record.request_model.view().starts_with("arn:");
   if (comparable && !same_model(record.request_model.view(), record.response_model.view()) &&
       !same_bedrock_model(record.request_model.view(), record.response_model.view())) {

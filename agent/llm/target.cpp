@@ -106,6 +106,9 @@ Text<256> model_of_path(std::string_view path) {
   if (const std::string_view model = triton_model(path); !model.empty()) {
     return percent_decoded(model);
   }
+  if (const std::string_view endpoint = serving_endpoint(path); !endpoint.empty()) {
+    return percent_decoded(endpoint);
+  }
   static constexpr std::string_view kBedrock = "/model/";
   const size_t begin = path.find(kBedrock);
   const size_t end = path.rfind('/');
@@ -132,6 +135,16 @@ std::string_view triton_model(std::string_view path) {
   const std::string_view behind = slash == rest.npos ? std::string_view() : rest.substr(slash);
   const bool verb_follows = behind.rfind('/') == 0 || behind.starts_with("/versions/");
   return verb_follows ? rest.substr(0, slash) : std::string_view();
+}
+
+std::string_view serving_endpoint(std::string_view path) {
+  static constexpr std::string_view kMark = "/serving-endpoints/";
+  const size_t mark = path.find(kMark);
+  while (path.ends_with('/')) path.remove_suffix(1);
+  if (mark == path.npos || !path.ends_with("/invocations")) return {};
+  const std::string_view rest = path.substr(mark + kMark.size());
+  const size_t slash = rest.find('/');
+  return slash == rest.npos ? std::string_view() : rest.substr(0, slash);
 }
 
 bool names_bedrock_model(std::string_view path) {

@@ -25,8 +25,8 @@ Authority split_authority(std::string_view authority);
 Text<256> query_value(std::string_view target, std::string_view name);
 
 // The model that a path names, percent-decoded: an Azure deployment, …/models/{model}:verb (Gemini,
-// Vertex), …/endpoints/{id}:verb, /model/{id}/verb (Bedrock; may be an ARN); empty if there is
-// none.
+// Vertex), …/endpoints/{id}:verb, /model/{id}/verb (Bedrock; may be an ARN), an endpoint of
+// Databricks; empty if there is none.
 Text<256> model_of_path(std::string_view path);
 
 // Whether …/model/{id}/… holds an id of Bedrock: maker.model, or an ARN.
@@ -34,6 +34,10 @@ bool names_bedrock_model(std::string_view path);
 
 // The model of a Triton path /v2/models/{model}[/versions/{version}]/verb; empty if it is none.
 std::string_view triton_model(std::string_view path);
+
+// The endpoint of a Databricks path /serving-endpoints/{endpoint}/…/invocations, as it is written;
+// empty if it is none.
+std::string_view serving_endpoint(std::string_view path);
 
 // The project of a Vertex path …/projects/{project}/locations/…; empty if it is none.
 std::string_view google_project(std::string_view path);

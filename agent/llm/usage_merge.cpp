@@ -186,6 +186,10 @@ void normalise_openai(const UsageSheet& sheet, const OpenaiUsageHints& hints, To
     tokens.cache_write_1h = std::min(*hour, *tokens.cache_write_5m);
     tokens.cache_write_5m = *tokens.cache_write_5m - *tokens.cache_write_1h;
   }
+  if (const auto deducted = sheet.get(F::kCacheReadDeducted)) {
+    if (tokens.input.has_value()) tokens.input = *tokens.input + *deducted;
+    tokens.cache_read = deducted;
+  }
   if (hints.cache_may_be_outside && tokens.input.has_value() &&
       tokens.cache_read.value_or(0) > *tokens.input) {
     tokens.input = *tokens.input + *tokens.cache_read;

@@ -29,6 +29,7 @@ enum class UsageField : uint8_t {
   // Anthropic's names in an OpenAI-shaped object: where they stand, the total tells.
   kCacheReadBeside,
   kCacheWriteBeside,
+  kCacheReadDeducted,  // GigaChat precached_prompt_tokens: neither in the prompt nor in the total
   kCacheWrite,
   kCacheWrite5m,
   kCacheWrite1h,

@@ -4,14 +4,20 @@
 // `data: [DONE]` (some servers leave it out). Usage is in a chunk of its own with empty `choices`
 // (OpenAI, only if asked for), on the chunk with the finish reason (Mistral, DeepSeek, Together),
 // in every chunk as a running count (Perplexity, vLLM), in x_groq (Groq), or in the choice
-// (Moonshot). Empty `choices` alone mean nothing: Azure's first chunk has them.
+// (Moonshot). Empty `choices` alone mean nothing: Azure's first chunk has them. Snowflake's own API
+// has neither `object` nor `[DONE]`, MiniMax tells its errors with status 200.
 #include "dialect_table.h"
 #include "dialects/openai_shape.h"
 
 namespace wiretally::llm {
 namespace {
 
-constexpr std::string_view kPathTails[] = {"/chat/completions", ":rawPredict", ":streamRawPredict"};
+constexpr std::string_view kPathTails[] = {"/chat/completions",
+                                           "/v1/sonar",                   // Perplexity
+                                           "/text/chatcompletion_v2",     // MiniMax
+                                           "/cortex/inference:complete",  // Snowflake
+                                           ":rawPredict",
+                                           ":streamRawPredict"};
 
 constexpr RequestPath kRequest[] = {
     {"model", RequestSlot::kModel},
@@ -32,6 +38,13 @@ constexpr RequestPath kRequest[] = {
   {root, AnswerSlot::kToolItem}, {root ".index", AnswerSlot::kToolIndex},                  \
       {root ".id", AnswerSlot::kToolId}, {root ".function.name", AnswerSlot::kToolName}, { \
     root ".custom.name", AnswerSlot::kToolName                                             \
+  }
+
+// Meta's own form, at the path of everybody: no choices, and numbers as a list of named metrics.
+#define WIRETALLY_META_METRICS(root)                    \
+  {root "[]", AnswerSlot::kDetail, UsageField::kTotal}, \
+      {root "[].metric", AnswerSlot::kDetailName}, {    \
+    root "[].value", AnswerSlot::kDetailCount           \
   }
 
 constexpr AnswerPath kAnswer[] = {
@@ -63,10 +76,15 @@ constexpr AnswerPath kAnswer[] = {
     {"choices[].delta.tool_calls[].custom.input", AnswerSlot::kContent},
     WIRETALLY_TOOL_CALLS("choices[].delta.tool_calls[]"),
     {"choices[].message.function_call.name", AnswerSlot::kLoneToolName},
+    // Snowflake's tools
+    {"choices[].delta.input", AnswerSlot::kContent},
+    {"choices[].delta.content_list[].name", AnswerSlot::kLoneToolName},
+    {"choices[].message.content_list[].tool_use.name", AnswerSlot::kLoneToolName},
     WIRETALLY_TOOL_CALLS("choices[].message.tool_calls[]"),
     {"usage", AnswerSlot::kUsage},
     {"usage.service_tier", AnswerSlot::kServiceTier},  // Mistral's place for it
     WIRETALLY_CHAT_USAGE("usage", AnswerSlot::kUsageNumber),
+    {"usage.precached_prompt_tokens", AnswerSlot::kUsageNumber, UsageField::kCacheReadDeducted},
     {"x_groq", AnswerSlot::kGroq},
     {"x_groq.error", AnswerSlot::kError},
     WIRETALLY_CHAT_USAGE("x_groq.usage", AnswerSlot::kSpareUsageNumber),
@@ -80,14 +98,26 @@ constexpr AnswerPath kAnswer[] = {
     {"cost.usd", AnswerSlot::kCost, UsageField::kCount, CostStatement::kUsageCost},  // Venice
     WIRETALLY_LLAMACPP_TIMINGS,
     WIRETALLY_OPENAI_ERRORS,
-    {"choices[].error", AnswerSlot::kError},  // OpenRouter, of one choice
+    {"completion_message", AnswerSlot::kBody},
+    {"completion_message.stop_reason", AnswerSlot::kFinishReason},
+    visible_text("completion_message.content.text", AnswerSlot::kText),
+    WIRETALLY_TOOL_CALLS("completion_message.tool_calls[]"),
+    WIRETALLY_META_METRICS("metrics"),
+    {"event.delta", AnswerSlot::kBody},
+    visible_text("event.delta.text", AnswerSlot::kContent),
+    {"event.delta.function.arguments", AnswerSlot::kContent},
+    {"event.delta.function.name", AnswerSlot::kLoneToolName},
+    {"event.stop_reason", AnswerSlot::kFinishReason},
+    WIRETALLY_META_METRICS("event.metrics"),
+    {"base_resp.status_code", AnswerSlot::kResultCode},  // MiniMax
+    {"choices[].error", AnswerSlot::kError},             // OpenRouter, of one choice
     {"choices[].error.code", AnswerSlot::kErrorCode},
     {"choices[].error.metadata.error_type", AnswerSlot::kErrorType},
 };
 
 // Vertex serves Mistral's models in this dialect, by a verb that all makers share.
 bool path_fits(std::string_view path) {
-  return path.ends_with("/chat/completions") || path.find("/mistralai/") != std::string_view::npos;
+  return !path.ends_with("awPredict") || path.find("/mistralai/") != std::string_view::npos;
 }
 
 bool request_has_shape(const RequestNotes& notes, bool model_in_path) {

@@ -54,15 +54,15 @@ namespace wiretally::llm {
 // Errors as the family and its imitators tell them: OpenAI {"error":{code, type}}, xAI {"code",
 // "error": text}, Google {"error":{status}} or that in an array, vLLM {"object":"error", "type"},
 // OpenRouter {"error":{"metadata":{error_type}}}, Mistral {"detail":[{type}]}, Cerebras {"code",
-// "type"} and TGI {"error": text, "error_type"} at the root. An integer code is the status again
-// and is passed over.
+// "type"}, Databricks {"error_code"} and TGI {"error": text, "error_type"} at the root. An integer
+// code is the status again and is passed over.
 #define WIRETALLY_OPENAI_ERRORS                                                                \
   {"error", AnswerSlot::kError}, {"error.code", AnswerSlot::kErrorCode},                       \
       {"error_type", AnswerSlot::kErrorType}, {"error.type", AnswerSlot::kErrorType},          \
       {"error.status", AnswerSlot::kErrorStatus},                                              \
       {"error.metadata.error_type", AnswerSlot::kErrorType}, {"[].error", AnswerSlot::kError}, \
       {"[].error.status", AnswerSlot::kErrorStatus}, {"detail[]", AnswerSlot::kError},         \
-      {"detail[].type", AnswerSlot::kErrorType}, {                                             \
+      {"detail[].type", AnswerSlot::kErrorType}, {"error_code", AnswerSlot::kErrorCode}, {     \
     "code", AnswerSlot::kErrorCode                                                             \
   }
 

@@ -108,10 +108,12 @@ TEST(DialectTable, PathTails) {
   EXPECT_EQ(dialect("/openai/responses"), "openai_responses");
   EXPECT_EQ(dialect("/v1/responses/compact"), "openai_responses");
   EXPECT_EQ(dialect("/v1/embeddings"), "openai_embeddings");
+  EXPECT_EQ(dialect("/serving-endpoints/a/served-models/b/invocations"), "openai_chat");
   for (std::string_view path :
        {"/v1/messages/count_tokens", "/v1/messages/batches", "/v1/responses/input_tokens",
         "/v1/moderations", "/v1/batches", "/v1/models", "/v1/chat/completions/chatcmpl-1", "/",
-        "/mymessages", "/v1/threads/t/messages"}) {
+        "/mymessages", "/v1/threads/t/messages", "/endpoints/a/invocations",
+        "/serving-endpoints/invocations", "/serving-endpoints//invocations"}) {
     EXPECT_EQ(dialect(path), "none") << path;
   }
 }
@@ -129,6 +131,20 @@ TEST(Provider, Hosts) {
   EXPECT_EQ(provider_of_host("bedrock-mantle.us-east-1.api.aws", "/"), "aws.bedrock");
   EXPECT_EQ(provider_of_host("127.0.0.1", "/v1/chat/completions"), "");
   EXPECT_EQ(provider_of_host("", "/"), "");
+  EXPECT_EQ(provider_of_host("adb-1.2.azuredatabricks.net", "/"), "databricks");
+  EXPECT_EQ(provider_of_host("chatgpt.com", "/backend-api/codex/responses"), "openai.codex");
+  EXPECT_EQ(provider_of_host("chatgpt.com", "/backend-api/conversation"), "");
+  EXPECT_EQ(provider_of_host("api.minimaxi.com", "/"), "minimax_cn");
+  EXPECT_EQ(provider_of_host("oai.endpoints.kepler.ai.cloud.ovh.net", "/"), "ovhcloud");
+}
+
+TEST(Provider, AConnectionSaysNothingWhereMostIsNoCall) {
+  EXPECT_TRUE(is_llm_host("api.openai.com"));
+  EXPECT_TRUE(is_llm_host("us-east5-aiplatform.googleapis.com"));
+  EXPECT_FALSE(is_llm_host("adb-1.2.azuredatabricks.net"));
+  EXPECT_FALSE(is_llm_host("acme-prod.snowflakecomputing.com"));
+  EXPECT_FALSE(is_llm_host("chatgpt.com"));
+  EXPECT_FALSE(is_llm_host("example.com"));
 }
 
 TEST(Models, IdsOfBedrock) {
@@ -143,6 +159,10 @@ TEST(Models, DatedSnapshotsAreTheSame) {
   EXPECT_TRUE(same_model("claude-opus-4-7@20260416", "claude-opus-4-7-20260416"));
   EXPECT_TRUE(same_model("gemini-2.0-flash", "gemini-2.0-flash-001"));
   EXPECT_TRUE(same_model("gpt-4o", "gpt-4o-2024-11-20"));
+  EXPECT_TRUE(same_model("GigaChat-2", "GigaChat-2:2.0.28.2"));
+  EXPECT_TRUE(same_model("GigaChat-2:2.0.28.2", "GigaChat-2:2.0.28.2"));
+  EXPECT_FALSE(same_model("GigaChat-2:2.0.28.2", "GigaChat-2:2.1.0.1"));
+  EXPECT_FALSE(same_model("qwen3", "qwen3:0.6b"));
   EXPECT_TRUE(same_model("claude-sonnet-4", "claude-sonnet-4-20250514"));
   EXPECT_TRUE(same_model("claude-x-latest", "claude-x-20250514"));
   EXPECT_TRUE(same_model("claude-x", "claude-x@20250514"));
