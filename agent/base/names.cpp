@@ -41,7 +41,9 @@ std::string_view dialect_name(Dialect dialect) {
                                                 "triton",
                                                 "lmstudio",
                                                 "gemini_live",
-                                                "xai_grpc"};
+                                                "xai_grpc",
+                                                "sglang",
+                                                "dashscope"};
   return name_of(kNames, dialect);
 }
 

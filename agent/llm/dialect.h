@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -23,7 +24,8 @@ struct UsageContext {
   bool streamed = false;
   bool settled = false;  // the answer ended in order, or its usage was stated as final
   std::string_view request_model = {};
-  bool input_may_grow = false;  // the server may read more input than it stated at first
+  bool input_may_grow = false;           // the server may read more input than it stated at first
+  std::optional<uint64_t> choices = {};  // to each prompt, as asked for
 };
 
 // A number that is known is as sure as the answer's end makes it.

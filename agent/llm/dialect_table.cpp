@@ -64,6 +64,10 @@ std::span<const DialectSpec* const> dialects() {
       &watsonx_generation(),
       &watsonx_chat(),
       &databricks(),
+      &sglang(),
+      &dashscope_generation(),
+      &dashscope_embed(),
+      &dashscope_rerank(),
       &xai_grpc(),  // from here on over gRPC
       &gemini_grpc(),
   };

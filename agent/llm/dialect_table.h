@@ -38,6 +38,10 @@ const DialectSpec& openai_images();
 const DialectSpec& openai_transcription();
 const DialectSpec& openai_speech();
 const DialectSpec& tgi();
+const DialectSpec& sglang();
+const DialectSpec& dashscope_generation();
+const DialectSpec& dashscope_embed();
+const DialectSpec& dashscope_rerank();
 const DialectSpec& triton();
 const DialectSpec& databricks();
 const DialectSpec& lmstudio();
@@ -52,9 +56,9 @@ const DialectSpec& ollama_embeddings();
 const DialectSpec& xai_grpc();
 const DialectSpec& gemini_grpc();
 
-inline constexpr size_t kDialectCount = 38;
+inline constexpr size_t kDialectCount = 42;
 // The first rows: those of JSON, among which an answer without request may choose.
-inline constexpr size_t kJsonDialectCount = 36;
+inline constexpr size_t kJsonDialectCount = 40;
 
 // All rows; built at the first call.
 std::span<const DialectSpec* const> dialects();

@@ -59,6 +59,7 @@ struct LlmRoom::Call {
   bool asked_for_usage = false;
   bool server_side = false;  // RequestNotes::server_side
   bool background = false;   // RequestNotes::background
+  uint64_t choices = 1;      // RequestNotes::choices
   const Rpc* rpc = nullptr;  // of a dialect over gRPC
   std::optional<uint32_t> rpc_status;
   bool fetch = false;  // a GET or an RPC: of interest if it shows what a background call has become
@@ -680,6 +681,7 @@ void LlmRoom::note_request(Call& call) {
     call.asked_for_usage = notes.include_usage;
     call.server_side = notes.server_side;
     call.background = notes.background || call.spec->always_background;
+    call.choices = notes.choices;
     if (call.request_complete && !call.request_lost) {
       if (call.target_known) (*awake).request_digest = call.request()->digest().value();
       if (call.spec->prompt_is_body && !notes.not_text && !call.request_corrupt) {
@@ -881,7 +883,9 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
              notes.usage_final || !record.stream ||
              (in_order && !notes.usage_stale && !(call.spec->counts_by_event && answer.lost)),
          .request_model = record.request_model.view(),
-         .input_may_grow = answer.midstream || answer.request_damaged || call.server_side},
+         .input_may_grow = answer.midstream || answer.request_damaged || call.server_side,
+         .choices = answer.midstream || answer.request_damaged ? std::nullopt
+                                                               : std::optional(call.choices)},
         record);
     if (!answer.lost && !answer.decode_failed) note_words(notes, record);
     const bool whole =
@@ -895,9 +899,12 @@ void LlmRoom::close_call(Call& call, const ExchangeEnd& end) {
   }
 
   record.outcome = outcome_of(record, answer, end.outcome);
-  // Of images nothing but what is stated is counted in tokens.
-  const bool has_tokens = call.spec->has_tokens && operation_has_tokens(record.operation) &&
-                          record.operation != Operation::kImageGeneration;
+  // Of images and sound nothing but what is stated is counted in tokens.
+  const bool by_pieces = record.operation == Operation::kImageGeneration ||
+                         record.operation == Operation::kTranscription ||
+                         record.operation == Operation::kSpeech;
+  const bool has_tokens =
+      call.spec->has_tokens && operation_has_tokens(record.operation) && !by_pieces;
   if (has_tokens) record.usage_missing = missing_of(record, answer);
   if (record.usage_missing != UsageMissing::kNot) record.flags.set(RecordFlag::kUsageMissing);
   if (record.provider.empty()) record.provider.assign("unknown");
@@ -941,6 +948,8 @@ uint64_t LlmRoom::worst_case_bytes(const Limits& limits) {
   const uint64_t answer_reader =
       sizeof(AnswerReader) + ToolNames::list_bytes() + SearchQueries::list_bytes() + 3 * kBlock;
   const uint64_t rpc_bodies = 2 * (sizeof(RpcBody) + kBlock);  // of a dialect over gRPC
+  const auto candidates = static_cast<uint64_t>(std::count_if(
+      dialects().begin(), dialects().end(), [](const DialectSpec* spec) { return spec->joins; }));
   const uint64_t entries =
       limits.open_calls_max + 1 + limits.undecided_answers_max + limits.http_exchanges_max;
   // The map's nodes and buckets; the pool they come from takes memory in ever larger pieces.
@@ -951,8 +960,7 @@ uint64_t LlmRoom::worst_case_bytes(const Limits& limits) {
   return sizeof(LlmRoom) + tails + inflaters +
          (limits.open_calls_max + 1) * (call + request_reader + answer_reader + rpc_bodies) +
          limits.answers_read_twice_max * answer_reader +
-         limits.undecided_answers_max *
-             (call + kJsonDialectCount * (request_reader + answer_reader)) +
+         limits.undecided_answers_max * (call + candidates * (request_reader + answer_reader)) +
          entries * an_entry +
          kSparesMax * (call + kDialectCount * (request_reader + answer_reader) +
                        (kDialectCount - kJsonDialectCount) * rpc_bodies) +

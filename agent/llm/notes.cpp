@@ -142,6 +142,9 @@ void RequestNotes::note(const RequestPath& path, const JsonEvent& event) {
         if (event.text_cut || model.was_cut()) text_cut = true;
       }
       break;
+    case RequestSlot::kChoices:
+      choices = std::max<uint64_t>(event.integer.value_or(1), 1);
+      break;
     case RequestSlot::kFetchedId:
       take_text(fetched_id, event, &text_cut);
       break;
@@ -771,7 +774,9 @@ FinishReason finish_reason_of(std::string_view word) {
       {"network_error", FinishReason::kError},
       {"limit", FinishReason::kLength},
       {"token_limit", FinishReason::kLength},
-      {"not_finished", FinishReason::kUnknown},  // watsonx, of all events but the last
+      // Of all events but the last: watsonx, DashScope
+      {"not_finished", FinishReason::kUnknown},
+      {"null", FinishReason::kUnknown},
       {"STOP", FinishReason::kStop},
       {"FINISH", FinishReason::kStop},
       {"COMPLETE", FinishReason::kStop},

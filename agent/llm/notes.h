@@ -42,6 +42,7 @@ enum class RequestSlot : uint8_t {
   kNotText,        // presence means that the body's bytes do not tell how much is read
   kElsewhere,      // likewise, because the prompt is (in part) kept by the server
   kTokenIds,       // an element of the prompt: likewise, if it is a number or a list of them
+  kChoices,        // how many answers are asked for to each prompt
   kFetchedId,      // names the background call that is asked for
   kModelResource,  // a resource name that ends in the model's: projects/…/models/gemini-…
   kOther,          // presence means that the request is of DialectSpec::other_by_request
@@ -71,6 +72,7 @@ struct RequestNotes {
   bool not_text = false;     // its bytes do not tell how much it reads
   bool background = false;   // the answer is fetched later
   bool of_other = false;     // dialect, of the same path
+  uint64_t choices = 1;
   bool json_rpc = false;
   Text<32> rpc_method;
   Text<64> tool;  // that the request calls
@@ -93,7 +95,7 @@ enum class AnswerSlot : uint8_t {
   kFinishReason,
   // Stands for it where it is not told; of words that are known alone.
   kSpareFinishReason,
-  kGuardrailAction,  // "INTERVENED": the answer is the guardrail's, whatever the model would say
+  kGuardrailAction,   // "INTERVENED": the answer is the guardrail's, whatever the model would say
   kDelta,             // text whose being there is content only in some kinds of event
   kContent,           // text whose being there is content
   kContentData,       // likewise, but no text: base64

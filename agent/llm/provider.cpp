@@ -59,6 +59,8 @@ constexpr HostRow kHosts[] = {
     {"api.minimax.io", "minimax"},
     {"api.voyageai.com", "voyage"},
     {"dashscope-intl.aliyuncs.com", "dashscope"},
+    {"dashscope-us.aliyuncs.com", "dashscope"},
+    {"dashscope.aliyuncs.com", "dashscope_cn"},  // has prices of its own
     {"api.deepinfra.com", "deepinfra"},
     {"api.sambanova.ai", "sambanova"},
     {"integrate.api.nvidia.com", "nvidia_nim"},
@@ -282,7 +284,10 @@ bool request_head_proves(Dialect dialect, std::string_view provider, const Heade
     case Dialect::kGeminiGenerate:
     case Dialect::kGeminiInteractions:
       return !provider.empty() || headers.find("x-goog-api-key").has_value();
+    case Dialect::kDashscope:
+      return !provider.empty() || headers.find("x-dashscope-sse").has_value();
     case Dialect::kTgi:
+    case Dialect::kSglang:
     case Dialect::kLlamacpp:
     case Dialect::kTriton:
     case Dialect::kLmstudio:

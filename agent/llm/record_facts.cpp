@@ -97,6 +97,7 @@ void note_request_head(const RequestHead& head, UsageRecord& record) {
   record.request_model = model_of_path(target.path);
   note_gateway_of_request(head.headers, record);
   note_attempt(head.headers, record);
+  if (first_of(head.headers, {"x-dashscope-sse"}) == "enable") record.stream = true;
   record.organization.assign(
       first_of(head.headers, {"openai-organization", "x-goog-user-project", "x-hf-bill-to"}));
   if (record.organization.empty()) record.organization.assign(google_project(target.path));
@@ -202,7 +203,7 @@ void note_request_body(const RequestNotes& notes, const CredentialReader& creden
                        UsageRecord& record) {
   if (!notes.model.empty()) record.request_model = notes.model;
   if (!notes.fetched_id.empty()) record.response_id = notes.fetched_id;
-  record.stream = notes.stream;
+  if (notes.stream) record.stream = true;
   if (!notes.tool.empty() && record.operation == Operation::kToolCall) {
     record.tool_calls[0] = notes.tool;
     record.tool_call_count = 1;

@@ -145,7 +145,8 @@ void normalise_openai(const UsageSheet& sheet, const OpenaiUsageHints& hints, To
   if (!tokens.reasoning.has_value()) tokens.reasoning = sheet.get(F::kReasoningAtRoot);
 
   const std::optional<uint64_t> total = sheet.get(F::kTotal);
-  const bool cache_by_openais_names = tokens.cache_read.has_value() || tokens.cache_write_5m.has_value();
+  const bool cache_by_openais_names =
+      tokens.cache_read.has_value() || tokens.cache_write_5m.has_value();
   if (tokens.input.has_value() && tokens.output.has_value()) {
     const uint64_t in = *tokens.input;
     const uint64_t out = *tokens.output;
@@ -157,8 +158,8 @@ void normalise_openai(const UsageSheet& sheet, const OpenaiUsageHints& hints, To
     if (!total.has_value() || *total == in + out || *total == in + out + citations) {
       if (hints.reasoning_outside_total) tokens.output = out + reasoning;
       if (!cache_by_openais_names) {
-        // The total does not tell. Databricks and others mean parts of the prompt; what is more than
-        // the prompt stands beside it.
+        // The total does not tell. Databricks and others mean parts of the prompt; what is more
+        // than the prompt stands beside it.
         if (cache_beside > in) tokens.input = in + cache_beside;
         tokens.cache_read = sheet.get(F::kCacheReadBeside);
         tokens.cache_write_5m = sheet.get(F::kCacheWriteBeside);

@@ -25,8 +25,9 @@ std::optional<int64_t> rounded(Amount amount, Amount divisor) {
 
 // OpenAI's models that search the web for every answer of chat completions, where no count of
 // searches is stated.
-bool always_searches(std::string_view model) {
-  return model.find("-search-preview") != model.npos || model.find("-search-api") != model.npos;
+bool always_searches(Dialect dialect, std::string_view model) {
+  return dialect == Dialect::kOpenaiChat &&
+         (model.find("-search-preview") != model.npos || model.find("-search-api") != model.npos);
 }
 
 // Adds up what a call's tokens cost. The first gap spoils it.
@@ -337,7 +338,7 @@ Quotation cost_of(const PriceRow& row, const UsageRecord& record, Ratio discount
   output += bill.rest(visible, Item::kOutput);
   if (bill.gap() != Gap::kNone) return fail(bill.gap(), bill.missing());
 
-  const bool one_at_least = always_searches(row.model) && !row.request.stated();
+  const bool one_at_least = always_searches(record.dialect, row.model) && !row.request.stated();
   const uint64_t searches = record.server_tool_requests.value_or(one_at_least ? 1 : 0);
   if (searches > kCountMax) return fail(Gap::kSize);
   const bool by_call = row.grounded_prompt.stated();

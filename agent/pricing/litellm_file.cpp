@@ -301,8 +301,6 @@ class Reader {
     row_.band_includes_border = owner_ == "xai";
     keep_units();
     settle_search_unit();
-    // The file has the euros of these as if they were dollars.
-    unreadable_ = unreadable_ || owner_ == "ovhcloud" || owner_ == "scaleway";
     if (has_tiers_) {
       row_.bands.clear();
       for (auto& tier : tiers_) row_.bands.push_back(tier.first);

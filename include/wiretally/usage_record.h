@@ -42,6 +42,8 @@ enum class Dialect : uint8_t {
   kLmstudio,
   kGeminiLive,
   kXaiGrpc,
+  kSglang,
+  kDashscope,
 };
 std::string_view dialect_name(Dialect dialect);
 

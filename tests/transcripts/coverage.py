@@ -37,6 +37,7 @@ NOT_OFFERED = {
                           "cached": NO_OUTPUT, "reasoning": NO_OUTPUT},
     "tgi": {"no usage": "not offered: headers or details", "tools": "not offered: text alone",
             "cached": NOT_SPLIT, "reasoning": NOT_SPLIT},
+    "sglang": {"no usage": "not offered: every answer counts", "tools": "not offered: text alone"},
     "llamacpp": {"tools": "not offered: text alone", "reasoning": NOT_SPLIT,
                  "no usage": "not offered: every answer counts"},
     "mcp": {case: NO_TOKENS for case in ("no usage", "cached", "reasoning")},

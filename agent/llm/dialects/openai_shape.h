@@ -8,32 +8,32 @@ namespace wiretally::llm {
 
 // The rows of a usage object at `root`, in the names of chat completions. Every detail is a part of
 // its whole except where usage_merge.h says otherwise.
-#define WIRETALLY_CHAT_USAGE(root, slot)                                                          \
-  {root ".prompt_tokens", slot, UsageField::kInput},                                              \
-      {root ".completion_tokens", slot, UsageField::kOutput},                                     \
-      {root ".total_tokens", slot, UsageField::kTotal},                                           \
-      {root ".prompt_tokens_details.cached_tokens", slot, UsageField::kCacheRead},                \
-      {root ".prompt_tokens_details.cache_write_tokens", slot, UsageField::kCacheWrite},          \
-      {root ".prompt_tokens_details.cache_creation_tokens", slot, UsageField::kCacheWrite},       \
-      {root ".prompt_tokens_details.cache_creation_input_tokens", slot, UsageField::kCacheWrite}, \
-      {root ".prompt_tokens_details.audio_tokens", slot, UsageField::kInputAudio},                \
-      {root ".prompt_tokens_details.image_tokens", slot, UsageField::kInputImage},                \
-      {root ".prompt_token_details.cached_tokens", slot, UsageField::kCacheRead},                 \
-      {root ".completion_tokens_details.reasoning_tokens", slot, UsageField::kReasoning},         \
-      {root ".completion_tokens_details.audio_tokens", slot, UsageField::kOutputAudio},           \
-      {root ".completion_tokens_details.image_tokens", slot, UsageField::kOutputImage},           \
-      {root ".num_cached_tokens", slot, UsageField::kCacheReadAtRoot},                            \
-      {root ".cached_tokens", slot, UsageField::kCacheReadAtRoot},                                \
-      {root ".prompt_cache_hit_tokens", slot, UsageField::kCacheReadAtRoot},                      \
-      {root ".cache_read_input_tokens", slot, UsageField::kCacheReadBeside},                      \
-      {root ".cache_creation_input_tokens", slot, UsageField::kCacheWriteBeside},                 \
-      {root ".cache_created_input_tokens", slot, UsageField::kCacheWriteBeside},                  \
-      {root ".cache_creation.ephemeral_1h_input_tokens", slot, UsageField::kCacheWrite1h},        \
-      {root ".prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens",      \
-       slot, UsageField::kCacheWrite1h},                                                          \
-      {root ".prompt_audio_seconds", slot, UsageField::kInputAudioByTime},                        \
-      {root ".reasoning_tokens", slot, UsageField::kReasoningAtRoot}, {                           \
-    root ".citation_tokens", slot, UsageField::kCitation                                          \
+#define WIRETALLY_CHAT_USAGE(root, slot)                                                           \
+  {root ".prompt_tokens", slot, UsageField::kInput},                                               \
+      {root ".completion_tokens", slot, UsageField::kOutput},                                      \
+      {root ".total_tokens", slot, UsageField::kTotal},                                            \
+      {root ".prompt_tokens_details.cached_tokens", slot, UsageField::kCacheRead},                 \
+      {root ".prompt_tokens_details.cache_write_tokens", slot, UsageField::kCacheWrite},           \
+      {root ".prompt_tokens_details.cache_creation_tokens", slot, UsageField::kCacheWrite},        \
+      {root ".prompt_tokens_details.cache_creation_input_tokens", slot, UsageField::kCacheWrite},  \
+      {root ".prompt_tokens_details.audio_tokens", slot, UsageField::kInputAudio},                 \
+      {root ".prompt_tokens_details.image_tokens", slot, UsageField::kInputImage},                 \
+      {root ".prompt_token_details.cached_tokens", slot, UsageField::kCacheRead},                  \
+      {root ".completion_tokens_details.reasoning_tokens", slot, UsageField::kReasoning},          \
+      {root ".completion_tokens_details.audio_tokens", slot, UsageField::kOutputAudio},            \
+      {root ".completion_tokens_details.image_tokens", slot, UsageField::kOutputImage},            \
+      {root ".num_cached_tokens", slot, UsageField::kCacheReadAtRoot},                             \
+      {root ".cached_tokens", slot, UsageField::kCacheReadAtRoot},                                 \
+      {root ".prompt_cache_hit_tokens", slot, UsageField::kCacheReadAtRoot},                       \
+      {root ".cache_read_input_tokens", slot, UsageField::kCacheReadBeside},                       \
+      {root ".cache_creation_input_tokens", slot, UsageField::kCacheWriteBeside},                  \
+      {root ".cache_created_input_tokens", slot, UsageField::kCacheWriteBeside},                   \
+      {root ".cache_creation.ephemeral_1h_input_tokens", slot, UsageField::kCacheWrite1h},         \
+      {root ".prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens", slot, \
+       UsageField::kCacheWrite1h},                                                                 \
+      {root ".prompt_audio_seconds", slot, UsageField::kInputAudioByTime},                         \
+      {root ".reasoning_tokens", slot, UsageField::kReasoningAtRoot}, {                            \
+    root ".citation_tokens", slot, UsageField::kCitation                                           \
   }
 
 // The rows of a usage object at `root`, in the names of Responses.

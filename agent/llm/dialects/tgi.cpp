@@ -1,7 +1,7 @@
 // Text Generation Inference, its own API: generate (JSON, whose numbers are in headers, and in
 // `details` if asked for) and generate_stream (SSE, one event a token; the last one has `details`,
 // and of a stream that was cut the events are counted). At the root, and with older ones at
-// generate, the document stands in a list.
+// generate, the document stands in a list. SGLang has a generate of its own at the same path.
 #include "dialect_table.h"
 #include "dialects/self_hosted.h"
 
@@ -13,6 +13,14 @@ constexpr std::string_view kPathTails[] = {"/generate", "/generate_stream"};
 constexpr RequestPath kRequest[] = {
     {"inputs", RequestSlot::kPrompt},
     {"stream", RequestSlot::kStream},
+    // SGLang's:
+    {"text", RequestSlot::kOther},
+    {"input_ids", RequestSlot::kOther},
+    {"input_ids[]", RequestSlot::kNotText},
+    {"image_data", RequestSlot::kNotText},
+    {"sampling_params", RequestSlot::kPrompt},
+    {"sampling_params.n", RequestSlot::kChoices},
+    {"sampling_params[].n", RequestSlot::kChoices},
 };
 
 constexpr AnswerPath kAnswer[] = {
@@ -67,7 +75,10 @@ const DialectSpec& tgi() {
       .dialect = Dialect::kTgi,
       .operation = Operation::kTextCompletion,
       .path_tails = kPathTails,
+      .other_by_request = sglang,
+      .other_by_head = false,
       .joins = false,
+      .other_by_answer = sglang,
       .request_paths = path_set<kRequest>(),
       .request_slots = kRequest,
       .answer_paths = path_set<kAnswer>(),

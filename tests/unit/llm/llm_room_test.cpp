@@ -111,6 +111,8 @@ TEST_F(LlmRoomTest, ARefusalSaysWhichLimitWasMet) {
     std::string_view limit;
   };
   static const std::string kGemini = "/v1beta/models/gemini-2.5-pro:generateContent";
+  static constexpr std::string_view kDashscope = "/api/v1/services/aigc/text-generation/generation";
+  static constexpr std::string_view kPrompt = R"({"model":"m-1","input":{"prompt":"hi"}})";
   static constexpr std::string_view kContents = R"({"contents":[{"parts":[{"text":"hi"}]}]})";
   const auto quotas = [](std::string_view names) {
     return R"({"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"violations":[)" +
@@ -128,6 +130,9 @@ TEST_F(LlmRoomTest, ARefusalSaysWhichLimitWasMet) {
       {"/v1/chat/completions", kChat, 429,
        R"({"error":{"type":"insufficient_quota","code":"insufficient_quota"}})", ""},
       {"/v1/chat/completions", kChat, 400, R"({"error":{"type":"tokens","code":"x"}})", ""},
+      {kDashscope, kPrompt, 429, R"({"code":"Throttling.RateQuota","request_id":"1"})", "requests"},
+      {kDashscope, kPrompt, 429, R"({"code":"Throttling.AllocationQuota"})", "tokens"},
+      {kDashscope, kPrompt, 429, R"({"code":"Throttling"})", ""},
       {kGemini, kContents, 429, tokens, "tokens"},
       {kGemini, kContents, 429, requests, "requests"},
       {kGemini, kContents, 429, both, ""}};

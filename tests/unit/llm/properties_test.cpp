@@ -363,6 +363,49 @@ Written tgi_of(const Used& u) {
   return w;
 }
 
+// Every event states all so far.
+Written sglang_of(const Used& u) {
+  const auto answer = [&](const char* text, uint64_t output, Json finish) {
+    return Json{{"text", text},
+                {"output_ids", {1}},
+                {"meta_info",
+                 {{"id", "s-1"},
+                  {"finish_reason", std::move(finish)},
+                  {"prompt_tokens", u.input()},
+                  {"completion_tokens", output},
+                  {"cached_tokens", u.cache_read},
+                  {"reasoning_tokens", std::min(output, u.reasoning)}}}};
+  };
+  const Json finish = {{"type", "length"}, {"length", 8}};
+  Written w;
+  w.whole = answer("Hi", u.output(), finish);
+  w.stream = {answer("H", u.output() / 2, nullptr), answer("Hi", u.output(), finish)};
+  return w;
+}
+
+Written dashscope_of(const Used& u) {
+  const auto answer = [&](const char* text, uint64_t output, const char* finish) {
+    return Json{
+        {"request_id", "r-1"},
+        {"output",
+         {{"choices",
+           {{{"finish_reason", finish},
+             {"message", {{"role", "assistant"}, {"content", text}}}}}}}},
+        {"usage",
+         {{"input_tokens", u.input()},
+          {"output_tokens", output},
+          {"total_tokens", u.input() + output},
+          {"prompt_tokens_details",
+           {{"cached_tokens", u.cache_read}, {"cache_creation_input_tokens", u.cache_write_5m}}},
+          {"input_tokens_details", {{"audio_tokens", u.input_audio}}},
+          {"output_tokens_details", {{"reasoning_tokens", std::min(output, u.reasoning)}}}}}};
+  };
+  Written w;
+  w.whole = answer("Hi", u.output(), "stop");
+  w.stream = {answer("H", u.output() / 2, "null"), answer("i", u.output(), "stop")};
+  return w;
+}
+
 Written llamacpp_of(const Used& u) {
   Written w;
   w.whole = {{"model", "m-1"},
@@ -654,6 +697,22 @@ const std::vector<Form>& forms() {
        .request = {{"inputs", "hi"}},
        .write = tgi_of,
        .stream_target = "/generate_stream"},
+      {.name = "sglang",
+       .target = "/generate",
+       .host = "sglang.internal",
+       .request = {{"text", "hi"}, {"sampling_params", {{"n", 1}}}},
+       .read = true,
+       .reasoning = true,
+       .write = sglang_of},
+      {.name = "dashscope",
+       .target = "/api/v1/services/aigc/text-generation/generation",
+       .host = "dashscope-intl.aliyuncs.com",
+       .request = {{"model", "m-1"}, {"input", {{"prompt", "hi"}}}},
+       .read = true,
+       .write_5m = true,
+       .reasoning = true,
+       .audio = true,
+       .write = dashscope_of},
       {.name = "llamacpp",
        .target = "/completion",
        .host = "llama.internal",
@@ -974,7 +1033,7 @@ TEST_P(Property, WithBothHeadsUnknownTheBodiesTellOrThereIsNoRecord) {
   const std::set<std::string> anybodys = {
       "gemini_array",  "tgi",    "llamacpp", "openai_audio",
       "openai_images", "triton", "lmstudio", "mistral_conversations",
-      "bedrock_llama"};
+      "bedrock_llama", "sglang"};
   for (uint32_t round = 0; round < 12; ++round) {
     Random random(round + 5000);
     const Written w = form().write(any_use(form(), random));

@@ -194,7 +194,10 @@ TEST_F(BuiltIn, SoundIsPricedByTheSecond) {
 // OpenAI's lists have three prices of a search by how much is read, and no answer says which.
 TEST_F(BuiltIn, AModelThatAlwaysSearchesIsNotPricedByItsTokensAlone) {
   for (const char* model : {"gpt-4o-search-preview", "gpt-4o-mini-search-preview-2025-03-11"}) {
-    EXPECT_EQ(price(call("openai", model, 20, 300)).total, std::nullopt) << model;
+    UsageRecord record = call("openai", model, 20, 300);
+    EXPECT_NE(price(record).total, std::nullopt) << model << ", tokens alone";
+    record.dialect = Dialect::kOpenaiChat;
+    EXPECT_EQ(price(record).total, std::nullopt) << model;
   }
   UsageRecord record = call("openai", "gpt-5", 9000, 300);
   EXPECT_NE(price(record).total, std::nullopt);

@@ -155,8 +155,7 @@ TEST(LitellmFile, RowsOfOtherKindsOfPricesLoseThem) {
         std::string(R"("tiered_pricing": [{"range": [5, 9], "input_cost_per_token": 1e-07}])"),
         std::string(R"("tiered_pricing": [{"range": [0, 9], "input_cost_per_token": 1e-07},
                                            {"range": [8, 10], "input_cost_per_token": 1e-07}])"),
-        std::string(R"("tiered_pricing": [])"), std::string(R"("litellm_provider": "ovhcloud")"),
-        std::string(R"("litellm_provider": "scaleway")")}) {
+        std::string(R"("tiered_pricing": [])")}) {
     const auto rows = read(R"({"m": {"input_cost_per_token": 1e-06, )" + other + "}}");
     ASSERT_EQ(rows.size(), 1u) << other;
     EXPECT_TRUE(rows[0].bands.empty()) << other;

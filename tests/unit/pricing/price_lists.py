@@ -210,8 +210,7 @@ def litellm_rows(entries):
                 cells.setdefault((band, SUFFIXES[match[3]] or "standard"), {})[ITEMS[match[1]]] = per_token(value)
             elif "_cost_per_" in field and field != "input_cost_per_request" and 0 < per_token(value) <= 1:
                 otherwise = True
-        unreadable = ("off_peak_pricing" in entry or "citation_cost_per_token" in entry
-                      or entry.get("litellm_provider") in ("ovhcloud", "scaleway"))
+        unreadable = "off_peak_pricing" in entry or "citation_cost_per_token" in entry
         if "tiered_pricing" in entry:
             cells = {}
             for step in entry["tiered_pricing"]:
