@@ -117,7 +117,8 @@ constexpr AnswerPath kAnswer[] = {
 
 // Vertex serves Mistral's models in this dialect, by a verb that all makers share.
 bool path_fits(std::string_view path) {
-  return !path.ends_with("awPredict") || path.find("/mistralai/") != std::string_view::npos;
+  const bool by_verb = path.ends_with(":rawPredict") || path.ends_with(":streamRawPredict");
+  return !by_verb || path.find("/mistralai/") != std::string_view::npos;
 }
 
 bool request_has_shape(const RequestNotes& notes, bool model_in_path) {

@@ -9,22 +9,10 @@
 #include <vector>
 
 #include "llm_room.h"
+#include "unit/llm/gets.h"
 
 namespace wiretally::llm {
 namespace {
-
-struct NoCredentials final : CredentialReader {
-  Caller read(const Headers&, std::string_view) const override { return {}; }
-};
-
-struct Records final : UsageSink {
-  std::vector<UsageRecord> records;
-  void on_call_opened(const CallOpened&) override { ADD_FAILURE() << "a GET is no open call"; }
-  void on_record(const UsageRecord& record) override { records.push_back(record); }
-  void on_call_closed(ExchangeId, uint32_t, EventTime) override {}
-  void on_time(EventTime) override {}
-  void on_suspect(Dialect) override { ADD_FAILURE() << "nor a suspect"; }
-};
 
 constexpr std::string_view kStream = "/v1/sessions/sesn_01Owl/events/stream?beta=true";
 constexpr std::string_view kPage = "/v1/sessions/sesn_01Owl/events?limit=100";
