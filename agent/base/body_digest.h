@@ -103,14 +103,11 @@ class BodyDigest {
   // The lanes in registers, while stripes are taken.
   struct Lanes {
     explicit Lanes(const uint64_t (&from)[4]) : a(from[0]), b(from[1]), c(from[2]), d(from[3]) {}
-    void take(uint64_t w, uint64_t x, uint64_t y, uint64_t z) {
-      a = round(a, w);
-      b = round(b, x);
-      c = round(c, y);
-      d = round(d, z);
-    }
     void take(const uint8_t* stripe) {
-      take(load64(stripe), load64(stripe + 8), load64(stripe + 16), load64(stripe + 24));
+      a = round(a, load64(stripe));
+      b = round(b, load64(stripe + 8));
+      c = round(c, load64(stripe + 16));
+      d = round(d, load64(stripe + 24));
     }
     void store(uint64_t (&to)[4]) const {
       to[0] = a;
@@ -121,20 +118,11 @@ class BodyDigest {
     uint64_t a, b, c, d;
   };
 
-  // The stripe of the held bytes and the first of those at `at`. Its words are put together in
-  // registers: words loaded from bytes that were stored one by one just before would wait for them.
-  void take_border(Lanes& lanes, const uint8_t* at, size_t held) const {
-    const uint8_t* const old = rest_ + kStripeBytes - held;
-    const size_t whole = held / 8;  // words of old bytes alone; the next one is of both
-    const size_t odd = held % 8;
-    const uint64_t of_old = load64(rest_ + kStripeBytes - odd) & ((uint64_t{1} << 8 * odd) - 1);
-    const uint64_t mixed = of_old | load64(at) << 8 * odd;
-    const auto word = [&](size_t i) {
-      const uint8_t* const from = i > whole ? at + (8 * i - held) : old + 8 * i;
-      const uint64_t pure = load64(from);
-      return i == whole ? mixed : pure;
-    };
-    lanes.take(word(0), word(1), word(2), word(3));
+  // The stripe of the held bytes and the first of those at `at`. Its words wait until they are
+  // stored; nothing waits for them before the next part.
+  void take_border(Lanes& lanes, const uint8_t* at, size_t held) {
+    std::memcpy(rest_ + kStripeBytes, at, kStripeBytes);
+    lanes.take(rest_ + kStripeBytes - held);
   }
 
   // Less than a stripe.

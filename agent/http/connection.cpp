@@ -41,9 +41,14 @@ bool framing_is_plain(const llhttp_t& request) {
   return !http10 || (request.flags & (F_CHUNKED | F_TRANSFER_ENCODING)) == 0;
 }
 
-// A chunk header (RFC 9112 section 7.1, without extensions), and what of the chunk's end is there
-// agrees with it.
-bool looks_like_chunk(ByteView bytes) {
+struct ChunkHeader {
+  size_t bytes = 0;
+  uint64_t size = 0;  // of the chunk's data
+};
+
+// A whole chunk header (RFC 9112 section 7.1) at the beginning of `bytes`; nothing if it has
+// extensions, which llhttp reads.
+std::optional<ChunkHeader> read_chunk_header(ByteView bytes) {
   constexpr size_t kDigitsMax = 8;
   uint64_t size = 0;
   size_t at = 0;
@@ -58,8 +63,15 @@ bool looks_like_chunk(ByteView bytes) {
       break;
     }
   }
-  if (at == 0 || at + 2 > bytes.size() || bytes[at] != '\r' || bytes[at + 1] != '\n') return false;
-  const uint64_t end = at + 2 + size;
+  if (at == 0 || at + 2 > bytes.size() || bytes[at] != '\r' || bytes[at + 1] != '\n') return {};
+  return ChunkHeader{.bytes = at + 2, .size = size};
+}
+
+// A chunk header, and what of the chunk's end is there agrees with it.
+bool looks_like_chunk(ByteView bytes) {
+  const auto header = read_chunk_header(bytes);
+  if (!header.has_value()) return false;
+  const uint64_t end = header->bytes + header->size;
   if (end < bytes.size() && bytes[end] != '\r') return false;
   return end + 1 >= bytes.size() || bytes[end + 1] == '\n';
 }
@@ -429,6 +441,7 @@ void Connection::set_up_parser(Half& half) {
   half.parser.data = &half;
   half.message_done = false;
   half.in_chunk = false;
+  half.chunk_begins = false;
   half.chunk_end_bytes = 0;
 }
 
@@ -465,6 +478,7 @@ void Connection::parse_head(Half& half, ByteView head, uint64_t end_offset) {
     finish_message(half, MessageEnd::kComplete, end_offset);
   } else {
     half.state = State::kBody;
+    half.chunk_begins = (half.parser.flags & F_CHUNKED) != 0;
   }
 }
 
@@ -681,11 +695,15 @@ void Connection::evict(Exchange& exchange) {
 
 size_t Connection::take_body(Half& half, ByteView rest) {
   forget_ended_upgrade(half);
+  if (half.chunk_begins) {
+    if (const size_t used = take_whole_chunks(half, rest); used > 0) return used;
+  }
   if (half.chunk_end_bytes > 0 && chunk_end_is_bad(half, rest)) {
     poison(half, DropReason::kHttpMalformed, offset_);
     return 0;
   }
   executed_ = rest;
+  chunk_end_ = nullptr;
   half.delivered = 0;
   const char* const begin = reinterpret_cast<const char*>(rest.data());
   const llhttp_errno_t error = llhttp_execute(&half.parser, begin, rest.size());
@@ -694,6 +712,7 @@ size_t Connection::take_body(Half& half, ByteView rest) {
     const char* const stopped = llhttp_get_error_pos(&half.parser);
     used = std::max<size_t>(half.delivered, static_cast<size_t>(stopped - begin));
   }
+  half.chunk_begins = error == HPE_OK && chunk_end_ == rest.data() + rest.size();
   note_last_byte(half);
   half.body.framing(lane_, used - half.delivered);
   if (half.message_done) {
@@ -701,6 +720,26 @@ size_t Connection::take_body(Half& half, ByteView rest) {
   } else if (error != HPE_OK) {
     poison(half, DropReason::kHttpMalformed, offset_ + used);
   }
+  return used;
+}
+
+// The chunks that `rest` begins with and that lie whole in it: most events are one. The parser stands
+// at a chunk's beginning and goes on standing there.
+size_t Connection::take_whole_chunks(Half& half, ByteView rest) {
+  size_t used = 0, delivered = 0;
+  while (const auto header = read_chunk_header(rest.subspan(used))) {
+    const size_t left = rest.size() - used - header->bytes;
+    if (header->size == 0 || left < header->size + 2) break;
+    const ByteView chunk = rest.subspan(used + header->bytes, header->size);
+    const uint8_t* const behind = chunk.data() + chunk.size();
+    if (behind[0] != '\r' || behind[1] != '\n') break;
+    half.body.deliver(lane_, chunk, event_->time);
+    delivered += chunk.size();
+    used += header->bytes + chunk.size() + 2;
+  }
+  if (used == 0) return 0;
+  note_last_byte(half);
+  half.body.framing(lane_, used - delivered);
   return used;
 }
 
@@ -714,6 +753,7 @@ int Connection::on_body_part(llhttp_t* parser, const char* at, size_t length) {
   // llhttp does not look at the CRLF behind a chunk; a wrong one means that its size was wrong.
   half.chunk_end_bytes = 2;
   const uint8_t* const behind = reinterpret_cast<const uint8_t*>(at) + length;
+  self.chunk_end_ = behind + half.chunk_end_bytes;
   const uint8_t* const end = self.executed_.data() + self.executed_.size();
   const ByteView following(behind, static_cast<size_t>(end - behind));
   return self.chunk_end_is_bad(half, following) ? -1 : 0;

@@ -120,6 +120,7 @@ class Connection final : private ExchangeOwner {
     bool to_websocket = false;  // a request that asks for it, an answer that grants it
     bool to_http2 = false;
     bool in_chunk = false;
+    bool chunk_begins = false;    // the next byte is a chunk header's first
     uint8_t chunk_end_bytes = 0;  // of the CRLF behind a chunk, still to come
     Exchange* exchange = nullptr;
     BodyDelivery body;
@@ -144,6 +145,7 @@ class Connection final : private ExchangeOwner {
   size_t take_seek(Half& half, ByteView rest, bool event_begins);
   size_t take_head(Half& half, ByteView rest);
   size_t take_body(Half& half, ByteView rest);
+  size_t take_whole_chunks(Half& half, ByteView rest);
   size_t take_chunk_seek(Half& half, ByteView rest, bool event_begins);
   size_t take_hello(Half& half, ByteView rest);
   size_t take_await(Half& half, ByteView rest);
@@ -248,6 +250,7 @@ class Connection final : private ExchangeOwner {
   const StreamEvent* event_ = nullptr;
   uint64_t offset_ = 0;  // of the next byte to be taken
   ByteView executed_;    // what llhttp_execute was given
+  const uint8_t* chunk_end_ = nullptr;  // behind the last chunk whose data ended in it, with its CRLF
   std::string_view target_;
   bool fields_cut_ = false;
   bool head_is_bad_ = false;

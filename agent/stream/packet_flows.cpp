@@ -17,10 +17,11 @@ constexpr size_t kTwinsMax = 8;
 // Most that a SYN may carry (Fast Open), generously.
 constexpr int64_t kSynPayloadMax = 64 * 1024;
 
+// Ports first: they nearly always tell.
 bool is_lower(const Endpoint& left, const Endpoint& right) {
-  const int order =
-      std::memcmp(left.address.bytes.data(), right.address.bytes.data(), left.address.bytes.size());
-  return order != 0 ? order < 0 : left.port < right.port;
+  if (left.port != right.port) return left.port < right.port;
+  return std::memcmp(left.address.bytes.data(), right.address.bytes.data(),
+                     left.address.bytes.size()) < 0;
 }
 
 TupleKey key_of(const Endpoint& lower, const Endpoint& higher) {
@@ -259,8 +260,14 @@ bool PacketFlows::reset_is_due(const TcpFlow& flow, EventTime now) const {
   return flow.reset && elapsed_ns(flow.reset_time, now).value_or(0) >= kResetLingerNs;
 }
 
+// An IPv4 address is the first four bytes of its two words.
 uint64_t PacketFlows::hash_of(const TupleKey& key) const {
-  return XXH3_64bits_withSeed(key.words, sizeof key.words, hash_seed_);
+  constexpr uint64_t kBothIpv4 = 0x0404;
+  if ((key.words[4] & 0xffff) != kBothIpv4) {
+    return XXH3_64bits_withSeed(key.words, sizeof key.words, hash_seed_);
+  }
+  const uint64_t words[] = {key.words[0] << 32 ^ key.words[2], key.words[4]};
+  return XXH3_64bits_withSeed(words, sizeof words, hash_seed_);
 }
 
 }  // namespace wiretally::stream

@@ -113,6 +113,7 @@ class PacketFlows {
   void evict_one();
 
   void read(TcpFlow& flow, int side, const Segment& segment);
+  bool read_predicted(TcpFlow& flow, int side, const Segment& segment);
   void read_ignored(TcpFlow& flow, int side, const Segment& segment);
   void read_closed(TcpFlow& flow, int side, const Segment& segment);
   void begin(TcpFlow& flow, int side, const Segment& segment);
@@ -126,11 +127,13 @@ class PacketFlows {
   bool is_stray(const TcpFlow& flow, int side, int64_t offset) const;
   void repeat(TcpSide& me, const Segment& segment, int64_t offset);
   void hold(TcpFlow& flow, int side, Arrived& arrived);
+  void remember(TcpSide& me, uint64_t offset, const Segment& segment);
   void deliver(TcpFlow& flow, int side, Arrived& arrived);
   void count_held(const ReorderBuffer::Held& held);
   void drain(TcpFlow& flow, int side, EventTime not_before);
   void pass_on_lowest(TcpFlow& flow, int side, EventTime not_before);
-  void pass_on(TcpFlow& flow, int side, const Arrival& arrival, ByteView bytes, bool conflict);
+  void pass_on(TcpFlow& flow, int side, EventTime time, std::optional<uint64_t> peer_offset,
+               ByteView bytes, bool conflict);
   void skip_cut(TcpFlow& flow, int side, EventTime time, uint64_t until);
   void declare_lost(TcpFlow& flow, int side, EventTime time, uint64_t until, uint64_t had = 0);
   void give_up_lowest(TcpFlow& flow, int side);

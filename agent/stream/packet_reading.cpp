@@ -11,6 +11,7 @@ namespace {
 constexpr uint8_t kScaleMax = 14;        // RFC 7323 section 2.3
 constexpr uint8_t kScaleAssumed = 7;     // joined without SYN: what common systems announce
 constexpr uint64_t kWindowMin = 65'535;  // what a sender may have in flight without scaling
+constexpr int32_t kUnacknowledgedMax = TcpSide::kBehindMax;  // of an ACK that is looked up at once
 
 uint64_t wire_bytes(const Segment& segment) {
   return std::max<uint64_t>(segment.payload_wire_bytes, segment.payload.size());
@@ -75,7 +76,45 @@ struct PacketFlows::Arrived {
   bool whole = false;  // nothing was trimmed
 };
 
+// Header prediction, as TCP's own receivers do it (V. Jacobson): of an open connection in which
+// nothing waits for anything, the next bytes, or none, and an ACK of nothing that was not seen. Does
+// what read() would, which asks about everything that may be odd. False: something is, nothing was
+// done.
+bool PacketFlows::read_predicted(TcpFlow& flow, int side, const Segment& segment) {
+  constexpr uint8_t kUnusual = TcpFlags::kFin | TcpFlags::kSyn | TcpFlags::kRst | TcpFlags::kUrg;
+  TcpSide& me = flow.sides[side];
+  TcpSide& peer = flow.sides[1 - side];
+  const size_t size = segment.payload.size();
+  if ((segment.flags.bits & (kUnusual | TcpFlags::kAck)) != TcpFlags::kAck) return false;
+  if (segment.sequence != me.next_sequence || segment.checksum_bad) return false;
+  if (flow.closed || flow.ignored() || flow.reset || flow.watched) return false;
+  if (!me.is_plain() || !peer.is_plain() || segment.payload_wire_bytes != size) return false;
+  const auto unacknowledged = static_cast<int32_t>(peer.next_sequence - segment.acknowledgment);
+  if (unacknowledged < 0 || unacknowledged > kUnacknowledgedMax) return false;
+  const auto acknowledged = static_cast<int64_t>(peer.next) - unacknowledged;
+  if (acknowledged < 0) return false;
+  const auto peer_offset = static_cast<uint64_t>(acknowledged);
+
+  ++flow.segments;
+  flow.last_time = segment.time;
+  me.encapsulation = segment.encapsulation;
+  me.encapsulation_seen = true;
+  note_window(me, segment);
+  note_checksum(me, segment);
+  peer.ack_seen = true;
+  peer.latest_ack = segment.acknowledgment;
+  peer.acked = std::max(peer.acked, peer_offset);
+  if (size == 0) return true;
+  flow.payload_seen = true;
+  me.strays = 0;
+  remember(me, me.next, segment);
+  pass_on(flow, side, segment.time, peer_offset, segment.payload, false);
+  if (flow.ignored()) settle(flow, segment.time);
+  return true;
+}
+
 void PacketFlows::read(TcpFlow& flow, int side, const Segment& segment) {
+  if (read_predicted(flow, side, segment)) return;
   if (!flow.closed && reset_is_due(flow, segment.time)) {
     finish(flow, segment.time, CloseReason::kReset);
   }
@@ -348,20 +387,24 @@ void PacketFlows::repeat(TcpSide& me, const Segment& segment, int64_t offset) {
   skip(SkipReason::kStreamDuplicate, bytes.size() - before);
 }
 
+// The last segment delivered, for repeat().
+void PacketFlows::remember(TcpSide& me, uint64_t offset, const Segment& segment) {
+  me.last_offset = offset;
+  me.last_size = static_cast<uint32_t>(segment.payload.size());
+  me.last_hash = hash_of_payload(segment);
+  me.last_checksum_bad = segment.checksum_bad;
+}
+
 // The segment's first byte is the next one. Held pieces came before it and are kept where both have
 // bytes.
 void PacketFlows::deliver(TcpFlow& flow, int side, Arrived& arrived) {
   TcpSide& me = flow.sides[side];
-  if (arrived.whole && !arrived.bytes.empty()) {
-    me.last_offset = arrived.offset;
-    me.last_size = static_cast<uint32_t>(arrived.bytes.size());
-    me.last_hash = hash_of_payload(*arrived.segment);
-    me.last_checksum_bad = arrived.arrival.checksum_bad;
-  }
+  if (arrived.whole && !arrived.bytes.empty()) remember(me, arrived.offset, *arrived.segment);
   while (!flow.ignored() && me.holds() && !arrived.bytes.empty() &&
          me.held->lowest_offset() < me.next + arrived.bytes.size()) {
     const size_t lead = me.held->lowest_offset() - me.next;
-    pass_on(flow, side, arrived.arrival, arrived.bytes.first(lead), arrived.arrival.suspect);
+    pass_on(flow, side, arrived.arrival.time, arrived.arrival.peer_offset,
+            arrived.bytes.first(lead), arrived.arrival.suspect);
     arrived.bytes = arrived.bytes.subspan(lead);
     if (flow.ignored()) break;
     const size_t overlap = std::min<size_t>(arrived.bytes.size(), me.held->lowest().length);
@@ -377,7 +420,8 @@ void PacketFlows::deliver(TcpFlow& flow, int side, Arrived& arrived) {
     pass_on_lowest(flow, side, arrived.arrival.time);
   }
   if (flow.ignored()) return skip(SkipReason::kFlowIgnored, arrived.bytes.size());
-  pass_on(flow, side, arrived.arrival, arrived.bytes, arrived.arrival.suspect);
+  pass_on(flow, side, arrived.arrival.time, arrived.arrival.peer_offset, arrived.bytes,
+          arrived.arrival.suspect);
   if (flow.ignored()) return;
   skip_cut(flow, side, arrived.arrival.time, arrived.wire_end);
   drain(flow, side, arrived.arrival.time);
@@ -447,26 +491,25 @@ void PacketFlows::drain(TcpFlow& flow, int side, EventTime not_before) {
 void PacketFlows::pass_on_lowest(TcpFlow& flow, int side, EventTime not_before) {
   TcpSide& me = flow.sides[side];
   const Piece& piece = me.held->lowest();
-  Arrival arrival = piece.arrival;
-  arrival.time = later_of(arrival.time, not_before);
   buffered().subtract(piece.length);
-  pass_on(flow, side, arrival, {piece.bytes, piece.length}, piece.conflict);
+  pass_on(flow, side, later_of(piece.arrival.time, not_before), piece.arrival.peer_offset,
+          {piece.bytes, piece.length}, piece.conflict);
   me.held->remove_lowest(reorder_.pool());
 }
 
-void PacketFlows::pass_on(TcpFlow& flow, int side, const Arrival& arrival, ByteView bytes,
-                          bool conflict) {
+void PacketFlows::pass_on(TcpFlow& flow, int side, EventTime time,
+                          std::optional<uint64_t> peer_offset, ByteView bytes, bool conflict) {
   if (bytes.empty()) return;
   TcpSide& me = flow.sides[side];
   const uint64_t offset = me.next;
   me.advance_to(offset + bytes.size());
   FlowOutput::Data data;
   data.direction = flow.direction(side);
-  data.time = arrival.time;
+  data.time = time;
   data.offset = offset;
   // Neither is copied as a whole: that would wait for its parts to be stored.
   data.bytes = ByteView(bytes.data(), bytes.size());
-  if (arrival.peer_offset.has_value()) data.peer_offset = *arrival.peer_offset;
+  if (peer_offset.has_value()) data.peer_offset = *peer_offset;
   data.conflict = conflict || me.conflict_pending;
   const bool taken = output_.data(flow, data);
   if (!taken) skip(SkipReason::kFlowIgnored, bytes.size());

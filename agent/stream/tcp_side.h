@@ -105,6 +105,11 @@ struct TcpSide {
 
   bool holds() const { return held != nullptr && !held->empty(); }
   bool has_hole() const { return holds() || tail_until > next; }
+  // Its place is known, nothing is missing, held or acknowledged unseen, and no end was announced.
+  bool is_plain() const {
+    return based() && held == nullptr && acked <= next && tail_until <= next &&
+           fin_offset == kNoFin;
+  }
   bool at_fin() const { return next >= fin_offset; }
 
   // What the ACKs prove about payload: a FIN's sequence number is no byte. Where the FIN itself was

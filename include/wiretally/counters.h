@@ -54,7 +54,7 @@ inline constexpr ReasonText kMissingReasons[] = {
 // A counter with one writing thread: a plain add, made visible to readers without tearing.
 class Cell {
  public:
-  void add(uint64_t n = 1) {
+  [[gnu::always_inline]] void add(uint64_t n = 1) {
     value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
   void subtract(uint64_t n) {

@@ -252,6 +252,12 @@ struct PacketDecoder::Packet {
   bool length_unstated = false;  // segmentation offload: the sum is not made yet
 };
 
+// Where the IP header of a packet is: TCP follows it at once, and nothing is around them.
+struct PacketDecoder::Plain {
+  const uint8_t* ip = nullptr;  // none: the packet is not as simple as that
+  size_t ip_header_bytes = 0;
+};
+
 PacketDecoder::PacketDecoder(const Limits& limits, Counters& counters, CaptureSink& sink)
     : limits_(limits), counters_(counters), sink_(sink), fragments_(limits, counters) {
   unknown_links_.reserve(kUnknownLinksMax);
@@ -276,51 +282,78 @@ bool PacketDecoder::knows_link_type(uint32_t link_type) {
 void PacketDecoder::decode(const RawPacket& raw) {
   if (taker_ != nullptr && deal_out(raw)) return;
   Packet packet{.raw = raw, .layer = {raw.bytes, raw.wire_bytes}, .source = {}, .destination = {}};
-  read_link(packet, raw.link_type);
+  if (!read_plain(packet)) read_link(packet, raw.link_type);
 }
 
-// Whatever is out of the ordinary is left to decode().
-bool PacketDecoder::deal_out(const RawPacket& raw) {
+// Most packets are these. Whatever is out of the ordinary is left to read_link().
+PacketDecoder::Plain PacketDecoder::find_plain(const RawPacket& raw, IpAddress& source,
+                                               IpAddress& destination) {
+  constexpr size_t kPortsBytes = 4;
+  constexpr uint16_t kFragment = 0x3fff;  // more of them, or an offset
   size_t ip_at = 0;
   if (raw.link_type == kLinkEthernet) ip_at = 14;
   if (raw.link_type == kLinkCookedV2) ip_at = 20;
-  constexpr size_t kPortsBytes = 4;
+  if (raw.bytes.size() < ip_at + 20 + kPortsBytes) return {};
   const uint8_t* const at = raw.bytes.data() + ip_at;
-  Endpoint source, destination;
-  size_t ports_at = 0;
-  if (raw.bytes.size() < ip_at + 20 + kPortsBytes) return false;
   switch (raw.link_type) {
     case kLinkEthernet:
-      if (load_be16(at - 2) != (at[0] >> 4 == 4 ? kTypeIpv4 : kTypeIpv6)) return false;
+      if (load_be16(at - 2) != (at[0] >> 4 == 4 ? kTypeIpv4 : kTypeIpv6)) return {};
       break;
     case kLinkCookedV2:
-      if (load_be16(at - 20) != (at[0] >> 4 == 4 ? kTypeIpv4 : kTypeIpv6)) return false;
-      if (load_be16(at - 12) == kHardwareNetlink) return false;
+      if (load_be16(at - 20) != (at[0] >> 4 == 4 ? kTypeIpv4 : kTypeIpv6)) return {};
+      if (load_be16(at - 12) == kHardwareNetlink) return {};
       break;
     case kLinkRaw:
       break;
     default:
-      return false;
+      return {};
   }
-  constexpr uint16_t kFragment = 0x3fff;  // more of them, or an offset
+  size_t header_bytes = 40;
   if (at[0] >> 4 == 4) {
-    if (at[9] != kProtocolTcp || (load_be16(at + 6) & kFragment) != 0) return false;
-    source.address = address_v4(at + 12);
-    destination.address = address_v4(at + 16);
-    ports_at = (size_t{at[0]} & 0x0f) * 4;
+    if (at[9] != kProtocolTcp || (load_be16(at + 6) & kFragment) != 0) return {};
+    source = address_v4(at + 12);
+    destination = address_v4(at + 16);
+    header_bytes = (size_t{at[0]} & 0x0f) * 4;
   } else if (at[0] >> 4 == 6) {
-    ports_at = 40;
-    if (at[6] != kProtocolTcp || raw.bytes.size() < ip_at + ports_at) return false;
-    source.address = address_v6(at + 8);
-    destination.address = address_v6(at + 24);
+    if (at[6] != kProtocolTcp || raw.bytes.size() < ip_at + header_bytes) return {};
+    source = address_v6(at + 8);
+    destination = address_v6(at + 24);
   } else {
-    return false;
+    return {};
   }
-  if (raw.bytes.size() < ip_at + ports_at + kPortsBytes) return false;
-  source.port = load_be16(at + ports_at);
-  destination.port = load_be16(at + ports_at + 2);
+  if (raw.bytes.size() < ip_at + header_bytes + kPortsBytes) return {};
+  return {.ip = at, .ip_header_bytes = header_bytes};
+}
+
+bool PacketDecoder::deal_out(const RawPacket& raw) {
+  Endpoint source, destination;
+  const Plain plain = find_plain(raw, source.address, destination.address);
+  if (plain.ip == nullptr) return false;
+  source.port = load_be16(plain.ip + plain.ip_header_bytes);
+  destination.port = load_be16(plain.ip + plain.ip_header_bytes + 2);
   if (!wanted(source.port, destination.port)) return false;
   taker_->on_packet(raw, source, destination);
+  return true;
+}
+
+// One without IP options whose length is stated and there: what read_link() would do with it.
+bool PacketDecoder::read_plain(Packet& packet) {
+  const ByteView bytes = packet.raw.bytes;
+  const Plain plain = find_plain(packet.raw, packet.source.address, packet.destination.address);
+  if (plain.ip == nullptr) return false;
+  size_t ip_bytes = 0;
+  if (packet.source.address.version == 4) {
+    if (plain.ip_header_bytes != 20) return false;
+    ip_bytes = load_be16(plain.ip + 2);
+  } else {
+    const uint16_t payload_bytes = load_be16(plain.ip + 4);
+    if (payload_bytes != 0) ip_bytes = plain.ip_header_bytes + payload_bytes;
+  }
+  const auto there = static_cast<size_t>(bytes.data() + bytes.size() - plain.ip);
+  if (ip_bytes < plain.ip_header_bytes || ip_bytes > there) return false;
+  const size_t tcp_bytes = ip_bytes - plain.ip_header_bytes;
+  packet.layer = {{plain.ip + plain.ip_header_bytes, tcp_bytes}, tcp_bytes};
+  read_tcp(packet);
   return true;
 }
 

@@ -71,12 +71,15 @@ class PacketDecoder {
  private:
   struct Layer;
   struct Packet;
+  struct Plain;
   struct UnknownLink {
     uint32_t link_type = 0;
     uint64_t packets = 0;
   };
 
-  bool deal_out(const RawPacket& packet);
+  static Plain find_plain(const RawPacket& raw, IpAddress& source, IpAddress& destination);
+  bool deal_out(const RawPacket& raw);
+  bool read_plain(Packet& packet);
   void read_link(Packet& packet, uint32_t link_type);
   void read_ethernet(Packet& packet);
   void read_ether_type(Packet& packet, uint16_t type);
