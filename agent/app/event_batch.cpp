@@ -11,12 +11,6 @@ uint64_t mix(uint64_t hash) {
   return hash ^ hash >> 32;
 }
 
-uint64_t hash_of(const Endpoint& endpoint) {
-  uint64_t words[2];
-  std::memcpy(words, endpoint.address.bytes.data(), sizeof words);
-  return mix(mix(words[0] + endpoint.port) ^ words[1]);
-}
-
 uint32_t lane_of_hash(uint64_t hash, uint32_t lanes) {
   return static_cast<uint32_t>((mix(hash) >> 32) * lanes >> 32);
 }
@@ -47,7 +41,11 @@ void EventBatch::clear() {
 }
 
 uint32_t lane_of(const Endpoint& one, const Endpoint& other, uint32_t lanes) {
-  return lane_of_hash(hash_of(one) + hash_of(other), lanes);
+  uint64_t words[2], more[2];
+  std::memcpy(words, one.address.bytes.data(), sizeof words);
+  std::memcpy(more, other.address.bytes.data(), sizeof more);
+  const uint64_t ports = (uint64_t{one.port} + other.port) << 32;
+  return lane_of_hash(mix(words[0] + more[0] + ports) ^ (words[1] + more[1]), lanes);
 }
 
 uint32_t lane_of(const ConnectionKey& connection, uint32_t lanes) {

@@ -1,7 +1,7 @@
 // What capture sources say, written down so that a lane's thread can be told it later, in order.
 //
-// Bytes that outlive the batch (of a mapped file) stay where they are; others (a kernel's ring, a
-// pipe's buffer) are copied into the batch, once. Its memory is used again after clear().
+// Bytes (of a kernel's ring, a pipe's buffer) are copied into the batch, once. Its memory is used
+// again after clear().
 #pragma once
 
 #include <cstddef>
@@ -60,8 +60,8 @@ class EventBatch {
     entries_.push_back(entry);
     return *std::get_if<What>(&events_.emplace_back(std::in_place_type<What>, what));
   }
-  // `bytes` are the packet's, where they stay.
-  void add_packet(uint64_t position, const pcap::RawPacket& packet, ByteView bytes) {
+  void add_packet(uint64_t position, const pcap::RawPacket& packet) {
+    const ByteView bytes = keep(packet.bytes);
     entries_.push_back({.position = position,
                         .event = Entry::kIsPacket,
                         .link_type = packet.link_type,

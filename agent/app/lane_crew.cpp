@@ -37,29 +37,17 @@ LaneCrew::~LaneCrew() {
 
 // --- the reader's thread -------------------------------------------------------------------------
 
-void LaneCrew::at(uint64_t position, ByteView lasting) {
-  position_ = position;
-  lasting_ = lasting;
-}
-
-ByteView LaneCrew::lasting(Part& part, ByteView bytes) {
-  const std::less_equal<const uint8_t*> not_behind;
-  const bool stays = not_behind(lasting_.data(), bytes.data()) &&
-                     not_behind(bytes.data() + bytes.size(), lasting_.data() + lasting_.size());
-  return stays ? bytes : part.events.keep(bytes);
-}
-
 void LaneCrew::on_packet(const pcap::RawPacket& packet, const Endpoint& source,
                          const Endpoint& destination) {
   Part& part = part_of(lane_of(source, destination, lanes()));
-  part.events.add_packet(position_, packet, lasting(part, packet.bytes));
+  part.events.add_packet(position_, packet);
   dealt(packet.bytes.size());
 }
 
 FlowDemand LaneCrew::on_segment(const Segment& segment) {
   Part& part = part_of(lane_of(segment.source, segment.destination, lanes()));
   Segment& kept = part.events.add(position_, segment);
-  kept.payload = lasting(part, segment.payload);
+  kept.payload = part.events.keep(segment.payload);
   dealt(segment.payload.size());
   return FlowDemand::kMore;
 }
@@ -67,7 +55,7 @@ FlowDemand LaneCrew::on_segment(const Segment& segment) {
 FlowDemand LaneCrew::on_chunk(const Chunk& chunk) {
   Part& part = part_of(lane_of(chunk.connection, lanes()));
   Chunk& kept = part.events.add(position_, chunk);
-  kept.bytes = lasting(part, chunk.bytes);
+  kept.bytes = part.events.keep(chunk.bytes);
   dealt(chunk.bytes.size());
   return ignored_.erase(id_of(chunk.connection)) > 0 ? FlowDemand::kIgnoreFlow : FlowDemand::kMore;
 }

@@ -42,9 +42,8 @@ class LaneCrew final : public CaptureSink, public pcap::PacketTaker {
   LaneCrew(const LaneCrew&) = delete;
   LaneCrew& operator=(const LaneCrew&) = delete;
 
-  // Of what is dealt out next: its place in the order of all events, and which bytes outlive the
-  // rounds, so that they need no copy.
-  void at(uint64_t position, ByteView lasting = {});
+  // Of what is dealt out next: its place in the order of all events.
+  void at(uint64_t position) { position_ = position; }
 
   void on_packet(const pcap::RawPacket& packet, const Endpoint& source,
                  const Endpoint& destination) override;
@@ -86,7 +85,6 @@ class LaneCrew final : public CaptureSink, public pcap::PacketTaker {
   uint32_t lanes() const { return static_cast<uint32_t>(seats_.size()); }
   Part& part_of(uint32_t lane) { return filling().parts[lane]; }
   Round& filling() { return rounds_[dealt_ % kRounds]; }
-  ByteView lasting(Part& part, ByteView bytes);
   void dealt(size_t bytes);
   void collect(Round& round);
   void wait_for(Round& round);
@@ -105,7 +103,6 @@ class LaneCrew final : public CaptureSink, public pcap::PacketTaker {
   alignas(64) uint64_t dealt_ = 0;  // rounds handed out
   uint64_t collected_ = 0;          // rounds that are over
   uint64_t position_ = 0;
-  ByteView lasting_;
   size_t events_ = 0;  // of the round that is filled
   size_t bytes_ = 0;
   std::set<ConnectionId> ignored_;

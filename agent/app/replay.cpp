@@ -11,7 +11,6 @@
 #include "csv/csv_sink.h"
 #include "key_secret.h"
 #include "ndjson/ndjson_sink.h"
-#include "packet_decoder.h"
 #include "prometheus/agent_metrics.h"
 #include "prometheus/metrics_server.h"
 #include "prometheus/prometheus_sink.h"
@@ -90,32 +89,6 @@ class Output {
   std::unique_ptr<sinks::AgentMetrics> agent_;
 };
 
-// Feeds one file. Everything readable is fed before an error is returned.
-Status feed(const std::string& path, const Limits& limits, const Settings& settings,
-            ReplayLanes& lanes) {
-  auto file = pcap::CaptureFile::open(path, limits);
-  if (!file) return file.error();
-  if (settings.lanes > 1) file->keep_behind(ReplayLanes::kBytesBehind);
-  const bool bytes_last = file->bytes_last();
-  pcap::PacketDecoder decoder = lanes.make_decoder();
-  decoder.only_ports(settings.ports);
-  pcap::RawPacket packet;
-  EventTime last;
-  auto step = pcap::CaptureFile::Step::kPacket;
-  while ((step = file->next(packet)) == pcap::CaptureFile::Step::kPacket) {
-    packet.number = lanes.next_packet(packet.time, bytes_last ? packet.bytes : ByteView());
-    decoder.decode(packet);
-    last = packet.time;
-  }
-  decoder.finish();
-  lanes.end(last);
-  if (step == pcap::CaptureFile::Step::kCorrupt) return Error{file->error()};
-  if (std::string unknown = decoder.link_type_error(); !unknown.empty()) {
-    return Error{path + ": " + unknown};
-  }
-  return Done{};
-}
-
 }  // namespace
 
 int replay(const Settings& settings) {
@@ -147,9 +120,11 @@ int replay(const Settings& settings) {
 
   int status = kExitSuccess;
   for (const std::string& path : settings.files) {
-    if (const Status fed = feed(path, limits, settings, lanes); !fed) {
+    auto file = pcap::CaptureFile::open(path, limits);
+    const Status read = file ? lanes.read(*file, settings.ports) : file.error();
+    if (!read) {
       std::fflush(stdout);
-      status = fail(fed.error());
+      status = fail(read.error());
     }
   }
   ledger.drain();

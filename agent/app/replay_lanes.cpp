@@ -1,59 +1,81 @@
 #include "replay_lanes.h"
 
+#include "file_lanes.h"
+#include "lane_crew.h"
+
 namespace wiretally {
-namespace {
-
-// Three places a packet: what time brings before it, the packet, what the end brings behind it.
-constexpr uint64_t place_before(uint64_t packet) { return packet * 3; }
-constexpr uint64_t place_of(uint64_t packet) { return packet * 3 + 1; }
-constexpr uint64_t place_behind(uint64_t packet) { return packet * 3 + 2; }
-
-}  // namespace
 
 ReplayLanes::ReplayLanes(const Limits& limits, uint32_t lanes, const CredentialReader& credentials,
                          UsageSink& ledger)
     : limits_(limits), ledger_(ledger) {
-  counters_.emplace_back();  // the reader's decoder's
-  std::vector<LaneCrew::Seat> seats;
+  counters_.emplace_back();
   for (uint32_t lane = 0; lane < lanes; ++lane) {
     logs_.push_back(std::make_unique<MessageLog>(lanes == 1 ? &ledger : nullptr));
     lanes_.push_back(
         std::make_unique<Lane>(limits, lane, counters_.emplace_back(), credentials, *logs_.back()));
     logs_.back()->follow(&lanes_.back()->current());
-    seats.push_back({lanes_.back().get(), logs_.back().get()});
   }
-  if (lanes == 1) return;
-  crew_ = std::make_unique<LaneCrew>(std::move(seats), [this](MessageLog::Messages& messages) {
+}
+
+template <typename Crew>
+std::vector<typename Crew::Seat> ReplayLanes::seats() {
+  std::vector<typename Crew::Seat> seats;
+  for (size_t i = 0; i < lanes_.size(); ++i) seats.push_back({lanes_[i].get(), logs_[i].get()});
+  return seats;
+}
+
+Status ReplayLanes::read(pcap::CaptureFile& file, std::span<const uint16_t> ports) {
+  if (lanes_.size() == 1) return read_alone(file, ports);
+  if (!file.bytes_last()) return deal_out(file, ports);
+  FileLanes lanes(limits_, seats<FileLanes>(), counters_.front(),
+                  [this](MessageLog::Messages& messages) { MessageLog::tell(messages, ledger_); });
+  return lanes.read(file, ports, clock_);
+}
+
+Status ReplayLanes::read_alone(pcap::CaptureFile& file, std::span<const uint16_t> ports) {
+  struct {
+    MessageLog& log;
+    CaptureSink& lane;
+    UsageSink& ledger;
+
+    void packet(uint64_t place, const pcap::RawPacket&) { log.at(place); }
+    void time(uint64_t place, EventTime now) {
+      log.at_all(place);
+      lane.on_time(now);
+      MessageLog::tell(log.messages(), ledger);
+    }
+    void end(uint64_t place, EventTime now) {
+      log.at_all(place);
+      lane.on_end(now);
+      MessageLog::tell(log.messages(), ledger);
+    }
+  } told{*logs_[0], lanes_[0]->capture(), ledger_};
+  pcap::PacketDecoder decoder(limits_, counters_.front(), lanes_[0]->capture());
+  decoder.only_ports(ports);
+  return read_through(file, decoder, clock_, told);
+}
+
+Status ReplayLanes::deal_out(pcap::CaptureFile& file, std::span<const uint16_t> ports) {
+  LaneCrew crew(seats<LaneCrew>(), [this](MessageLog::Messages& messages) {
     MessageLog::tell(messages, ledger_);
   });
-}
+  struct {
+    LaneCrew& crew;
 
-uint64_t ReplayLanes::next_packet(EventTime time, ByteView lasting) {
-  ++packets_;
-  if (tick_is_due(time)) tell_all(place_before(packets_), time, false);
-  if (crew_) {
-    crew_->at(place_of(packets_), lasting);
-  } else {
-    logs_[0]->at(place_of(packets_));
-  }
-  return packets_;
-}
-
-void ReplayLanes::end(EventTime time) { tell_all(place_behind(packets_), time, true); }
-
-bool ReplayLanes::tick_is_due(EventTime now) {
-  const bool early = last_tick_ns_ && now.ns - *last_tick_ns_ < kTickNs;
-  const bool backwards = last_tick_ns_ && *last_tick_ns_ - now.ns > kBackwardsNs;
-  if (early && !backwards) return false;
-  last_tick_ns_ = now.ns;
-  return true;
-}
-
-void ReplayLanes::tell_all(uint64_t position, EventTime time, bool end) {
-  if (crew_) crew_->at(position);
-  if (!crew_) logs_[0]->at_all(position);
-  end ? capture().on_end(time) : capture().on_time(time);
-  if (!crew_) MessageLog::tell(logs_[0]->messages(), ledger_);
+    void packet(uint64_t place, const pcap::RawPacket&) { crew.at(place); }
+    void time(uint64_t place, EventTime now) {
+      crew.at(place);
+      crew.on_time(now);
+    }
+    void end(uint64_t place, EventTime now) {
+      crew.at(place);
+      crew.on_end(now);
+    }
+  } told{crew};
+  pcap::PacketDecoder decoder(limits_, counters_.front(), crew);
+  decoder.deal_out_to(crew);
+  decoder.only_ports(ports);
+  return read_through(file, decoder, clock_, told);
 }
 
 }  // namespace wiretally

@@ -2,19 +2,21 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <set>
 
 #include "binary.h"
 #include "busy_hour.h"
 #include "calls.h"
 #include "goldens.h"
+#include "support/encoder.h"
 
 namespace wiretally::test {
 namespace {
 
+// Lanes read a file by themselves, and are handed what comes through a pipe.
 void expect_same_on_any_lanes(const std::string& capture) {
+  const TemporaryFolder folder;
+  const std::string file = folder.save("capture", capture);
   for (const char* format : {"ndjson", "csv", "prometheus"}) {
     for (const std::vector<std::string>& legs :
          {std::vector<std::string>{}, std::vector<std::string>{"--all-legs"}}) {
@@ -27,6 +29,10 @@ void expect_same_on_any_lanes(const std::string& capture) {
         const Outcome several = replay_bytes(capture, format, more);
         EXPECT_EQ(several.exit_status, 0) << several.err;
         EXPECT_TRUE(several.out == one.out);
+        more.insert(more.begin(), {"replay", "--format", format, file});
+        const Outcome of_file = wiretally(more);
+        EXPECT_EQ(of_file.exit_status, 0) << of_file.err;
+        EXPECT_TRUE(of_file.out == one.out);
       }
     }
   }
@@ -215,30 +221,63 @@ TEST(Lanes, EveryGoldenComesOutTheSame) {
   }
 }
 
-// A pipe's bytes do not last: they are copied to the lanes.
-TEST(Lanes, AFileAndAPipeAndTwoFilesComeOutTheSame) {
-  const std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / ("wiretally-lanes-" + std::to_string(::getpid()));
-  std::filesystem::create_directories(folder);
-  const auto write = [&](const char* name, const std::string& bytes) {
-    const std::string path = (folder / name).string();
-    std::ofstream(path, std::ios::binary) << bytes;
-    return path;
-  };
-  const std::string first = write("first.pcap", make_capture({}, damaged(busy_hour(5), 5)));
-  const std::string second = write("second.pcap", make_capture({}, busy_hour(6)));
-  const auto replayed = [&](const std::vector<std::string>& files, const char* lanes) {
-    std::vector<std::string> arguments = {"replay", "--format", "ndjson", "--lanes", lanes};
-    arguments.insert(arguments.end(), files.begin(), files.end());
-    const Outcome run = wiretally(arguments);
+TEST(Lanes, SeveralFilesComeOutTheSame) {
+  const TemporaryFolder folder;
+  const std::string first = folder.save("first", make_capture({}, damaged(busy_hour(5), 5)));
+  const std::string packed =
+      folder.save("packed.gz", encode(Coding::kGzip, make_capture({}, busy_hour(7))));
+  const std::string second = folder.save("second", make_capture({}, busy_hour(6)));
+  const auto replayed = [&](const char* lanes) {
+    const Outcome run =
+        wiretally({"replay", "--format", "ndjson", "--lanes", lanes, first, packed, second});
     EXPECT_EQ(run.exit_status, 0) << run.err;
     return run.out;
   };
-  EXPECT_TRUE(
-      replayed({first}, "3") ==
-      replay_bytes(make_capture({}, damaged(busy_hour(5), 5)), "ndjson", {"--lanes", "2"}).out);
-  EXPECT_TRUE(replayed({first, second}, "4") == replayed({first, second}, "1"));
-  std::filesystem::remove_all(folder);
+  const std::string one = replayed("1");
+  EXPECT_GE(records_of(one).size(), 150u);
+  for (const char* lanes : {"2", "4"}) EXPECT_TRUE(replayed(lanes) == one) << lanes;
+}
+
+// As long as it takes the lanes to wait for each other: calls of many rounds, and connections that
+// last through all of them.
+TEST(Lanes, ALongFileComesOutTheSame) {
+  PcapWriter writer({.nanoseconds = true});
+  for (uint32_t seed = 1; writer.bytes().size() < (40u << 20); ++seed) {
+    for (const TcpPacket& packet : busy_hour(seed % 3)) {
+      TcpPacket later = packet;
+      later.time_ns += static_cast<int64_t>(seed) * 3'600'000'000'000;
+      writer.add(later.time_ns, frame_bytes(Link::kEthernet, ip_bytes(later)));
+    }
+  }
+  const TemporaryFolder folder;
+  const std::string file = folder.save("long", writer.bytes());
+  const auto replayed = [&](const char* lanes) {
+    const Outcome run = wiretally({"replay", "--format", "ndjson", "--lanes", lanes, file});
+    EXPECT_EQ(run.exit_status, 0) << run.err;
+    return run.out;
+  };
+  const std::string one = replayed("1");
+  EXPECT_GE(records_of(one).size(), 150u);
+  for (const char* lanes : {"2", "3"}) EXPECT_TRUE(replayed(lanes) == one) << lanes;
+}
+
+// What is wrong with a file is said once, whoever reads it.
+TEST(Lanes, ACutFileIsSaidAsByOneLane) {
+  const TemporaryFolder folder;
+  std::string capture = make_capture({}, busy_hour(2));
+  const std::string file = folder.save("cut", capture.substr(0, capture.size() * 2 / 3));
+  const auto replayed = [&](const char* lanes) {
+    return wiretally({"replay", "--format", "ndjson", "--lanes", lanes, file});
+  };
+  const Outcome one = replayed("1");
+  EXPECT_NE(one.exit_status, 0);
+  for (const char* lanes : {"2", "4"}) {
+    const Outcome several = replayed(lanes);
+    EXPECT_EQ(several.exit_status, one.exit_status);
+    EXPECT_TRUE(several.out == one.out) << lanes;
+    EXPECT_EQ(several.errors(), one.errors());
+    EXPECT_EQ(several.errors().size(), 1u);
+  }
 }
 
 }  // namespace

@@ -71,17 +71,6 @@ std::string_view decompressor_of(ByteView start) {
   return {};
 }
 
-// Brings to the processor what lies ahead by as much as this packet takes. Its own foresight ends
-// at each page's end. It pays also where other threads read the bytes: they find them in a cache
-// that the processors share.
-void fetch_ahead(ByteView packet) {
-  constexpr size_t kAheadBytes = 2048, kLineBytes = 64, kFetchedMax = 512;
-  const size_t size = std::min(packet.size(), kFetchedMax);
-  for (size_t at = 0; at < size; at += kLineBytes) {
-    __builtin_prefetch(packet.data() + kAheadBytes + at);
-  }
-}
-
 }  // namespace
 
 CaptureFile::CaptureFile(std::unique_ptr<Input> input, std::string name, const Limits& limits)
@@ -106,7 +95,14 @@ Result<CaptureFile> CaptureFile::open_memory(ByteView bytes, const Limits& limit
   return file;
 }
 
-CaptureFile::Step CaptureFile::next(RawPacket& packet) {
+Result<CaptureFile> CaptureFile::again() const {
+  Limits limits;
+  limits.capture_packet_bytes_max = packet_bytes_max_;
+  limits.capture_interfaces_max = interfaces_max_;
+  return open_memory(input_->all(), limits, name_);
+}
+
+CaptureFile::Step CaptureFile::next_any(RawPacket& packet) {
   if (state_ != Step::kPacket) return state_;
   state_ = pcapng_ ? next_block(packet) : next_record(packet);
   return state_;
@@ -155,6 +151,8 @@ Status CaptureFile::read_pcap_header(uint32_t magic) {
   if (magic == kMagicModified) record_header_bytes_ = 24;
   if (minor < 3) lengths_ = Lengths::kSwapped;
   if (minor == 3) lengths_ = Lengths::kMaybeSwapped;
+  plain_ = !swapped_ && record_header_bytes_ == 16 && lengths_ == Lengths::kInOrder &&
+           check_sequence_bytes_ == 0;
   input_->skip(kPcapHeaderBytes);
   return Done{};
 }

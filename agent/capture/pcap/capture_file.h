@@ -13,7 +13,9 @@
 // file leads to an allocation. Limits: capture_packet_bytes_max, capture_interfaces_max.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,14 +42,18 @@ class CaptureFile {
                                          std::string name = "memory");
 
   // The packet's bytes are borrowed until the next call.
-  Step next(RawPacket& packet);
+  Step next(RawPacket& packet) { return next_plain(packet) ? Step::kPacket : next_any(packet); }
 
   // Whether packets' bytes stay where they are as long as this object lives (a mapped file).
   bool bytes_last() const { return input_->bytes_last(); }
-  // Of a mapped file, keep so many bytes resident behind the packet at hand, for those who read
-  // them later.
-  void keep_behind(size_t bytes) { input_->keep_behind(bytes); }
+  // Another reader of it, from its beginning, where its bytes last: as long as this object does.
+  Result<CaptureFile> again() const;
+  // For those others, of a mapped file: the pages up to this offset are mapped, and those more than
+  // so many bytes in front of it given back.
+  void bring_in(uint64_t offset, size_t bytes_behind) { input_->bring_in(offset, bytes_behind); }
 
+  // As in errors.
+  const std::string& name() const { return name_; }
   // One line, after kCorrupt.
   const std::string& error() const { return error_; }
 
@@ -76,6 +82,8 @@ class CaptureFile {
   Status read_file_header();
   Status read_pcap_header(uint32_t magic);
 
+  bool next_plain(RawPacket& packet);
+  Step next_any(RawPacket& packet);
   Step next_record(RawPacket& packet);
   Step next_block(RawPacket& packet);
   bool read_section();
@@ -107,6 +115,7 @@ class CaptureFile {
   std::string error_;
 
   bool swapped_ = false;  // the file's byte order is not ours
+  bool plain_ = false;    // a pcap file without any oddity
   bool pcapng_ = false;
   uint64_t packets_ = 0;
   int64_t last_time_ns_ = 0;
@@ -121,5 +130,36 @@ class CaptureFile {
   // pcapng: of the current section
   std::vector<Interface> interfaces_;
 };
+
+// Brings to the processor what lies ahead by as much as this packet takes, or less: its own
+// foresight ends at each page's end.
+inline void fetch_ahead(ByteView packet) {
+  constexpr size_t kAheadBytes = 4096, kLineBytes = 64, kFetchedMax = 512;
+  const size_t size = std::min(packet.size(), kFetchedMax);
+  for (size_t at = 0; at < size; at += kLineBytes) {
+    __builtin_prefetch(packet.data() + kAheadBytes + at);
+  }
+}
+
+// Of a plain file the next record, if all of it is at hand: nearly always. Else next_any() looks
+// what there is.
+inline bool CaptureFile::next_plain(RawPacket& packet) {
+  uint32_t header[4];
+  const ByteView ahead = input_->at_hand();
+  if (!plain_ || ahead.size() < sizeof header) return false;
+  std::memcpy(header, ahead.data(), sizeof header);
+  const uint32_t captured = header[2];
+  if (captured > packet_bytes_max_ || captured > ahead.size() - sizeof header) return false;
+  packet.time = {.ns = int64_t{header[0]} * 1'000'000'000 + header[1] * ns_per_fraction_,
+                 .clock = Clock::kCapture};
+  packet.link_type = link_type_;
+  packet.bytes = {ahead.data() + sizeof header, captured};
+  packet.wire_bytes = std::max(header[3], captured);
+  packet.number = ++packets_;
+  packet.file_offset = input_->offset();
+  fetch_ahead(packet.bytes);
+  input_->skip(sizeof header + captured);
+  return true;
+}
 
 }  // namespace wiretally::pcap

@@ -151,6 +151,12 @@ void Input::unpack_more(std::span<uint8_t> room) {
   at_end_ = true;
 }
 
+void Input::bring_in(uint64_t offset, size_t bytes_behind) {
+  if (!mapped_) return;
+  kept_behind_ = bytes_behind;
+  while (offset_ < offset && !peek(1).empty()) skip(std::min<uint64_t>(offset - offset_, ahead_));
+}
+
 uint64_t Input::skip_far(uint64_t count) {
   if (buffer_.empty()) {
     const uint64_t there = std::min(count, static_cast<uint64_t>(end_ - cursor_));

@@ -41,8 +41,10 @@ class Input {
     if (count > ahead_) refill(count);
     return {cursor_, std::min(count, ahead_)};
   }
+  // What peek() gives without further work.
+  ByteView at_hand() const { return {cursor_, ahead_}; }
   // Passes `count` bytes, or as many as there are; returns how many.
-  uint64_t skip(uint64_t count) {
+  [[gnu::always_inline]] uint64_t skip(uint64_t count) {
     if (count > ahead_) return skip_far(count);
     advance(static_cast<size_t>(count));
     return count;
@@ -50,8 +52,11 @@ class Input {
   uint64_t offset() const { return offset_; }
   // Whether views stay valid as long as the input lives: memory, mapped or given.
   bool bytes_last() const { return buffer_.empty(); }
-  // A mapping's pages are given back only so many bytes behind the cursor.
-  void keep_behind(size_t bytes) { kept_behind_ = bytes; }
+  // Everything, where views last.
+  ByteView all() const { return {begin_, end_}; }
+  // Passes what lies before `offset`, for others who read the same mapping: its pages are mapped,
+  // and given back only so many bytes behind.
+  void bring_in(uint64_t offset, size_t bytes_behind);
   // Why reading stopped before the end of the input; empty if it did not.
   const std::string& read_error() const { return read_error_; }
 
