@@ -56,9 +56,8 @@ Status ReplayLanes::read_alone(pcap::CaptureFile& file, std::span<const uint16_t
 }
 
 Status ReplayLanes::deal_out(pcap::CaptureFile& file, std::span<const uint16_t> ports) {
-  LaneCrew crew(seats<LaneCrew>(), [this](MessageLog::Messages& messages) {
-    MessageLog::tell(messages, ledger_);
-  });
+  LaneCrew crew(seats<LaneCrew>(),
+                [this](MessageLog::Messages& messages) { MessageLog::tell(messages, ledger_); });
   struct {
     LaneCrew& crew;
 

@@ -7,8 +7,8 @@
 // Limits are of each lane: where they are reached (65 536 connections open at once), which
 // connection gives way depends on the number of lanes.
 //
-// Several lanes read a file that lies in memory by themselves (FileLanes); what comes through a pipe
-// or is unpacked on the way one thread reads and deals out (LaneCrew).
+// Several lanes read a file that lies in memory by themselves (FileLanes); what comes through a
+// pipe or is unpacked on the way one thread reads and deals out (LaneCrew).
 #pragma once
 
 #include <cstdint>

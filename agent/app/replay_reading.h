@@ -38,8 +38,8 @@ class ReplayClock {
 };
 
 // Reads `file` through, or up to where it is corrupt; that, or link types nobody knows, is the
-// error. Before each packet goes to `decoder`, and where time or the end is to be told, `told` hears
-// of it, with its place in the order of everything:
+// error. Before each packet goes to `decoder`, and where time or the end is to be told, `told`
+// hears of it, with its place in the order of everything:
 //   told.packet(place, packet)   told.time(place, time)   told.end(place, time)
 template <typename Told>
 Status read_through(pcap::CaptureFile& file, pcap::PacketDecoder& decoder, ReplayClock& clock,

@@ -723,8 +723,8 @@ size_t Connection::take_body(Half& half, ByteView rest) {
   return used;
 }
 
-// The chunks that `rest` begins with and that lie whole in it: most events are one. The parser stands
-// at a chunk's beginning and goes on standing there.
+// The chunks that `rest` begins with and that lie whole in it: most events are one. The parser
+// stands at a chunk's beginning and goes on standing there.
 size_t Connection::take_whole_chunks(Half& half, ByteView rest) {
   size_t used = 0, delivered = 0;
   while (const auto header = read_chunk_header(rest.subspan(used))) {

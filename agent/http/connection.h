@@ -250,7 +250,8 @@ class Connection final : private ExchangeOwner {
   const StreamEvent* event_ = nullptr;
   uint64_t offset_ = 0;  // of the next byte to be taken
   ByteView executed_;    // what llhttp_execute was given
-  const uint8_t* chunk_end_ = nullptr;  // behind the last chunk whose data ended in it, with its CRLF
+  const uint8_t* chunk_end_ =
+      nullptr;  // behind the last chunk whose data ended in it, with its CRLF
   std::string_view target_;
   bool fields_cut_ = false;
   bool head_is_bad_ = false;

@@ -630,8 +630,8 @@ bool BatchResults::on_exchange_end(ExchangeId id) {
 uint64_t BatchResults::worst_case_bytes(const Limits& limits) {
   constexpr uint64_t kNode = 64;  // a table's, with its allocation
   return limits.batch_downloads_max *
-         (sizeof(Download) + Packed<UsageRecord>::kBytesMax + ToolNames::list_bytes() +
-          SearchQueries::list_bytes() + 3 * kNode);
+         (sizeof(Download) + Packed<UsageRecord>::kBytesMax + AnswerNotes::more_bytes_max() +
+          (1 + AnswerNotes::kBlocksMax) * kNode);
 }
 
 }  // namespace wiretally::llm

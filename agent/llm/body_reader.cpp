@@ -366,7 +366,7 @@ void AnswerReader::forget_open_usage() {
   Document& doc = notes_.document;
   if (doc.usage_closed) return;
   doc.usage.clear();
-  doc.apart.clear();
+  doc.iterations.clear();
   doc.has_iterations = false;
 }
 

@@ -946,7 +946,7 @@ uint64_t LlmRoom::worst_case_bytes(const Limits& limits) {
   const uint64_t call = sizeof(Call) + Packed<UsageRecord>::kBytesMax + 2 * kBlock;
   const uint64_t request_reader = sizeof(RequestReader) + kBlock;
   const uint64_t answer_reader =
-      sizeof(AnswerReader) + ToolNames::list_bytes() + SearchQueries::list_bytes() + 3 * kBlock;
+      sizeof(AnswerReader) + AnswerNotes::more_bytes_max() + (1 + AnswerNotes::kBlocksMax) * kBlock;
   const uint64_t rpc_bodies = 2 * (sizeof(RpcBody) + kBlock);  // of a dialect over gRPC
   const auto candidates = static_cast<uint64_t>(std::count_if(
       dialects().begin(), dialects().end(), [](const DialectSpec* spec) { return spec->joins; }));

@@ -160,14 +160,14 @@ void Document::clear() {
   status.clear();
   usage.clear();
   spare_usage.clear();
-  apart.clear();
+  if (has_iterations) iterations.clear();
   detail_name.clear();
   detail_count.reset();
   item_index.reset();
   searches = 0;
   has_item = false;
   last = loads = false;
-  usage_closed = has_iterations = iteration_apart = content = delta = false;
+  usage_closed = has_iterations = content = delta = false;
   has_choices = has_choice = finished = error = false;
   error_name.clear();
   error_rank = 0;
@@ -329,6 +329,24 @@ std::optional<uint64_t> milliseconds_of(std::string_view seconds) {
   constexpr int kMilliDigits = 3;
   const auto value = parse_decimal(seconds, kMilliDigits);
   return value ? std::optional(static_cast<uint64_t>(*value)) : std::nullopt;
+}
+
+}  // namespace
+
+namespace {
+
+// One of them begins or ends.
+void note_iteration(Iterations& iterations, const JsonEvent& event) {
+  BilledApart& apart = iterations.apart;
+  if (event.kind == Kind::kObjectBegin) {
+    iterations.usage.clear();
+    iterations.model.clear();
+    iterations.is_apart = false;
+  } else if (event.kind == Kind::kObjectEnd && iterations.is_apart) {
+    if (apart.usage.empty()) apart.model = iterations.model;
+    if (apart.model.view() != iterations.model.view()) apart.several_models = true;
+    apart.usage.add(iterations.usage);
+  }
 }
 
 }  // namespace
@@ -500,34 +518,25 @@ void AnswerNotes::note(const AnswerPath& path, const JsonEvent& event) {
       break;
     case AnswerSlot::kIterations:
       if (event.kind == Kind::kArrayBegin) {
-        doc.apart.clear();
-        doc.apart_model.clear();
-        doc.several_models = false;
+        doc.iterations.clear();
         doc.has_iterations = true;
       }
       break;
     case AnswerSlot::kIteration:
-      if (event.kind == Kind::kObjectBegin) {
-        doc.iteration.clear();
-        doc.iteration_model.clear();
-        doc.iteration_apart = false;
-      } else if (event.kind == Kind::kObjectEnd && doc.iteration_apart) {
-        if (doc.apart.empty()) doc.apart_model = doc.iteration_model;
-        if (doc.apart_model.view() != doc.iteration_model.view()) doc.several_models = true;
-        doc.apart.add(doc.iteration);
-      }
+      note_iteration(doc.iterations.make(), event);
       break;
     case AnswerSlot::kIterationType:
-      doc.iteration_apart = event.text == "compaction" || event.text == "advisor_message";
+      doc.iterations.make().is_apart =
+          event.text == "compaction" || event.text == "advisor_message";
       break;
     case AnswerSlot::kIterationModel:
-      take_text(doc.iteration_model, event, &text_cut);
+      take_text(doc.iterations.make().model, event, &text_cut);
       break;
     case AnswerSlot::kIterationNumber:
-      doc.iteration.note(path.field, event);
+      doc.iterations.make().usage.note(path.field, event);
       break;
     case AnswerSlot::kApartNumber:
-      doc.apart.note(path.field, event);
+      doc.iterations.make().apart.usage.note(path.field, event);
       doc.has_iterations = true;
       break;
     case AnswerSlot::kToolItem:
@@ -623,11 +632,22 @@ std::optional<int64_t> StatedCost::total() const {
 void AnswerNotes::clear() {
   ToolNames kept = std::move(tools);
   SearchQueries kept_queries = std::move(queries);
+  Rare<BilledApart> kept_apart = std::move(apart);
+  Rare<Iterations> kept_iterations = std::move(document.iterations);
   kept.clear();
   kept_queries.clear();
+  kept_apart.clear();
+  kept_iterations.clear();
   *this = {};
   tools = std::move(kept);
   queries = std::move(kept_queries);
+  apart = std::move(kept_apart);
+  document.iterations = std::move(kept_iterations);
+}
+
+size_t AnswerNotes::more_bytes_max() {
+  return ToolNames::list_bytes() + SearchQueries::list_bytes() + sizeof(BilledApart) +
+         sizeof(Iterations);
 }
 
 void AnswerNotes::note_content(EventTime now, uint64_t text_bytes) {
@@ -695,11 +715,7 @@ bool AnswerNotes::calls_client() const {
 
 void AnswerNotes::take_usage() {
   Document& doc = document;
-  if (doc.has_iterations) {
-    apart = doc.apart;
-    apart_model = doc.apart_model;
-    several_models = doc.several_models;
-  }
+  if (doc.has_iterations) apart.make() = doc.iterations.get().apart;
   if (!doc.usage.empty()) {
     if (spare_usage) {
       const std::optional<uint64_t> server_tools = usage.get(UsageField::kServerTools);

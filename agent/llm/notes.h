@@ -176,6 +176,51 @@ constexpr AnswerPath visible_text(std::string_view pattern, AnswerSlot slot) {
   return {pattern, slot, UsageField::kCount, CostStatement::kNone, true};
 }
 
+// Made when it is first written to, because few answers have any use for it; until then it reads as
+// new.
+template <typename T>
+class Rare {
+ public:
+  Rare() = default;
+  Rare(Rare&&) noexcept = default;
+  Rare& operator=(Rare&&) noexcept = default;
+  Rare& operator=(const Rare& other) {
+    other.value_ != nullptr ? void(make() = *other.value_) : clear();
+    return *this;
+  }
+
+  const T& get() const {
+    static const T kNone{};
+    return value_ != nullptr ? *value_ : kNone;
+  }
+  T& make() {
+    if (value_ == nullptr) value_ = std::make_unique<T>();
+    return *value_;
+  }
+  // As new, but keeps its memory.
+  void clear() {
+    if (value_ != nullptr) *value_ = {};
+  }
+
+ private:
+  std::unique_ptr<T> value_;
+};
+
+// What is billed beside an answer's own usage.
+struct BilledApart {
+  UsageSheet usage;
+  Text<256> model;  // "": the answer's own
+  bool several_models = false;
+};
+
+// Anthropic's list of iterations, as far as it was read.
+struct Iterations {
+  BilledApart apart;
+  UsageSheet usage;  // of the one that is read
+  Text<256> model;
+  bool is_apart = false;
+};
+
 // One JSON document of an answer: a whole body, or the data of one event. Forgotten if it turns out
 // to be broken.
 struct Document {
@@ -183,11 +228,7 @@ struct Document {
   Text<32> status;
   UsageSheet usage;
   UsageSheet spare_usage;
-  UsageSheet apart;  // iterations billed apart
-  UsageSheet iteration;
-  Text<256> iteration_model;
-  Text<256> apart_model;  // of the iterations billed apart; "": the answer's own
-  bool several_models = false;
+  Rare<Iterations> iterations;
   Text<16> detail_name;
   std::optional<uint64_t> detail_count;
   std::optional<uint32_t> item_index;  // of the item that the event is about
@@ -197,7 +238,6 @@ struct Document {
   bool loads = false;  // its finish reason: a model was loaded or unloaded, nothing else
   bool usage_closed = false;
   bool has_iterations = false;
-  bool iteration_apart = false;
   bool content = false;
   bool delta = false;
   bool has_choices = false;
@@ -322,9 +362,7 @@ struct AnswerNotes {
   TextDigest text;
   VectorDigest vectors;
   UsageSheet usage;
-  UsageSheet apart;
-  Text<256> apart_model;
-  bool several_models = false;
+  Rare<BilledApart> apart;
   bool usage_final = false;  // stated as the total, not as a running count
   bool usage_stale = false;  // bytes were lost since usage was last stated
   bool spare_usage = false;  // `usage` holds the spare copy
@@ -359,6 +397,9 @@ struct AnswerNotes {
   void note(const AnswerPath& path, const JsonEvent& event);
   // As new, but keeps its memory.
   void clear();
+  // The most that it takes besides itself, and in how many blocks.
+  static size_t more_bytes_max();
+  static constexpr size_t kBlocksMax = 4;
 
   // An event with generated content, so many bytes of it text, ended at `now`.
   void note_content(EventTime now, uint64_t text_bytes);

@@ -77,9 +77,9 @@ struct PacketFlows::Arrived {
 };
 
 // Header prediction, as TCP's own receivers do it (V. Jacobson): of an open connection in which
-// nothing waits for anything, the next bytes, or none, and an ACK of nothing that was not seen. Does
-// what read() would, which asks about everything that may be odd. False: something is, nothing was
-// done.
+// nothing waits for anything, the next bytes, or none, and an ACK of nothing that was not seen.
+// Does what read() would, which asks about everything that may be odd. False: something is, nothing
+// was done.
 bool PacketFlows::read_predicted(TcpFlow& flow, int side, const Segment& segment) {
   constexpr uint8_t kUnusual = TcpFlags::kFin | TcpFlags::kSyn | TcpFlags::kRst | TcpFlags::kUrg;
   TcpSide& me = flow.sides[side];

@@ -164,16 +164,17 @@ void normalise(const AnswerNotes& notes, const UsageContext& context, UsageRecor
   record.server_tool_requests = notes.usage.get(UsageField::kServerTools);
   if (!notes.has_usage) return;
   TokenCounts& tokens = record.tokens;
-  normalise_anthropic(notes.usage, notes.apart, tokens, record.flags);
-  if (!notes.apart.malformed()) {
-    const uint64_t written = notes.apart.get_or_zero(UsageField::kCacheWrite);
-    const uint64_t read = notes.apart.get_or_zero(UsageField::kCacheRead);
-    record.apart.input = notes.apart.get_or_zero(UsageField::kInput) + read + written;
+  const BilledApart& apart = notes.apart.get();
+  normalise_anthropic(notes.usage, apart.usage, tokens, record.flags);
+  if (!apart.usage.malformed()) {
+    const uint64_t written = apart.usage.get_or_zero(UsageField::kCacheWrite);
+    const uint64_t read = apart.usage.get_or_zero(UsageField::kCacheRead);
+    record.apart.input = apart.usage.get_or_zero(UsageField::kInput) + read + written;
     record.apart.cache_read = read;
     record.apart.cache_write_5m = written;
-    record.apart.output = notes.apart.get_or_zero(UsageField::kOutput);
-    record.apart.model = notes.apart_model;
-    record.apart.several_models = notes.several_models;
+    record.apart.output = apart.usage.get_or_zero(UsageField::kOutput);
+    record.apart.model = apart.model;
+    record.apart.several_models = apart.several_models;
   }
   note_sources(context, tokens);
   if (tokens.input.has_value() && !context.input_may_grow) {

@@ -76,7 +76,7 @@ void normalise_openai_answer(const AnswerNotes& notes, const UsageContext& conte
   const OpenaiUsageHints hints{.reasoning_outside_total = is_perplexity && at_root,
                                .cache_may_be_outside = context.provider == "x_ai"};
   normalise_openai(notes.usage, hints, tokens, record.flags);
-  note_images_apart(notes.apart, record);
+  note_images_apart(notes.apart.get().usage, record);
   note_sources(context, tokens);
 }
 

@@ -50,9 +50,9 @@ void end_event(AnswerNotes& notes) {
   }
   notes.has_choices = true;
   const UsageSheet part = doc.usage;
-  doc.usage = notes.apart;
+  doc.usage = notes.apart.get().usage;
   doc.usage.add(part);
-  if (doc.finished) notes.apart = doc.usage;
+  if (doc.finished) notes.apart.make().usage = doc.usage;
   notes.replace_usage();
 }
 

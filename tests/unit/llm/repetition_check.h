@@ -115,7 +115,7 @@ inline std::string told(const AnswerReader& reader) {
   for (size_t field = 0; field < static_cast<size_t>(UsageField::kCount); ++field) {
     const auto value = notes.usage.get(static_cast<UsageField>(field));
     number(value.has_value() ? static_cast<int64_t>(*value) : -1);
-    const auto apart = notes.apart.get(static_cast<UsageField>(field));
+    const auto apart = notes.apart.get().usage.get(static_cast<UsageField>(field));
     number(apart.has_value() ? static_cast<int64_t>(*apart) : -1);
   }
   for (const bool flag :
