@@ -48,7 +48,7 @@ struct ChunkHeader {
 
 // A whole chunk header (RFC 9112 section 7.1) at the beginning of `bytes`; nothing if it has
 // extensions, which llhttp reads.
-std::optional<ChunkHeader> read_chunk_header(ByteView bytes) {
+[[gnu::always_inline]] inline std::optional<ChunkHeader> read_chunk_header(ByteView bytes) {
   constexpr size_t kDigitsMax = 8;
   uint64_t size = 0;
   size_t at = 0;
@@ -433,6 +433,14 @@ const llhttp_settings_t& Connection::settings() {
   return kSettings;
 }
 
+// A request that waited behind a hole comes after its answer, with its own, earlier time.
+[[gnu::always_inline]] inline void Connection::note_last_byte(Half& half) {
+  if (half.exchange == nullptr) return;
+  lane_.exchanges.touch(*half.exchange);
+  EventTime& last = half.exchange->last_byte;
+  if (last.ns < event_->time.ns) last = event_->time;
+}
+
 void Connection::set_up_parser(Half& half) {
   llhttp_init(&half.parser, half.kind == StartKind::kRequest ? HTTP_REQUEST : HTTP_RESPONSE,
               &settings());
@@ -480,14 +488,6 @@ void Connection::parse_head(Half& half, ByteView head, uint64_t end_offset) {
     half.state = State::kBody;
     half.chunk_begins = (half.parser.flags & F_CHUNKED) != 0;
   }
-}
-
-// A request that waited behind a hole comes after its answer, with its own, earlier time.
-void Connection::note_last_byte(Half& half) {
-  if (half.exchange == nullptr) return;
-  lane_.exchanges.touch(*half.exchange);
-  EventTime& last = half.exchange->last_byte;
-  if (last.ns < event_->time.ns) last = event_->time;
 }
 
 int Connection::on_target(llhttp_t* parser, const char* at, size_t length) {

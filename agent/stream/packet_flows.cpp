@@ -16,6 +16,7 @@ namespace {
 constexpr size_t kTwinsMax = 8;
 // Most that a SYN may carry (Fast Open), generously.
 constexpr int64_t kSynPayloadMax = 64 * 1024;
+constexpr int32_t kUnacknowledgedMax = TcpSide::kBehindMax;  // of an ACK that is believed at once
 
 // Ports first: they nearly always tell.
 bool is_lower(const Endpoint& left, const Endpoint& right) {
@@ -74,13 +75,51 @@ PacketFlows::PacketFlows(const Limits& limits, Counters& counters, FlowOutput& o
       reorder_(limits),
       hash_seed_(std::random_device{}()) {}
 
+// Header prediction, as TCP's own receivers do it (V. Jacobson): of an open connection in which
+// nothing waits for anything, the next bytes, or none, and an ACK of nothing that was not seen.
+// Does what read() would, which asks about everything that may be odd. False: something is, nothing
+// was done.
+[[gnu::always_inline]] inline bool PacketFlows::read_predicted(TcpFlow& flow, int side,
+                                                               const Segment& segment) {
+  constexpr uint8_t kUnusual = TcpFlags::kFin | TcpFlags::kSyn | TcpFlags::kRst | TcpFlags::kUrg;
+  TcpSide& me = flow.sides[side];
+  TcpSide& peer = flow.sides[1 - side];
+  const size_t size = segment.payload.size();
+  if ((segment.flags.bits & (kUnusual | TcpFlags::kAck)) != TcpFlags::kAck) return false;
+  if (segment.sequence != me.next_sequence || segment.checksum_bad) return false;
+  if (flow.closed || flow.ignored() || flow.reset || flow.watched) return false;
+  if (!me.is_plain() || !peer.is_plain() || segment.payload_wire_bytes != size) return false;
+  const auto unacknowledged = static_cast<int32_t>(peer.next_sequence - segment.acknowledgment);
+  if (unacknowledged < 0 || unacknowledged > kUnacknowledgedMax) return false;
+  const auto acknowledged = static_cast<int64_t>(peer.next) - unacknowledged;
+  if (acknowledged < 0) return false;
+  const auto peer_offset = static_cast<uint64_t>(acknowledged);
+
+  ++flow.segments;
+  flow.last_time = segment.time;
+  me.encapsulation = segment.encapsulation;
+  me.encapsulation_seen = true;
+  me.note_window(segment);
+  me.note_checksum(segment);
+  peer.ack_seen = true;
+  peer.latest_ack = segment.acknowledgment;
+  peer.acked = std::max(peer.acked, peer_offset);
+  if (size == 0) return true;
+  flow.payload_seen = true;
+  me.strays = 0;
+  me.remember(me.next, segment);
+  pass_on(flow, side, segment.time, peer_offset, segment.payload, false);
+  if (flow.ignored()) settle(flow, segment.time);
+  return true;
+}
+
 FlowDemand PacketFlows::on_segment(const Segment& segment) {
   const int side = is_lower(segment.destination, segment.source) ? 1 : 0;
   const TupleKey key = side == 0 ? key_of(segment.source, segment.destination)
                                  : key_of(segment.destination, segment.source);
   TcpFlow* flow = flow_of(segment, key, side);
   if (flow == nullptr) return FlowDemand::kMore;
-  read(*flow, side, segment);
+  if (!read_predicted(*flow, side, segment)) read(*flow, side, segment);
   const bool cheap = flow->ignored() || !flow->payload_seen;
   table_.touch(*flow, flow->closed ? Rank::kClosed : cheap ? Rank::kCheap : Rank::kActive);
   return flow->demand;
@@ -98,6 +137,13 @@ void PacketFlows::on_end(EventTime now) {
   for (TcpFlow* flow : open) finish(*flow, now, CloseReason::kEndOfInput);
 }
 
+[[gnu::always_inline]] inline TcpFlow* PacketFlows::find(uint64_t hash, const TupleKey& key,
+                                                         int side, const Segment& segment) {
+  TcpFlow* first = table_.find(hash, [&](const TcpFlow& flow) { return flow.key == key; });
+  if (first == nullptr || !first->shares_tuple) return first;
+  return choose(hash, key, side, segment, first);
+}
+
 TcpFlow* PacketFlows::flow_of(const Segment& segment, const TupleKey& key, int side) {
   const uint64_t hash = hash_of(key);
   if (segment.flags.syn() && !segment.flags.rst()) return flow_of_syn(hash, key, side, segment);
@@ -113,12 +159,6 @@ TcpFlow* PacketFlows::flow_of(const Segment& segment, const TupleKey& key, int s
     return nullptr;
   }
   return &create(hash, key, side, segment);
-}
-
-TcpFlow* PacketFlows::find(uint64_t hash, const TupleKey& key, int side, const Segment& segment) {
-  TcpFlow* first = table_.find(hash, [&](const TcpFlow& flow) { return flow.key == key; });
-  if (first == nullptr || !first->shares_tuple) return first;
-  return choose(hash, key, side, segment, first);
 }
 
 // Of several connections with these addresses: the one that travels this way, else the one whose

@@ -127,7 +127,6 @@ class PacketFlows {
   bool is_stray(const TcpFlow& flow, int side, int64_t offset) const;
   void repeat(TcpSide& me, const Segment& segment, int64_t offset);
   void hold(TcpFlow& flow, int side, Arrived& arrived);
-  void remember(TcpSide& me, uint64_t offset, const Segment& segment);
   void deliver(TcpFlow& flow, int side, Arrived& arrived);
   void count_held(const ReorderBuffer::Held& held);
   void drain(TcpFlow& flow, int side, EventTime not_before);

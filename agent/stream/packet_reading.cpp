@@ -8,10 +8,7 @@
 namespace wiretally::stream {
 namespace {
 
-constexpr uint8_t kScaleMax = 14;        // RFC 7323 section 2.3
-constexpr uint8_t kScaleAssumed = 7;     // joined without SYN: what common systems announce
 constexpr uint64_t kWindowMin = 65'535;  // what a sender may have in flight without scaling
-constexpr int32_t kUnacknowledgedMax = TcpSide::kBehindMax;  // of an ACK that is looked up at once
 
 uint64_t wire_bytes(const Segment& segment) {
   return std::max<uint64_t>(segment.payload_wire_bytes, segment.payload.size());
@@ -21,38 +18,12 @@ uint32_t payload_sequence(const Segment& segment) {
   return segment.sequence + (segment.flags.syn() ? 1 : 0);
 }
 
-uint64_t hash_of_payload(const Segment& segment) {
-  return segment.payload_hash.has_value() ? *segment.payload_hash
-                                          : ByteSums(segment.payload).hash();
-}
-
 // A payload larger than any good one was put together by offload, which keeps the first checksum.
 bool is_suspect(const TcpSide& me, const Segment& segment) {
   return segment.checksum_bad && me.checksums_tell() && segment.payload.size() <= me.good_size_max;
 }
 
-// True when it shows that this sender's checksums say nothing.
-bool note_checksum(TcpSide& me, const Segment& segment) {
-  const uint32_t size = segment.payload_wire_bytes;
-  if (segment.payload.size() != size) return false;
-  if (segment.checksum_bad) {
-    if (size == 0 || me.good_data_seen || me.bad_data >= TcpSide::kBadDataIsUsual) return false;
-    return ++me.bad_data == TcpSide::kBadDataIsUsual;
-  }
-  me.good_sum_seen = true;
-  me.good_data_seen = me.good_data_seen || size > 0;
-  me.good_size_max = std::max(me.good_size_max, size);
-  return false;
-}
-
 EventTime later_of(EventTime left, EventTime right) { return left.ns < right.ns ? right : left; }
-
-void note_window(TcpSide& me, const Segment& segment) {
-  if (segment.flags.syn()) me.window_scale = std::min(segment.window_scale.value_or(0), kScaleMax);
-  const uint8_t known = me.window_scale == TcpSide::kScaleUnknown ? kScaleAssumed : me.window_scale;
-  const uint8_t scale = segment.flags.syn() ? 0 : known;
-  me.window_max = std::max(me.window_max, uint64_t{segment.window} << scale);
-}
 
 // How far the sender of `segment` had read its peer's bytes.
 std::optional<uint64_t> peer_offset_of(const TcpSide& peer, uint64_t ahead_max,
@@ -76,45 +47,7 @@ struct PacketFlows::Arrived {
   bool whole = false;  // nothing was trimmed
 };
 
-// Header prediction, as TCP's own receivers do it (V. Jacobson): of an open connection in which
-// nothing waits for anything, the next bytes, or none, and an ACK of nothing that was not seen.
-// Does what read() would, which asks about everything that may be odd. False: something is, nothing
-// was done.
-bool PacketFlows::read_predicted(TcpFlow& flow, int side, const Segment& segment) {
-  constexpr uint8_t kUnusual = TcpFlags::kFin | TcpFlags::kSyn | TcpFlags::kRst | TcpFlags::kUrg;
-  TcpSide& me = flow.sides[side];
-  TcpSide& peer = flow.sides[1 - side];
-  const size_t size = segment.payload.size();
-  if ((segment.flags.bits & (kUnusual | TcpFlags::kAck)) != TcpFlags::kAck) return false;
-  if (segment.sequence != me.next_sequence || segment.checksum_bad) return false;
-  if (flow.closed || flow.ignored() || flow.reset || flow.watched) return false;
-  if (!me.is_plain() || !peer.is_plain() || segment.payload_wire_bytes != size) return false;
-  const auto unacknowledged = static_cast<int32_t>(peer.next_sequence - segment.acknowledgment);
-  if (unacknowledged < 0 || unacknowledged > kUnacknowledgedMax) return false;
-  const auto acknowledged = static_cast<int64_t>(peer.next) - unacknowledged;
-  if (acknowledged < 0) return false;
-  const auto peer_offset = static_cast<uint64_t>(acknowledged);
-
-  ++flow.segments;
-  flow.last_time = segment.time;
-  me.encapsulation = segment.encapsulation;
-  me.encapsulation_seen = true;
-  note_window(me, segment);
-  note_checksum(me, segment);
-  peer.ack_seen = true;
-  peer.latest_ack = segment.acknowledgment;
-  peer.acked = std::max(peer.acked, peer_offset);
-  if (size == 0) return true;
-  flow.payload_seen = true;
-  me.strays = 0;
-  remember(me, me.next, segment);
-  pass_on(flow, side, segment.time, peer_offset, segment.payload, false);
-  if (flow.ignored()) settle(flow, segment.time);
-  return true;
-}
-
 void PacketFlows::read(TcpFlow& flow, int side, const Segment& segment) {
-  if (read_predicted(flow, side, segment)) return;
   if (!flow.closed && reset_is_due(flow, segment.time)) {
     finish(flow, segment.time, CloseReason::kReset);
   }
@@ -125,8 +58,8 @@ void PacketFlows::read(TcpFlow& flow, int side, const Segment& segment) {
   me.encapsulation = segment.encapsulation;
   me.encapsulation_seen = true;
   if (segment.flags.syn()) begin(flow, side, segment);
-  note_window(me, segment);
-  if (note_checksum(me, segment) && me.holds()) {
+  me.note_window(segment);
+  if (me.note_checksum(segment) && me.holds()) {
     me.held->trust_all();
     drain(flow, side, segment.time);
   }
@@ -377,7 +310,7 @@ void PacketFlows::repeat(TcpSide& me, const Segment& segment, int64_t offset) {
   const bool same_place =
       offset == static_cast<int64_t>(me.last_offset) && bytes.size() == me.last_size;
   const bool copy_is_corrupt = segment.checksum_bad && !me.last_checksum_bad;
-  if (same_place && !copy_is_corrupt && hash_of_payload(segment) != me.last_hash) {
+  if (same_place && !copy_is_corrupt && TcpSide::hash_of_payload(segment) != me.last_hash) {
     me.conflict_pending = true;
     return drop(DropReason::kStreamConflict, bytes.size());
   }
@@ -387,19 +320,11 @@ void PacketFlows::repeat(TcpSide& me, const Segment& segment, int64_t offset) {
   skip(SkipReason::kStreamDuplicate, bytes.size() - before);
 }
 
-// The last segment delivered, for repeat().
-void PacketFlows::remember(TcpSide& me, uint64_t offset, const Segment& segment) {
-  me.last_offset = offset;
-  me.last_size = static_cast<uint32_t>(segment.payload.size());
-  me.last_hash = hash_of_payload(segment);
-  me.last_checksum_bad = segment.checksum_bad;
-}
-
 // The segment's first byte is the next one. Held pieces came before it and are kept where both have
 // bytes.
 void PacketFlows::deliver(TcpFlow& flow, int side, Arrived& arrived) {
   TcpSide& me = flow.sides[side];
-  if (arrived.whole && !arrived.bytes.empty()) remember(me, arrived.offset, *arrived.segment);
+  if (arrived.whole && !arrived.bytes.empty()) me.remember(arrived.offset, *arrived.segment);
   while (!flow.ignored() && me.holds() && !arrived.bytes.empty() &&
          me.held->lowest_offset() < me.next + arrived.bytes.size()) {
     const size_t lead = me.held->lowest_offset() - me.next;

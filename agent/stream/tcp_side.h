@@ -9,7 +9,9 @@
 #include <cstdint>
 #include <limits>
 
+#include "byte_sums.h"
 #include "reorder_buffer.h"
+#include "wiretally/capture.h"
 
 namespace wiretally::stream {
 
@@ -111,6 +113,40 @@ struct TcpSide {
            fin_offset == kNoFin;
   }
   bool at_fin() const { return next >= fin_offset; }
+
+  // What its segments tell of it:
+  void note_window(const Segment& segment) {
+    constexpr uint8_t kScaleMax = 14;     // RFC 7323 section 2.3
+    constexpr uint8_t kScaleAssumed = 7;  // joined without SYN: what common systems announce
+    if (segment.flags.syn()) window_scale = std::min(segment.window_scale.value_or(0), kScaleMax);
+    const uint8_t known = window_scale == kScaleUnknown ? kScaleAssumed : window_scale;
+    const uint8_t scale = segment.flags.syn() ? 0 : known;
+    window_max = std::max(window_max, uint64_t{segment.window} << scale);
+  }
+  // True when it shows that this sender's checksums say nothing.
+  bool note_checksum(const Segment& segment) {
+    const uint32_t size = segment.payload_wire_bytes;
+    if (segment.payload.size() != size) return false;
+    if (segment.checksum_bad) {
+      if (size == 0 || good_data_seen || bad_data >= kBadDataIsUsual) return false;
+      return ++bad_data == kBadDataIsUsual;
+    }
+    good_sum_seen = true;
+    good_data_seen = good_data_seen || size > 0;
+    good_size_max = std::max(good_size_max, size);
+    return false;
+  }
+  // It is delivered whole, from this offset on.
+  void remember(uint64_t offset, const Segment& segment) {
+    last_offset = offset;
+    last_size = static_cast<uint32_t>(segment.payload.size());
+    last_hash = hash_of_payload(segment);
+    last_checksum_bad = segment.checksum_bad;
+  }
+  static uint64_t hash_of_payload(const Segment& segment) {
+    return segment.payload_hash.has_value() ? *segment.payload_hash
+                                            : ByteSums(segment.payload).hash();
+  }
 
   // What the ACKs prove about payload: a FIN's sequence number is no byte. Where the FIN itself was
   // not captured, one byte more than expected is taken for it.

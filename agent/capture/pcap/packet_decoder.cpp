@@ -279,15 +279,9 @@ bool PacketDecoder::knows_link_type(uint32_t link_type) {
   return false;
 }
 
-void PacketDecoder::decode(const RawPacket& raw) {
-  if (taker_ != nullptr && deal_out(raw)) return;
-  Packet packet{.raw = raw, .layer = {raw.bytes, raw.wire_bytes}, .source = {}, .destination = {}};
-  if (!read_plain(packet)) read_link(packet, raw.link_type);
-}
-
 // Most packets are these. Whatever is out of the ordinary is left to read_link().
-PacketDecoder::Plain PacketDecoder::find_plain(const RawPacket& raw, IpAddress& source,
-                                               IpAddress& destination) {
+[[gnu::always_inline]] inline PacketDecoder::Plain PacketDecoder::find_plain(
+    const RawPacket& raw, IpAddress& source, IpAddress& destination) {
   constexpr size_t kPortsBytes = 4;
   constexpr uint16_t kFragment = 0x3fff;  // more of them, or an offset
   size_t ip_at = 0;
@@ -355,6 +349,12 @@ bool PacketDecoder::read_plain(Packet& packet) {
   packet.layer = {{plain.ip + plain.ip_header_bytes, tcp_bytes}, tcp_bytes};
   read_tcp(packet);
   return true;
+}
+
+void PacketDecoder::decode(const RawPacket& raw) {
+  if (taker_ != nullptr && deal_out(raw)) return;
+  Packet packet{.raw = raw, .layer = {raw.bytes, raw.wire_bytes}, .source = {}, .destination = {}};
+  if (!read_plain(packet)) read_link(packet, raw.link_type);
 }
 
 void PacketDecoder::read_link(Packet& packet, uint32_t link_type) {

@@ -145,8 +145,8 @@ class Repetition {
   }
 
   // Where the span ends, or nullptr if nothing of its kind is here. `decoded`: see SpanLog::Span.
-  static const uint8_t* pass_span(const uint8_t* p, const uint8_t* end, SpanLog::Kind kind,
-                                  bool& decoded) {
+  [[gnu::always_inline]] static const uint8_t* pass_span(const uint8_t* p, const uint8_t* end,
+                                                         SpanLog::Kind kind, bool& decoded) {
     const uint8_t* const begin = p;
     if (kind == SpanLog::Kind::kDigits) {
       while (p != end && *p >= '0' && *p <= '9') ++p;
