@@ -109,8 +109,7 @@ struct TcpSide {
   bool has_hole() const { return holds() || tail_until > next; }
   // Its place is known, nothing is missing, held or acknowledged unseen, and no end was announced.
   bool is_plain() const {
-    return based() && held == nullptr && acked <= next && tail_until <= next &&
-           fin_offset == kNoFin;
+    return based() && held == nullptr && acked <= next && fin_offset == kNoFin;
   }
   bool at_fin() const { return next >= fin_offset; }
 

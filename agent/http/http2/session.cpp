@@ -16,6 +16,8 @@ std::optional<uint64_t> number_of(std::optional<std::string_view> text) {
   return number;
 }
 
+// Of a head that was lost.
+constexpr Headers kUnknownHeaders{.fields = {}, .incomplete = true, .unknown = true};
 constexpr uint32_t kFirstStream = 1;
 bool from_client(uint32_t id) { return id % 2 == 1; }
 
@@ -350,11 +352,10 @@ void Session::find_data_stream(Half& half, uint8_t first_byte) {
   if (begun && !is_open(*stream, message)) return;
   if (!begun) {
     if (!half.doubt) return;
-    const Headers nothing{.fields = {}, .incomplete = true, .unknown = true};
     if (message == Message::kRequest) {
-      begin_request(*stream, half.frame_start, {}, nothing);
+      begin_request(*stream, half.frame_start, {}, kUnknownHeaders);
     } else {
-      begin_answer(*stream, half.frame_start, {}, nothing);
+      begin_answer(*stream, half.frame_start, {}, kUnknownHeaders);
     }
   }
   half.stream = stream;
@@ -546,6 +547,11 @@ void Session::request_block(Half& half, const Pseudo& pseudo, const Headers& hea
   const uint32_t id = half.block_stream;
   if (!from_client(id)) return;
   Stream* stream = streams_.find(id);
+  const bool begins = stream == nullptr || stream->exchange->request == Exchange::Side::kAbsent;
+  // RFC 9113 section 8.3.1: a block that is all known and has no :method is no head. Trailers, if
+  // the head may be lost; else the client did wrong, and is told so.
+  const bool lost_head = begins && !headers.incomplete && pseudo.method.empty();
+  if (lost_head && (pseudo.any || !half.doubt)) return;
   DropReason why_not = DropReason::kHttpH2NoStream;
   if (stream == nullptr) stream = find_or_open(half, id, half.block_start.time, why_not);
   if (stream == nullptr) {
@@ -553,7 +559,10 @@ void Session::request_block(Half& half, const Pseudo& pseudo, const Headers& hea
     return;
   }
   stream->exchange->lost_bytes += half.lost_bytes;
-  if (stream->exchange->request == Exchange::Side::kAbsent) {
+  if (lost_head) {
+    begin_request(*stream, half.block_start, {}, kUnknownHeaders);
+    trailers(*stream, Message::kRequest, headers);
+  } else if (begins) {
     begin_request(*stream, half.block_start, pseudo, headers);
   } else if (!is_open(*stream, Message::kRequest)) {
     return;
@@ -581,8 +590,7 @@ void Session::answer_block(Half& half, const Pseudo& pseudo, const Headers& head
     const bool are_trailers = !headers.incomplete && !pseudo.any;
     if (are_trailers && !half.doubt) return;
     if (are_trailers) {
-      const Headers nothing{.fields = {}, .incomplete = true, .unknown = true};
-      begin_answer(*stream, half.block_start, {}, nothing);
+      begin_answer(*stream, half.block_start, {}, kUnknownHeaders);
       trailers(*stream, Message::kResponse, headers);
     } else {
       begin_answer(*stream, half.block_start, pseudo, headers);
@@ -598,6 +606,7 @@ void Session::answer_block(Half& half, const Pseudo& pseudo, const Headers& head
 void Session::promise_block(Half& half, const Pseudo& pseudo, const Headers& headers) {
   const uint32_t id = half.promised;
   if (id == 0 || from_client(id) || streams_.find(id) != nullptr || was_closed(id)) return;
+  if (!headers.incomplete && pseudo.method.empty()) return;
   Stream* const stream = open_stream(id, true, half.block_start.time);
   if (stream == nullptr) {
     lane_.counters.drop(source_, DropReason::kHttpH2StreamsFull, 0);

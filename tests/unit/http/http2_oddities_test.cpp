@@ -135,6 +135,41 @@ TEST(Http2Oddities, InterimAnswersAndTrailersOfBoth) {
             "1 answer trailers [server-timing=total;dur=3]\n1 answer complete\n1 end: complete\n");
 }
 
+// RFC 9113 section 8.3.1: malformed. The client is told so by a reset.
+TEST(Http2Oddities, ABlockWithoutAMethodIsNoRequest) {
+  constexpr uint8_t kEndHeaders = 4, kEndStream = 1;
+  const auto log_of = [](const std::string& from_client, const std::string& from_server) {
+    Ends ends;
+    Scenario s;
+    s.a(all({Http2Writer::client_begins(), ends.ask(1, "one"), from_client, ends.ask(5, "two")}));
+    s.b(all({Http2Writer::server_begins(), ends.tell(1, "1"), from_server, ends.tell(5, "2")}));
+    return s.everywhere();
+  };
+  const std::string good = log_of("", "");
+  const std::string refused = Http2Writer::reset(3, 1);
+  for (const std::string_view block : {"\x84\x87", "\x87", ""}) {
+    const uint8_t flags = kEndHeaders | kEndStream;
+    EXPECT_EQ(log_of(Http2Writer::frame(1, flags, 3, block), refused), good);
+    const std::string promised = Http2Writer::big_endian(2, 4) + std::string(block);
+    EXPECT_EQ(log_of("", Http2Writer::frame(5, kEndHeaders, 1, promised)), good);
+  }
+}
+
+// All that is there of a request may be its trailers.
+TEST(Http2Loss, OfARequestThatLeftItsTrailers) {
+  Ends ends;
+  Scenario s;
+  s.log_headers = true;
+  s.a(all({Http2Writer::client_begins(), ends.ask(1, "one")}));
+  s.lose_a(ends.client.headers(3, Http2Writer::request("/v1")));
+  s.a(Http2Writer::frame(1, 5, 3, std::string("\0\1x\1y", 5)));
+  s.b(all({Http2Writer::server_begins(), ends.tell(1, "1"), ends.tell(3, "2")}));
+  const std::string log = s.once();
+  EXPECT_THAT(log, HasSubstr("2 request trailers [x=y]\n2 request complete\n"));
+  EXPECT_THAT(log, HasSubstr("2 answer body 2\n"));
+  EXPECT_THAT(log, Not(HasSubstr("2 request   h2")));
+}
+
 TEST(Http2Oddities, AnswersWithoutABody) {
   Ends ends;
   Scenario s;

@@ -71,6 +71,52 @@ TEST(PacketLink, VlanTagsOfAllKindsAndTheirHash) {
   EXPECT_NE(encapsulation_of(twice(5, 5)), five);
 }
 
+// A tag of VLAN 0 says nothing, but takes a packet the long way.
+TEST(PacketLink, APlainPacketReadsAsOneWithATagThatSaysNothing) {
+  std::mt19937 random(7);
+  size_t delivered = 0;
+  for (int round = 0; round < 40'000; ++round) {
+    const TcpPacket packet = round % 2 == 0 ? request_v4() : request_v6();
+    std::string ip = ip_bytes(packet);
+    const size_t headers = ip.size() - packet.payload.size();
+    for (size_t changes = random() % 4; changes > 0; --changes) {
+      ip[random() % headers] = static_cast<char>(random() >> random() % 8);
+    }
+    const size_t wire_bytes = ip.size();
+    if (random() % 4 == 0) ip.resize(random() % (ip.size() + 12));  // cut, or padded
+    const uint16_t type = round % 2 == 0 ? 0x0800 : 0x86dd;
+    Bench plain, tagged;
+    const size_t wire = std::max(wire_bytes, ip.size());
+    plain.decode(1, ethernet_bytes(type, ip), 14 + wire);
+    tagged.decode(1, ethernet_bytes(0x8100, be16(0) + be16(type) + ip), 18 + wire);
+    ASSERT_EQ(plain.sink.kept.size(), tagged.sink.kept.size());
+    ASSERT_EQ(plain.not_tcp(), tagged.not_tcp());
+    ASSERT_EQ(plain.missing(), tagged.missing());
+    for (size_t i = 0; i < static_cast<size_t>(DropReason::kCount); ++i) {
+      const auto reason = static_cast<DropReason>(i);
+      ASSERT_EQ(plain.drops(reason), tagged.drops(reason));
+      ASSERT_EQ(plain.drop_bytes(reason), tagged.drop_bytes(reason));
+    }
+    if (plain.sink.kept.empty()) continue;
+    ++delivered;
+    const Segment& one = plain.sink.kept[0].segment;
+    const Segment& other = tagged.sink.kept[0].segment;
+    ASSERT_EQ(one.source, other.source);
+    ASSERT_EQ(one.destination, other.destination);
+    ASSERT_EQ(one.sequence, other.sequence);
+    ASSERT_EQ(one.acknowledgment, other.acknowledgment);
+    ASSERT_EQ(one.flags.bits, other.flags.bits);
+    ASSERT_EQ(one.window, other.window);
+    ASSERT_EQ(one.window_scale, other.window_scale);
+    ASSERT_EQ(one.payload_hash, other.payload_hash);
+    ASSERT_EQ(one.payload_wire_bytes, other.payload_wire_bytes);
+    ASSERT_EQ(one.encapsulation, other.encapsulation);
+    ASSERT_EQ(one.checksum_bad, other.checksum_bad);
+    ASSERT_EQ(plain.sink.kept[0].payload, tagged.sink.kept[0].payload);
+  }
+  EXPECT_GT(delivered, 10'000u);
+}
+
 TEST(PacketLink, CookedWithVlanTag) {
   const std::string frame = frame_bytes(Link::kSll, request_v4());
   const std::string tagged =

@@ -188,5 +188,79 @@ TEST(Property, OutputIsTheInputButForExactGaps) {
   }
 }
 
+// --- the short way -------------------------------------------------------------------------------
+
+// Segments of a conversation, some of them odd in any way that a segment can be.
+std::vector<Segment> odd_segments(const Conversation& conversation, Random& random) {
+  const Talk& talk = conversation.talk;
+  std::vector<Segment> segments;
+  if (chance(random, 80)) segments = {talk.syn(), talk.syn_ack()};
+  const int percent = static_cast<int>(pick(random, 0, 8));
+  for (const Packet& packet : conversation.packets) {
+    const auto offset = static_cast<int64_t>(packet.offset);
+    Segment segment = packet.from_client ? talk.ask(offset, packet.text, packet.with)
+                                         : talk.answer(offset, packet.text, packet.with);
+    if (chance(random, percent)) segment.checksum_bad = true;
+    if (chance(random, percent)) segment.payload_wire_bytes += pick(random, 1, 300);
+    if (chance(random, percent)) segment.flags.bits ^= 1 << pick(random, 0, 4);
+    if (chance(random, percent)) segment.acknowledgment += random() >> pick(random, 0, 31);
+    if (chance(random, percent)) segment.acknowledgment -= random() >> pick(random, 0, 31);
+    if (chance(random, percent)) segment.sequence += random() >> pick(random, 0, 31);
+    if (chance(random, percent)) segment.encapsulation = pick(random, 0, 2);
+    if (chance(random, percent)) segment.window = static_cast<uint16_t>(random());
+    segments.push_back(segment);
+    if (chance(random, 2 * percent)) segments.push_back(segments[random() % segments.size()]);
+  }
+  return segments;
+}
+
+bool same(const StreamEvent& left, const StreamEvent& right) {
+  return left.flow == right.flow && left.kind == right.kind && left.direction == right.direction &&
+         left.time == right.time && left.offset == right.offset &&
+         left.gap_bytes == right.gap_bytes && left.peer_offset == right.peer_offset &&
+         left.conflict == right.conflict && left.reason == right.reason &&
+         left.closed_by == right.closed_by && left.incomplete == right.incomplete;
+}
+
+// The urgent flag says nothing to reassembly, but a segment that has it is not taken the short way.
+TEST(Property, TheShortWayLeadsWhereTheLongOneDoes) {
+  for (uint32_t seed = 1; seed <= 3000; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random(seed);
+    const Conversation conversation(random);
+    const std::vector<Segment> segments = odd_segments(conversation, random);
+    Table quick, slow;
+    if (chance(random, 10)) {
+      quick.sink.ignore_from_event = slow.sink.ignore_from_event = pick(random, 1, 20);
+    }
+    for (Segment segment : segments) {
+      const FlowDemand demand = quick.send(segment);
+      segment.flags.bits |= TcpFlags::kUrg;
+      ASSERT_EQ(slow.send(segment), demand);
+    }
+    quick.end();
+    slow.end();
+    ASSERT_EQ(quick.sink.violation, "");
+    ASSERT_EQ(quick.sink.flows.size(), slow.sink.flows.size());
+    for (const auto& [id, log] : quick.sink.flows) {
+      const FlowLog& other = slow.flow(id);
+      for (int way = 0; way < 2; ++way) ASSERT_EQ(log.text[way], other.text[way]);
+      ASSERT_TRUE(std::equal(log.events.begin(), log.events.end(), other.events.begin(),
+                             other.events.end(), same));
+    }
+    for (size_t i = 0; i < static_cast<size_t>(SkipReason::kCount); ++i) {
+      const auto reason = static_cast<SkipReason>(i);
+      ASSERT_EQ(quick.skipped(reason), slow.skipped(reason));
+    }
+    for (size_t i = 0; i < static_cast<size_t>(DropReason::kCount); ++i) {
+      const auto reason = static_cast<DropReason>(i);
+      ASSERT_EQ(quick.dropped(reason), slow.dropped(reason));
+      ASSERT_EQ(quick.drops(reason), slow.drops(reason));
+    }
+    ASSERT_EQ(quick.lost(), slow.lost());
+    ASSERT_EQ(quick.sink.unaccounted(Source::kPacket), 0);
+  }
+}
+
 }  // namespace
 }  // namespace wiretally::stream
