@@ -1,5 +1,5 @@
 // A wide value that is mostly zeros, kept without them: usage records have room for long texts and
-// rarely need it (some 5 KB wide, some 600 bytes packed).
+// rarely need it (some 6 KB wide, some 600 bytes packed).
 #pragma once
 
 #include <algorithm>
@@ -20,17 +20,28 @@ class Packed {
   explicit Packed(const T& value) { pack(value); }
 
   void pack(const T& value) {
-    uint64_t words[kWords];
-    std::memcpy(words, &value, sizeof value);
-    const auto kept = static_cast<size_t>(kWords - std::count(words, words + kWords, 0));
-    make_room(kMaps + kept);
-    words_.assign(kMaps + kept, 0);
-    size_t next = kMaps;
-    for (size_t i = 0; i < kWords; ++i) {
-      if (words[i] == 0) continue;
-      words_[i / 64] |= uint64_t{1} << (i % 64);
-      words_[next++] = words[i];
+    const uint8_t* const bytes = reinterpret_cast<const uint8_t*>(&value);
+    uint64_t maps[kMaps] = {};
+    uint64_t kept[kWords + kGroup];
+    size_t count = 0;
+    for (size_t from = 0; from < kWords; from += kGroup) {
+      uint64_t group[kGroup] = {};
+      std::memcpy(group, bytes + from * kWordBytes, std::min(kGroup, kWords - from) * kWordBytes);
+      uint64_t any = 0;
+      for (const uint64_t word : group) any |= word;
+      if (any == 0) continue;
+      uint64_t map = 0;
+      for (size_t i = 0; i < kGroup; ++i) {
+        const bool keep = group[i] != 0;
+        kept[count] = group[i];
+        count += keep ? 1 : 0;
+        map |= uint64_t{keep} << i;
+      }
+      maps[from / 64] |= map << (from % 64);
     }
+    make_room(kMaps + count);
+    words_.assign(maps, maps + kMaps);
+    words_.insert(words_.end(), kept, kept + count);
   }
 
   void clear() { words_.clear(); }
@@ -43,19 +54,22 @@ class Packed {
   T unpack() const {
     T value{};
     if (words_.empty()) return value;
-    uint64_t words[kWords] = {};
+    uint8_t* const bytes = reinterpret_cast<uint8_t*>(&value);
+    std::memset(bytes, 0, sizeof value);
     size_t next = kMaps;
     for (size_t map = 0; map < kMaps; ++map) {
       for (uint64_t bits = words_[map]; bits != 0; bits &= bits - 1) {
-        words[map * 64 + static_cast<size_t>(__builtin_ctzll(bits))] = words_[next++];
+        const size_t word = map * 64 + static_cast<size_t>(__builtin_ctzll(bits));
+        std::memcpy(bytes + word * kWordBytes, &words_[next++], kWordBytes);
       }
     }
-    std::memcpy(&value, words, sizeof value);
     return value;
   }
 
  private:
-  static constexpr size_t kWords = sizeof(T) / sizeof(uint64_t);
+  static constexpr size_t kWordBytes = sizeof(uint64_t);
+  static constexpr size_t kWords = sizeof(T) / kWordBytes;
+  static constexpr size_t kGroup = 8;  // words that are passed over at once; divides 64
   static constexpr size_t kMaps = (kWords + 63) / 64;  // a bit for each word: is it kept?
 
   // What is packed here next needs a few words more or less: some room, so that memory that is used

@@ -37,7 +37,8 @@ struct HeaderField {
 // The fields of one head, in wire order. Borrowed.
 struct Headers {
   std::span<const HeaderField> fields;
-  bool incomplete = false;  // some fields exceeded a limit or are unknown
+  // Some fields exceeded a limit or are unknown. HTTP/2: so may have the method and the target.
+  bool incomplete = false;
   // HTTP/2: some fields, or all, cannot be known, because earlier header blocks were not seen (RFC
   // 7541). Those that are here are right; an empty method or target and a status of 0 are unknown.
   bool unknown = false;

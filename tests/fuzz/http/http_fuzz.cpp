@@ -31,8 +31,9 @@ class CheckingSink final : public ExchangeSink {
   BodyInterest on_request(ExchangeId id, const RequestHead& head) override {
     Seen& seen = open(id);
     require(!seen.heads[0], "one request an exchange");
-    require(head.headers.unknown || (head.flow != nullptr && !head.method.empty()),
-            "a request head is filled");
+    require(head.flow != nullptr, "a request head is of a flow");
+    require(!head.method.empty() || head.headers.unknown || head.headers.incomplete,
+            "a request head has its method");
     touch(head.target);
     for (const HeaderField& field : head.headers.fields) touch(field.name), touch(field.value);
     seen.heads[0] = true;
