@@ -163,6 +163,7 @@ Exchange* Pairing::answer_alone(const MessageStart& start, uint64_t requests_kno
 
 bool Pairing::answer_ruined(const MessageStart& start, uint64_t requests_known, uint64_t lost_bytes,
                             EventTime time) {
+  notice_pipelining_before(start);
   Exchange* exchange = nullptr;
   if (!doubt_) {
     exchange = first_waiting();
