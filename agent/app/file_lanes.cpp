@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "event_batch.h"
+#include "segment_sink.h"
 
 namespace wiretally {
 namespace {
@@ -23,7 +24,7 @@ constexpr uint64_t kEnded = std::numeric_limits<uint64_t>::max();
 }  // namespace
 
 // One lane's thread.
-class FileLanes::Reader final : public CaptureSink, public pcap::PacketTaker {
+class FileLanes::Reader final : public SegmentSink, public pcap::PacketTaker {
  public:
   struct Round {
     MessageLog::Messages messages;
@@ -78,13 +79,6 @@ class FileLanes::Reader final : public CaptureSink, public pcap::PacketTaker {
     log_.at(place_);
     return lane_.capture().on_segment(segment);
   }
-  // A file has no others.
-  FlowDemand on_chunk(const Chunk&) override { return FlowDemand::kMore; }
-  void on_connection_close(const ConnectionClose&) override {}
-  void on_connection_eof(const ConnectionEof&) override {}
-  void on_connection_audit(const ConnectionAudit&) override {}
-  void on_time(EventTime) override {}
-  void on_end(EventTime) override {}
 
   // --- from read_through()
   void packet(uint64_t place, const pcap::RawPacket& packet) {

@@ -9,6 +9,7 @@
 
 #include "capture_file.h"
 #include "packet_decoder.h"
+#include "segment_sink.h"
 #include "support/pcap_writer.h"
 
 namespace wiretally::pcap {
@@ -37,18 +38,12 @@ const std::string& capture_path() {
   return path;
 }
 
-class CountingSink final : public CaptureSink {
+class CountingSink final : public SegmentSink {
  public:
   FlowDemand on_segment(const Segment& segment) override {
     bytes += segment.payload.size();
     return FlowDemand::kMore;
   }
-  FlowDemand on_chunk(const Chunk&) override { return FlowDemand::kMore; }
-  void on_connection_close(const ConnectionClose&) override {}
-  void on_connection_eof(const ConnectionEof&) override {}
-  void on_connection_audit(const ConnectionAudit&) override {}
-  void on_time(EventTime) override {}
-  void on_end(EventTime) override {}
 
   uint64_t bytes = 0;
 };

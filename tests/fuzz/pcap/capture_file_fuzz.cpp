@@ -6,6 +6,7 @@
 
 #include "capture_file.h"
 #include "packet_decoder.h"
+#include "segment_sink.h"
 
 namespace {
 
@@ -16,7 +17,7 @@ void require(bool condition) {
 }
 
 // Checks each segment against the packet it came from.
-class CheckingSink final : public CaptureSink {
+class CheckingSink final : public SegmentSink {
  public:
   FlowDemand on_segment(const Segment& segment) override {
     ++segments;
@@ -30,12 +31,6 @@ class CheckingSink final : public CaptureSink {
     for (const uint8_t byte : segment.payload) sum += byte;
     return FlowDemand::kMore;
   }
-  FlowDemand on_chunk(const Chunk&) override { return FlowDemand::kMore; }
-  void on_connection_close(const ConnectionClose&) override {}
-  void on_connection_eof(const ConnectionEof&) override {}
-  void on_connection_audit(const ConnectionAudit&) override {}
-  void on_time(EventTime) override {}
-  void on_end(EventTime) override {}
 
   const pcap::RawPacket* packet = nullptr;
   uint64_t segments = 0;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "packet_decoder.h"
+#include "segment_sink.h"
 
 namespace {
 
@@ -34,7 +35,7 @@ uint8_t content(size_t place, size_t variant) {
          static_cast<uint8_t>(variant << 7);
 }
 
-class CheckingSink final : public CaptureSink {
+class CheckingSink final : public SegmentSink {
  public:
   FlowDemand on_segment(const Segment& segment) override {
     bytes += segment.payload.size();
@@ -46,12 +47,6 @@ class CheckingSink final : public CaptureSink {
     }
     return FlowDemand::kMore;
   }
-  FlowDemand on_chunk(const Chunk&) override { return FlowDemand::kMore; }
-  void on_connection_close(const ConnectionClose&) override {}
-  void on_connection_eof(const ConnectionEof&) override {}
-  void on_connection_audit(const ConnectionAudit&) override {}
-  void on_time(EventTime) override {}
-  void on_end(EventTime) override {}
 
   uint64_t segments = 0, bytes = 0, missing = 0;
 };

@@ -4,11 +4,12 @@
 #include <string>
 #include <vector>
 
+#include "segment_sink.h"
 #include "wiretally/capture.h"
 
 namespace wiretally::test {
 
-class RecordingSink final : public CaptureSink {
+class RecordingSink final : public SegmentSink {
  public:
   struct Kept {
     Segment segment;  // its payload view is dead; the copy is `payload`
@@ -19,12 +20,6 @@ class RecordingSink final : public CaptureSink {
     kept.push_back({segment, std::string(as_text(segment.payload))});
     return FlowDemand::kMore;
   }
-  FlowDemand on_chunk(const Chunk&) override { return FlowDemand::kMore; }
-  void on_connection_close(const ConnectionClose&) override {}
-  void on_connection_eof(const ConnectionEof&) override {}
-  void on_connection_audit(const ConnectionAudit&) override {}
-  void on_time(EventTime) override {}
-  void on_end(EventTime) override {}
 
   std::vector<Kept> kept;
 };
