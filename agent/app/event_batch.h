@@ -94,9 +94,4 @@ class EventBatch {
   size_t used_ = 0;   // of it
 };
 
-// Which of `lanes` a connection belongs to; the same for both directions.
-uint32_t lane_of(const Endpoint& one, const Endpoint& other, uint32_t lanes);
-// All generations of a connection's object meet in one lane: a later one ends the one before.
-uint32_t lane_of(const ConnectionKey& connection, uint32_t lanes);
-
 }  // namespace wiretally

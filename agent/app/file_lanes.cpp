@@ -4,10 +4,11 @@
 #include <array>
 #include <iterator>
 #include <limits>
+#include <optional>
 #include <thread>
 #include <utility>
 
-#include "event_batch.h"
+#include "lane_of.h"
 #include "segment_sink.h"
 
 namespace wiretally {
@@ -24,7 +25,7 @@ constexpr uint64_t kEnded = std::numeric_limits<uint64_t>::max();
 }  // namespace
 
 // One lane's thread.
-class FileLanes::Reader final : public SegmentSink, public pcap::PacketTaker {
+class FileLanes::Reader final : public SegmentSink {
  public:
   struct Round {
     MessageLog::Messages messages;
@@ -67,23 +68,18 @@ class FileLanes::Reader final : public SegmentSink, public pcap::PacketTaker {
   const Status& status() const { return status_; }
   const ReplayClock& clock() const { return clock_; }
 
-  // --- from the decoder
-  void on_packet(const pcap::RawPacket& packet, const Endpoint& source,
-                 const Endpoint& destination) override {
-    if (!is_mine(source, destination)) return;
-    log_.at(place_);
-    lane_.decoder().decode(packet);
-  }
-  FlowDemand on_segment(const Segment& segment) override {
-    if (!is_mine(segment.source, segment.destination)) return FlowDemand::kMore;
-    log_.at(place_);
-    return lane_.capture().on_segment(segment);
-  }
-
   // --- from read_through()
   void packet(uint64_t place, const pcap::RawPacket& packet) {
     if (packet.file_offset >= round_ends_at_) end_round(packet.file_offset);
-    place_ = place;
+    const pcap::PlainPacket plain = pcap::find_plain(packet);
+    const bool shows = plain.ip != nullptr;
+    if (shows) {
+      Endpoint source, destination;
+      plain.endpoints(source, destination);
+      if (!is_mine(source, destination)) return;
+    }
+    log_.at(place);
+    (shows ? lane_.decoder() : *anybodys_).decode(packet, plain);
   }
   void time(uint64_t place, EventTime time) {
     log_.at_all(place);
@@ -94,17 +90,23 @@ class FileLanes::Reader final : public SegmentSink, public pcap::PacketTaker {
     lane_.capture().on_end(time);
   }
 
+  // --- from the decoder of packets that may be any lane's
+  FlowDemand on_segment(const Segment& segment) override {
+    if (!is_mine(segment.source, segment.destination)) return FlowDemand::kMore;
+    return lane_.capture().on_segment(segment);
+  }
+
  private:
   bool is_mine(const Endpoint& source, const Endpoint& destination) const {
     return lane_of(source, destination, lanes_) == index_;
   }
 
   void run(const pcap::CaptureFile& file, std::span<const uint16_t> ports) {
-    pcap::PacketDecoder decoder(limits_, counters_, *this);
-    decoder.deal_out_to(*this);
-    decoder.only_ports(ports);
+    anybodys_.emplace(limits_, counters_, *this);
+    anybodys_->only_ports(ports);
+    lane_.decoder().only_ports(ports);
     auto own = file.again();
-    status_ = own ? read_through(*own, decoder, clock_, *this) : own.error();
+    status_ = own ? read_through(*own, *anybodys_, clock_, *this) : own.error();
     end_round(round_ends_at_);
     done_.store(kEnded, std::memory_order_release);
     done_.notify_all();
@@ -133,7 +135,7 @@ class FileLanes::Reader final : public SegmentSink, public pcap::PacketTaker {
   Counters& counters_;
   const std::atomic<uint64_t>& collected_;
   ReplayClock clock_;
-  uint64_t place_ = 0;  // of the packet at hand
+  std::optional<pcap::PacketDecoder> anybodys_;  // for packets that show no addresses
   uint64_t rounds_done_ = 0;
   uint64_t round_ends_at_ = 0;
   Status status_ = Done{};

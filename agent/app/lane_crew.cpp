@@ -5,6 +5,8 @@
 #include <iterator>
 #include <utility>
 
+#include "lane_of.h"
+
 namespace wiretally {
 namespace {
 

@@ -33,12 +33,18 @@ Status ReplayLanes::read(pcap::CaptureFile& file, std::span<const uint16_t> port
 }
 
 Status ReplayLanes::read_alone(pcap::CaptureFile& file, std::span<const uint16_t> ports) {
+  pcap::PacketDecoder decoder(limits_, counters_.front(), lanes_[0]->capture());
+  decoder.only_ports(ports);
   struct {
+    pcap::PacketDecoder& decoder;
     MessageLog& log;
     CaptureSink& lane;
     UsageSink& ledger;
 
-    void packet(uint64_t place, const pcap::RawPacket&) { log.at(place); }
+    void packet(uint64_t place, const pcap::RawPacket& packet) {
+      log.at(place);
+      decoder.decode(packet);
+    }
     void time(uint64_t place, EventTime now) {
       log.at_all(place);
       lane.on_time(now);
@@ -49,19 +55,24 @@ Status ReplayLanes::read_alone(pcap::CaptureFile& file, std::span<const uint16_t
       lane.on_end(now);
       MessageLog::tell(log.messages(), ledger);
     }
-  } told{*logs_[0], lanes_[0]->capture(), ledger_};
-  pcap::PacketDecoder decoder(limits_, counters_.front(), lanes_[0]->capture());
-  decoder.only_ports(ports);
+  } told{decoder, *logs_[0], lanes_[0]->capture(), ledger_};
   return read_through(file, decoder, clock_, told);
 }
 
 Status ReplayLanes::deal_out(pcap::CaptureFile& file, std::span<const uint16_t> ports) {
   LaneCrew crew(seats<LaneCrew>(),
                 [this](MessageLog::Messages& messages) { MessageLog::tell(messages, ledger_); });
+  pcap::PacketDecoder decoder(limits_, counters_.front(), crew);
+  decoder.deal_out_to(crew);
+  decoder.only_ports(ports);
   struct {
+    pcap::PacketDecoder& decoder;
     LaneCrew& crew;
 
-    void packet(uint64_t place, const pcap::RawPacket&) { crew.at(place); }
+    void packet(uint64_t place, const pcap::RawPacket& packet) {
+      crew.at(place);
+      decoder.decode(packet);
+    }
     void time(uint64_t place, EventTime now) {
       crew.at(place);
       crew.on_time(now);
@@ -70,10 +81,7 @@ Status ReplayLanes::deal_out(pcap::CaptureFile& file, std::span<const uint16_t> 
       crew.at(place);
       crew.on_end(now);
     }
-  } told{crew};
-  pcap::PacketDecoder decoder(limits_, counters_.front(), crew);
-  decoder.deal_out_to(crew);
-  decoder.only_ports(ports);
+  } told{decoder, crew};
   return read_through(file, decoder, clock_, told);
 }
 

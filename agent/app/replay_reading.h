@@ -38,9 +38,9 @@ class ReplayClock {
 };
 
 // Reads `file` through, or up to where it is corrupt; that, or link types nobody knows, is the
-// error. Before each packet goes to `decoder`, and where time or the end is to be told, `told`
-// hears of it, with its place in the order of everything:
+// error. `told` is told packets, time and the end, with their places in the order of everything:
 //   told.packet(place, packet)   told.time(place, time)   told.end(place, time)
+// It decodes packets: by `decoder` all that find_plain() does not know, at least.
 template <typename Told>
 Status read_through(pcap::CaptureFile& file, pcap::PacketDecoder& decoder, ReplayClock& clock,
                     Told& told) {
@@ -54,7 +54,6 @@ Status read_through(pcap::CaptureFile& file, pcap::PacketDecoder& decoder, Repla
     const uint64_t place = packet.number * kPlaces;
     if (clock.tick_is_due(packet.time)) told.time(place, packet.time);
     told.packet(place + 1, packet);
-    decoder.decode(packet);
     last = packet.time;
   }
   decoder.finish();

@@ -90,7 +90,7 @@ class ExchangePool {
   }
 
   // Marks activity.
-  void touch(Exchange& exchange) {
+  [[gnu::always_inline]] void touch(Exchange& exchange) {
     Entry& entry = entry_of(exchange);
     if (entry.newer == nullptr && entry.is_call == exchange.wanted) return;
     unlink(entry);

@@ -115,14 +115,14 @@ LlmRoom::~LlmRoom() = default;
 
 // --- exchanges and spare memory ------------------------------------------------------------------
 
-LlmRoom::CallPtr* LlmRoom::find(ExchangeId id) {
+[[gnu::always_inline]] inline LlmRoom::CallPtr* LlmRoom::find(ExchangeId id) {
   const auto key = static_cast<uint64_t>(id);
-  if (recent_ != nullptr && recent_id_ == key) return recent_;
+  Recent& recent = recent_of(key);
+  if (recent.entry != nullptr && recent.id == key) return recent.entry;
   const auto found = exchanges_.find(key);
   if (found == exchanges_.end()) return nullptr;
-  recent_id_ = key;
-  recent_ = &found->second;
-  return recent_;
+  recent = {key, &found->second};
+  return recent.entry;
 }
 
 LlmRoom::CallPtr* LlmRoom::insert(ExchangeId id, bool undecided) {
@@ -152,8 +152,9 @@ void LlmRoom::ignore(ExchangeId id) {
 }
 
 void LlmRoom::erase(ExchangeId id) {
-  recent_ = nullptr;
-  exchanges_.erase(static_cast<uint64_t>(id));
+  const auto key = static_cast<uint64_t>(id);
+  recent_of(key) = {};
+  exchanges_.erase(key);
 }
 
 LlmRoom::CallPtr LlmRoom::take_call() {

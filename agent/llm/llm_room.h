@@ -96,7 +96,12 @@ class LlmRoom final : public ExchangeSink {
   struct Call;
   class AwakeRecord;
   using CallPtr = std::unique_ptr<Call>;
+  struct Recent {
+    uint64_t id = 0;
+    CallPtr* entry = nullptr;
+  };
 
+  Recent& recent_of(uint64_t key) { return recent_[key % recent_.size()]; }
   // Nullptr for an exchange that is known to be no call.
   CallPtr* find(ExchangeId id);
   // A new call, or nullptr where there are too many. `undecided`: an answer without request.
@@ -143,9 +148,8 @@ class LlmRoom final : public ExchangeSink {
   AgentSessions agents_;
   std::pmr::unsynchronized_pool_resource memory_;
   std::pmr::unordered_map<uint64_t, CallPtr> exchanges_;
-  // The entry that was looked up last: bodies come in runs.
-  uint64_t recent_id_ = 0;
-  CallPtr* recent_ = nullptr;
+  // Entries that were looked up last.
+  std::array<Recent, 256> recent_{};
   std::atomic<uint64_t> refused_ = 0;  // read by other threads
   size_t calls_ = 0;                   // entries that are calls, or may be
   size_t undecided_ = 0;               // of these, answers without request and dialect

@@ -14,17 +14,20 @@ namespace wiretally::test {
 namespace {
 
 // Lanes read a file by themselves, and are handed what comes through a pipe.
-void expect_same_on_any_lanes(const std::string& capture) {
+void expect_same_on_any_lanes(const std::string& capture,
+                              const std::vector<std::string>& options = {}) {
   const TemporaryFolder folder;
   const std::string file = folder.save("capture", capture);
   for (const char* format : {"ndjson", "csv", "prometheus"}) {
     for (const std::vector<std::string>& legs :
          {std::vector<std::string>{}, std::vector<std::string>{"--all-legs"}}) {
-      const Outcome one = replay_bytes(capture, format, legs);
+      std::vector<std::string> given = options;
+      given.insert(given.end(), legs.begin(), legs.end());
+      const Outcome one = replay_bytes(capture, format, given);
       EXPECT_EQ(one.exit_status, 0) << one.err;
       for (const char* lanes : {"2", "4", "7"}) {
         SCOPED_TRACE(std::string(format) + " on " + lanes + " lanes");
-        std::vector<std::string> more = legs;
+        std::vector<std::string> more = given;
         more.insert(more.end(), {"--lanes", lanes});
         const Outcome several = replay_bytes(capture, format, more);
         EXPECT_EQ(several.exit_status, 0) << several.err;
@@ -144,6 +147,28 @@ TEST(Lanes, TunnelledAndFragmentedTrafficComesOutTheSame) {
     expect_same_on_any_lanes(capture_on_paths(packets, path_of));
     expect_same_on_any_lanes(capture_on_paths(damaged(packets, seed), path_of));
   }
+}
+
+// Whether a packet is of such a port its own lane says, or the one that decodes it for all.
+TEST(Lanes, APortFilterLeavesTheSame) {
+  const std::vector<TcpPacket> packets = busy_hour(3);
+  const auto path_of = [](const TcpPacket& packet) {
+    return kAllPaths[(packet.source.port + packet.destination.port) % std::size(kAllPaths)];
+  };
+  const std::string capture = capture_on_paths(packets, path_of);
+  // All talk to one server: half of the clients' ports.
+  std::set<uint16_t> ports;
+  for (const TcpPacket& packet : packets) {
+    const uint16_t client = std::max(packet.source.port, packet.destination.port);
+    if (client % 2 == 0) ports.insert(client);
+  }
+  std::string list;
+  for (const uint16_t port : ports) list += (list.empty() ? "" : ",") + std::to_string(port);
+  const std::vector<std::string> filter = {"--port", list};
+  expect_same_on_any_lanes(capture, filter);
+  const size_t left = records_of(replay_bytes(capture, "ndjson", filter).out).size();
+  EXPECT_GT(left, 0u);
+  EXPECT_LT(left, records_of(replay_bytes(capture, "ndjson").out).size());
 }
 
 TEST(Lanes, OneCallOnAnyPathIsOneRecord) {

@@ -10,60 +10,10 @@
 
 #include "byte_order.h"
 #include "byte_sums.h"
+#include "packet_numbers.h"
 
 namespace wiretally::pcap {
 namespace {
-
-// LINKTYPE_ numbers.
-constexpr uint32_t kLinkNull = 0;
-constexpr uint32_t kLinkEthernet = 1;
-constexpr uint32_t kLinkPpp = 9;
-constexpr uint32_t kLinkRawLinux = 12;  // DLT_RAW's number here ...
-constexpr uint32_t kLinkRawBsd = 14;    // ... and on OpenBSD: both end up in files
-constexpr uint32_t kLinkPppHdlc = 50;
-constexpr uint32_t kLinkPppoe = 51;
-constexpr uint32_t kLinkRaw = 101;
-constexpr uint32_t kLinkLoop = 108;
-constexpr uint32_t kLinkCookedV1 = 113;
-constexpr uint32_t kLinkUser2 = 149;  // Apple's tcpdump writes PKTAP under it
-constexpr uint32_t kLinkIpv4 = 228;
-constexpr uint32_t kLinkIpv6 = 229;
-constexpr uint32_t kLinkNflog = 239;
-constexpr uint32_t kLinkPktap = 258;
-constexpr uint32_t kLinkCookedV2 = 276;
-
-constexpr uint16_t kHardwareNetlink = 824;  // in a cooked header: the type is a netlink family
-
-constexpr uint16_t kTypeIpv4 = 0x0800;
-constexpr uint16_t kTypeVlan = 0x8100;
-constexpr uint16_t kTypeIpv6 = 0x86dd;
-constexpr uint16_t kTypeMplsUnicast = 0x8847;
-constexpr uint16_t kTypeMplsMulticast = 0x8848;
-constexpr uint16_t kTypePppoeSession = 0x8864;
-constexpr uint16_t kTypeVlanService = 0x88a8;
-constexpr uint16_t kTypeVlanOld = 0x9100;
-constexpr uint16_t kTypeBridgedEthernet = 0x6558;
-constexpr uint16_t kTypeErspan = 0x88be;  // types I and II
-constexpr uint16_t kTypeErspan3 = 0x22eb;
-constexpr uint16_t kTypeMin = 0x0600;    // smaller numbers are an 802.3 length
-constexpr uint16_t kCookedLlc = 0x0004;  // in a cooked header: LLC follows
-
-constexpr uint8_t kProtocolHopByHop = 0;
-constexpr uint8_t kProtocolIpv4 = 4;
-constexpr uint8_t kProtocolTcp = 6;
-constexpr uint8_t kProtocolUdp = 17;
-constexpr uint8_t kProtocolIpv6 = 41;
-constexpr uint8_t kProtocolRouting = 43;
-constexpr uint8_t kProtocolFragment = 44;
-constexpr uint8_t kProtocolGre = 47;
-constexpr uint8_t kProtocolAuthentication = 51;
-constexpr uint8_t kProtocolDestination = 60;
-constexpr uint8_t kProtocolMobility = 135;
-
-constexpr uint16_t kPortVxlan = 4789;
-constexpr uint16_t kPortVxlanOld = 8472;  // flannel, Cilium
-constexpr uint16_t kPortGeneve = 6081;
-constexpr uint16_t kPortGtp = 2152;
 
 constexpr size_t kTcpHeaderBytes = 20;
 constexpr size_t kUnknownLinksMax = 16;
@@ -82,20 +32,6 @@ uint64_t mix(uint64_t hash, uint32_t kind, uint32_t id) {
   hash = (hash ^ (uint64_t{kind} << 32 | id)) * 0x9e37'79b9'7f4a'7c15;
   hash ^= hash >> 32;
   return hash != 0 ? hash : 1;
-}
-
-IpAddress address_v4(const uint8_t* at) {
-  // Made in a register and stored in one piece: a copy of it would wait for pieces.
-  typedef uint32_t Words __attribute__((vector_size(16)));
-  uint32_t first = 0;
-  std::memcpy(&first, at, sizeof first);
-  return {.bytes = std::bit_cast<std::array<uint8_t, 16>>(Words{first, 0, 0, 0}), .version = 4};
-}
-IpAddress address_v6(const uint8_t* at) {
-  IpAddress address;
-  std::memcpy(address.bytes.data(), at, 16);
-  address.version = 6;
-  return address;
 }
 
 // RFC 7323 section 2.2. Options that make no sense end the search.
@@ -252,12 +188,6 @@ struct PacketDecoder::Packet {
   bool length_unstated = false;  // segmentation offload: the sum is not made yet
 };
 
-// Where the IP header of a packet is: TCP follows it at once, and nothing is around them.
-struct PacketDecoder::Plain {
-  const uint8_t* ip = nullptr;  // none: the packet is not as simple as that
-  size_t ip_header_bytes = 0;
-};
-
 PacketDecoder::PacketDecoder(const Limits& limits, Counters& counters, CaptureSink& sink)
     : limits_(limits), counters_(counters), sink_(sink), fragments_(limits, counters) {
   unknown_links_.reserve(kUnknownLinksMax);
@@ -279,82 +209,44 @@ bool PacketDecoder::knows_link_type(uint32_t link_type) {
   return false;
 }
 
-// Most packets are these. Whatever is out of the ordinary is left to read_link().
-[[gnu::always_inline]] inline PacketDecoder::Plain PacketDecoder::find_plain(
-    const RawPacket& raw, IpAddress& source, IpAddress& destination) {
-  constexpr size_t kPortsBytes = 4;
-  constexpr uint16_t kFragment = 0x3fff;  // more of them, or an offset
-  size_t ip_at = 0;
-  if (raw.link_type == kLinkEthernet) ip_at = 14;
-  if (raw.link_type == kLinkCookedV2) ip_at = 20;
-  if (raw.bytes.size() < ip_at + 20 + kPortsBytes) return {};
-  const uint8_t* const at = raw.bytes.data() + ip_at;
-  switch (raw.link_type) {
-    case kLinkEthernet:
-      if (load_be16(at - 2) != (at[0] >> 4 == 4 ? kTypeIpv4 : kTypeIpv6)) return {};
-      break;
-    case kLinkCookedV2:
-      if (load_be16(at - 20) != (at[0] >> 4 == 4 ? kTypeIpv4 : kTypeIpv6)) return {};
-      if (load_be16(at - 12) == kHardwareNetlink) return {};
-      break;
-    case kLinkRaw:
-      break;
-    default:
-      return {};
-  }
-  size_t header_bytes = 40;
-  if (at[0] >> 4 == 4) {
-    if (at[9] != kProtocolTcp || (load_be16(at + 6) & kFragment) != 0) return {};
-    source = address_v4(at + 12);
-    destination = address_v4(at + 16);
-    header_bytes = (size_t{at[0]} & 0x0f) * 4;
-  } else if (at[0] >> 4 == 6) {
-    if (at[6] != kProtocolTcp || raw.bytes.size() < ip_at + header_bytes) return {};
-    source = address_v6(at + 8);
-    destination = address_v6(at + 24);
-  } else {
-    return {};
-  }
-  if (raw.bytes.size() < ip_at + header_bytes + kPortsBytes) return {};
-  return {.ip = at, .ip_header_bytes = header_bytes};
+void PacketDecoder::decode(const RawPacket& raw) {
+  const PlainPacket plain = find_plain(raw);
+  if (taker_ == nullptr || plain.ip == nullptr || !deal_out(raw, plain)) decode(raw, plain);
 }
 
-bool PacketDecoder::deal_out(const RawPacket& raw) {
+bool PacketDecoder::deal_out(const RawPacket& raw, const PlainPacket& plain) {
   Endpoint source, destination;
-  const Plain plain = find_plain(raw, source.address, destination.address);
-  if (plain.ip == nullptr) return false;
-  source.port = load_be16(plain.ip + plain.ip_header_bytes);
-  destination.port = load_be16(plain.ip + plain.ip_header_bytes + 2);
+  plain.endpoints(source, destination);
   if (!wanted(source.port, destination.port)) return false;
   taker_->on_packet(raw, source, destination);
   return true;
 }
 
+void PacketDecoder::decode(const RawPacket& raw, const PlainPacket& plain) {
+  Packet packet{.raw = raw, .layer = {raw.bytes, raw.wire_bytes}, .source = {}, .destination = {}};
+  if (!read_plain(packet, plain)) read_link(packet, raw.link_type);
+}
+
 // One without IP options whose length is stated and there: what read_link() would do with it.
-bool PacketDecoder::read_plain(Packet& packet) {
-  const ByteView bytes = packet.raw.bytes;
-  const Plain plain = find_plain(packet.raw, packet.source.address, packet.destination.address);
+// Whatever else is out of the ordinary is left to that.
+bool PacketDecoder::read_plain(Packet& packet, const PlainPacket& plain) {
   if (plain.ip == nullptr) return false;
   size_t ip_bytes = 0;
-  if (packet.source.address.version == 4) {
+  if (plain.ip[0] >> 4 == 4) {
     if (plain.ip_header_bytes != 20) return false;
     ip_bytes = load_be16(plain.ip + 2);
   } else {
     const uint16_t payload_bytes = load_be16(plain.ip + 4);
     if (payload_bytes != 0) ip_bytes = plain.ip_header_bytes + payload_bytes;
   }
+  const ByteView bytes = packet.raw.bytes;
   const auto there = static_cast<size_t>(bytes.data() + bytes.size() - plain.ip);
   if (ip_bytes < plain.ip_header_bytes || ip_bytes > there) return false;
   const size_t tcp_bytes = ip_bytes - plain.ip_header_bytes;
+  plain.endpoints(packet.source, packet.destination);
   packet.layer = {{plain.ip + plain.ip_header_bytes, tcp_bytes}, tcp_bytes};
   read_tcp(packet);
   return true;
-}
-
-void PacketDecoder::decode(const RawPacket& raw) {
-  if (taker_ != nullptr && deal_out(raw)) return;
-  Packet packet{.raw = raw, .layer = {raw.bytes, raw.wire_bytes}, .source = {}, .destination = {}};
-  if (!read_plain(packet)) read_link(packet, raw.link_type);
 }
 
 void PacketDecoder::read_link(Packet& packet, uint32_t link_type) {

@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "fragment_table.h"
+#include "plain_packet.h"
 #include "raw_packet.h"
 #include "wiretally/capture.h"
 #include "wiretally/counters.h"
@@ -60,6 +61,8 @@ class PacketDecoder {
 
   // Delivers the packet's segment to the sink, at most one.
   void decode(const RawPacket& packet);
+  // For who has looked at it already: `plain` is find_plain(packet). It is not dealt out.
+  void decode(const RawPacket& packet, const PlainPacket& plain);
   // No packet will come: fragments that still wait for others are dropped and counted.
   void finish() { fragments_.finish(); }
 
@@ -71,15 +74,13 @@ class PacketDecoder {
  private:
   struct Layer;
   struct Packet;
-  struct Plain;
   struct UnknownLink {
     uint32_t link_type = 0;
     uint64_t packets = 0;
   };
 
-  static Plain find_plain(const RawPacket& raw, IpAddress& source, IpAddress& destination);
-  bool deal_out(const RawPacket& raw);
-  bool read_plain(Packet& packet);
+  bool deal_out(const RawPacket& raw, const PlainPacket& plain);
+  bool read_plain(Packet& packet, const PlainPacket& plain);
   void read_link(Packet& packet, uint32_t link_type);
   void read_ethernet(Packet& packet);
   void read_ether_type(Packet& packet, uint16_t type);
