@@ -8,8 +8,8 @@
 #include <thread>
 #include <utility>
 
+#include "ignoring_sink.h"
 #include "lane_of.h"
-#include "segment_sink.h"
 
 namespace wiretally {
 namespace {
@@ -25,7 +25,7 @@ constexpr uint64_t kEnded = std::numeric_limits<uint64_t>::max();
 }  // namespace
 
 // One lane's thread.
-class FileLanes::Reader final : public SegmentSink {
+class FileLanes::Reader final : public IgnoringSink {
  public:
   struct Round {
     MessageLog::Messages messages;

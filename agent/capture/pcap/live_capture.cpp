@@ -7,6 +7,8 @@
 #include <limits>
 #include <utility>
 
+#include "packet_numbers.h"
+
 namespace wiretally::pcap {
 namespace {
 
@@ -38,7 +40,7 @@ std::string known_interfaces() {
 }
 
 // Link types in files have LINKTYPE_ numbers, libpcap speaks DLT_ numbers; they differ in a few.
-uint32_t link_type_of(int dlt) { return dlt == DLT_RAW ? 101u : static_cast<uint32_t>(dlt); }
+uint32_t link_type_of(int dlt) { return dlt == DLT_RAW ? kLinkRaw : static_cast<uint32_t>(dlt); }
 
 struct Delivery {
   PacketDecoder& decoder;

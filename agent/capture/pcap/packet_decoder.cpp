@@ -3,8 +3,6 @@
 #include <pcap/pcap.h>
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cstring>
 #include <optional>
 

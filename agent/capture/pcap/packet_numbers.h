@@ -24,8 +24,8 @@ inline constexpr uint32_t kLinkNflog = 239;
 inline constexpr uint32_t kLinkPktap = 258;
 inline constexpr uint32_t kLinkCookedV2 = 276;
 
-inline constexpr uint16_t kHardwareNetlink =
-    824;  // in a cooked header: the type is a netlink family
+// In a cooked header: the type is a netlink family.
+inline constexpr uint16_t kHardwareNetlink = 824;
 
 inline constexpr uint16_t kTypeIpv4 = 0x0800;
 inline constexpr uint16_t kTypeVlan = 0x8100;

@@ -19,7 +19,8 @@ struct PlainPacket {
   const uint8_t* ip = nullptr;  // none: it takes decoding to see what the packet is
   size_t ip_header_bytes = 0;
 
-  // The endpoints of the segment that decoding the packet delivers, if it delivers one. Made where
+  // Where `ip` is set: the endpoints of the segment that decoding the packet delivers, if it
+  // delivers one. Made where
   // they are wanted: a copy made at once waits for its pieces.
   void endpoints(Endpoint& source, Endpoint& destination) const;
 };
@@ -38,6 +39,8 @@ inline IpAddress address_v6(const uint8_t* at) {
   return address;
 }
 
+// Whatever is out of the ordinary is none: PacketDecoder knows it. Of one that is found, its IP
+// header is all there, and so are the ports behind it.
 [[gnu::always_inline]] inline PlainPacket find_plain(const RawPacket& raw) {
   constexpr size_t kPortsBytes = 4;
   constexpr uint16_t kFragment = 0x3fff;  // more of them, or an offset

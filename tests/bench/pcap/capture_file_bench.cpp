@@ -8,8 +8,8 @@
 #include <string>
 
 #include "capture_file.h"
+#include "ignoring_sink.h"
 #include "packet_decoder.h"
-#include "segment_sink.h"
 #include "support/pcap_writer.h"
 
 namespace wiretally::pcap {
@@ -38,7 +38,7 @@ const std::string& capture_path() {
   return path;
 }
 
-class CountingSink final : public SegmentSink {
+class CountingSink final : public IgnoringSink {
  public:
   FlowDemand on_segment(const Segment& segment) override {
     bytes += segment.payload.size();

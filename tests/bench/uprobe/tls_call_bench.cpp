@@ -9,21 +9,11 @@
 #include <string>
 #include <thread>
 
+#include "ignoring_sink.h"
 #include "probe_source.h"
 
 namespace wiretally::uprobe {
 namespace {
-
-class CountingSink : public CaptureSink {
- public:
-  FlowDemand on_segment(const Segment&) override { return FlowDemand::kMore; }
-  FlowDemand on_chunk(const Chunk&) override { return FlowDemand::kMore; }
-  void on_connection_close(const ConnectionClose&) override {}
-  void on_connection_eof(const ConnectionEof&) override {}
-  void on_connection_audit(const ConnectionAudit&) override {}
-  void on_time(EventTime) override {}
-  void on_end(EventTime) override {}
-};
 
 // Nanoseconds of CPU for one write and one read, as tests/victims/tls_pair.c measures them.
 double run_victim() {
@@ -48,7 +38,7 @@ void BM_CallUnprobed(benchmark::State& state) { measure(state); }
 
 void BM_CallProbed(benchmark::State& state) {
   Counters counters;
-  CountingSink sink;
+  IgnoringSink sink;
   auto source = ProbeSource::create({}, counters, sink);
   if (!source) {
     state.SkipWithError(source.error().message.c_str());

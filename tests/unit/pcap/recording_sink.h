@@ -4,12 +4,12 @@
 #include <string>
 #include <vector>
 
-#include "segment_sink.h"
+#include "ignoring_sink.h"
 #include "wiretally/capture.h"
 
 namespace wiretally::test {
 
-class RecordingSink final : public SegmentSink {
+class RecordingSink final : public IgnoringSink {
  public:
   struct Kept {
     Segment segment;  // its payload view is dead; the copy is `payload`
